@@ -1,0 +1,149 @@
+"""What the user sees: a header, a progress line an interval, a table row an epoch, the results.
+
+Everything during training is printed from `metrics.jsonl`, so a run on Ray reads like a run in this
+process, and nothing a worker or a library prints gets between.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+from afa_ray.config import Settings
+from afa_ray.data.corpus import Corpus
+from afa_ray.training.tracking import METRICS
+
+POLL_S = 0.2
+
+
+def header(settings: Settings, corpus: Corpus, run: Path, version: str) -> str:
+    """What is about to be trained."""
+    sizes = ", ".join(
+        f"{len(part):,} {name}"
+        for name, part in (
+            ("train", corpus.train),
+            ("validation", corpus.validation),
+            ("test", corpus.test),
+        )
+    )
+    afa = settings.afa
+    method = "plain training (afa.lambda_adv 0)"
+    if afa.lambda_adv:
+        method = (
+            f"adversarial feedback, pairing {settings.discriminator.pairing}, policy {afa.policy}, "
+            f"k {afa.k}, epsilon {afa.epsilon}, lambda {afa.lambda_adv}"
+        )
+    lines = [
+        f"afa_ray {version}",
+        f"  data    {corpus.name}: {sizes} texts, {len(corpus.label_names)} classes, "
+        f"{len(corpus.tokenizer):,} words",
+        *[f"          {note}" for note in corpus.notes],
+        f"  method  {method}",
+        f"  run     {run}",
+    ]
+    if afa.lambda_adv and afa.mask == "token":
+        lines.append(
+            "  note    afa.mask token: a Discriminator usually learns to see the mask token within "
+            "an epoch, and AFA becomes plain training; delete is the default"
+        )
+    return "\n".join(lines)
+
+
+class Follower:
+    """Prints the new records of a run's `metrics.jsonl` as they are written, as a context manager.
+
+    A record that is written again, after a worker was lost, is not printed again.
+    """
+
+    def __init__(self, run: Path, steps: int) -> None:
+        self._file = run / METRICS
+        self._steps = steps
+        self._read_at = 0  # the file's time stamp when it was last read
+        self._printed = {_identity(record) for record in self._records()}
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+
+    def __enter__(self) -> Follower:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _follow(self) -> None:
+        while not self._done.wait(POLL_S):
+            self._print_new()
+        self._print_new()
+
+    def _print_new(self) -> None:
+        for record in self._records():
+            if _identity(record) not in self._printed:
+                self._printed.add(_identity(record))
+                print(render(record, self._steps), flush=True)
+
+    def _records(self) -> list[dict[str, Any]]:
+        """All whole records, or none if the file has not changed."""
+        if not self._file.exists() or self._file.stat().st_mtime_ns == self._read_at:
+            return []
+        self._read_at = self._file.stat().st_mtime_ns
+        lines = self._file.read_text(encoding="utf-8").splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def _identity(record: dict[str, Any]) -> tuple[str, int]:
+    return record["kind"], record["step"]
+
+
+def render(record: dict[str, Any], steps: int) -> str:
+    """One record as one line."""
+    if record["kind"] == "note":
+        return f"  note    {record['text']}"
+    if record["kind"] == "epoch":
+        return (
+            f"epoch {record['epoch']:<3} validation accuracy {record['val/accuracy']:.4f}"
+            f"  macro F1 {record['val/macro_f1']:.4f}"
+        )
+    line = (
+        f"  step {record['step']:>{len(str(steps))}}/{steps}"
+        f"  loss {record['train/loss_cls']:.3f}  acc {record['train/accuracy']:.3f}"
+        f"  entropy {record['train/attention_entropy']:.2f}"
+    )
+    if "train/loss_d" in record:
+        line += (
+            f"  | D acc {record['train/d_accuracy']:.3f}  reward {record['train/reward_mean']:.3f}"
+            f"  spread {record['train/reward_spread']:.3f}"
+        )
+    return f"{line}  | {record['time/tokens_per_s']:,.0f} tokens/s"
+
+
+def summary(result: dict[str, Any], run: Path) -> str:
+    """The results of a complete run."""
+    test, curve, agreement = result["test"], result["deletion_curve"], result["agreement"]
+    width = 7
+    rows = [
+        "  deleted tokens    " + "".join(f"{count:>{width}}" for count in curve["counts"]),
+        "  top by attention  " + "".join(f"{a:>{width}.3f}" for a in curve["by_attention"]),
+        "  random tokens     " + "".join(f"{a:>{width}.3f}" for a in curve["random"]),
+    ]
+    lines = [
+        f"test (epoch {result['validation']['epoch']}, best on validation): accuracy "
+        f"{test['accuracy']:.4f}  macro F1 {test['macro_f1']:.4f}",
+        "accuracy after deleting tokens:",
+        *rows,
+    ]
+    if agreement and agreement["auroc"] is not None:
+        lines.append(
+            f"attention against marked words: AUROC {agreement['auroc']:.3f}  average precision "
+            f"{agreement['average_precision']:.3f}  ({agreement['texts']:,} texts)"
+        )
+    training = result["training"]
+    lines += [
+        f"trained {training['epochs']} epochs in {training['seconds']:.0f} s, "
+        f"{training['tokens_per_s']:,.0f} tokens/s",
+        f"model   {run / 'model'}",
+        f"results {run / 'result.json'}",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,111 @@
+"""Mini-batches: length-grouped, the same whatever the number of workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from afa_ray.data.packed import PackedTexts
+
+POOL = 50  # batches whose texts are sorted by length together
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One worker's share of a global batch, as numpy arrays.
+
+    Attributes:
+        tokens: (B, L) int64, padded; labels: (B,) int64.
+        examples: (B,) int64 numbers in the corpus.
+        partners: (B, L') int64: for each text an untouched one of another class from the same
+            global batch (pairing `contrast`), or None.
+        weight: B * workers / (size of the global batch): a worker's mean losses times this,
+            averaged over workers, are the global means even where shares differ by one.
+    """
+
+    tokens: np.ndarray
+    labels: np.ndarray
+    examples: np.ndarray
+    partners: np.ndarray | None
+    weight: float
+
+
+def global_batches(lengths: np.ndarray, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]:
+    """Every text once, in shuffled batches of similar length.
+
+    There are ceil(N / batch_size) batches, equal in size to within one, so that none is a stub.
+
+    Args:
+        lengths: (N,) tokens of each text; epoch: each has its own order.
+
+    Returns:
+        arrays of example numbers.
+    """
+    random = np.random.default_rng([seed, epoch])
+    order = random.permutation(len(lengths))
+    pool = POOL * batch_size
+    grouped = [
+        part[np.argsort(lengths[part], kind="stable")]
+        for part in np.split(order, range(pool, len(order), pool))
+    ]
+    batches = np.array_split(np.concatenate(grouped), max(1, -(-len(order) // batch_size)))
+    return [batches[i] for i in random.permutation(len(batches))]
+
+
+def contrast_partners(
+    batch: np.ndarray, labels: np.ndarray, random: np.random.Generator
+) -> np.ndarray:
+    """For each text of a global batch, the number of a text of another class.
+
+    Taken from the same batch, whose texts are of similar length, or from the whole corpus where the
+    batch holds one class only.
+
+    Args:
+        batch: (B,) example numbers; labels: (N,) of the whole corpus, at least two classes.
+    """
+    partners = np.empty_like(batch)
+    for label in np.unique(labels[batch]):
+        own = labels[batch] == label
+        others = batch[~own] if not own.all() else np.flatnonzero(labels != label)
+        partners[own] = random.choice(others, int(own.sum()))
+    return partners
+
+
+def worker_batches(
+    texts: PackedTexts,
+    *,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    rank: int = 0,
+    workers: int = 1,
+    contrast: bool = False,
+    skip: int = 0,
+) -> Iterator[Batch]:
+    """One worker's shares of the epoch's global batches, from number `skip` on.
+
+    All workers get equally many batches; worker `rank` has every `workers`-th text of each.
+    """
+    for number, batch in enumerate(global_batches(texts.lengths, batch_size, seed, epoch)):
+        if number < skip:
+            continue
+        share = batch[rank::workers]
+        partners = None
+        if contrast:
+            random = np.random.default_rng([seed, epoch, number])
+            partners = texts.padded(contrast_partners(batch, texts.labels, random)[rank::workers])
+        yield Batch(
+            tokens=texts.padded(share),
+            labels=texts.labels[share],
+            examples=share,
+            partners=partners,
+            weight=len(share) * workers / len(batch),
+        )
+
+
+def evaluation_batches(texts: PackedTexts, batch_size: int) -> list[np.ndarray]:
+    """All example numbers, longest texts together, for passes whose order does not matter."""
+    order = np.argsort(-texts.lengths, kind="stable")
+    return np.split(order, range(batch_size, len(order), batch_size))

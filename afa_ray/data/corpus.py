@@ -1,0 +1,112 @@
+"""From the name of a data set to the packed corpus that every worker reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from transformers import PreTrainedTokenizerFast
+
+from afa_ray.config import Settings
+from afa_ray.data.packed import PackedTexts, pack
+from afa_ray.data.sources import load_raw
+from afa_ray.data.splits import stratified_split
+from afa_ray.data.texts import RawCorpus, Texts
+from afa_ray.data.tokenizer import train_tokenizer
+from afa_ray.errors import UserError
+from afa_ray.models.word2vec import word_vectors
+
+VALIDATION_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A tokenised data set.
+
+    `vectors` are the (V, d) initial word embeddings, or None where they are random. `notes` tell
+    the user what was done to the data.
+    """
+
+    name: str
+    label_names: list[str]
+    tokenizer: PreTrainedTokenizerFast
+    train: PackedTexts
+    validation: PackedTexts
+    test: PackedTexts
+    vectors: np.ndarray | None
+    notes: tuple[str, ...]
+
+
+def prepare_corpus(settings: Settings) -> Corpus:
+    """Load, split, tokenise and pack the data set of `settings`, and train its word vectors.
+
+    Without a validation split, 10% of the training texts are held out, stratified and seeded.
+    Vocabulary and word vectors come from the remaining training texts only.
+
+    Raises:
+        UserError: data that is missing or unusable.
+    """
+    data, seed = settings.data, settings.train.seed
+    raw = load_raw(
+        data.name,
+        data_dir=data.dir,
+        train_file=data.train_file,
+        test_file=data.test_file,
+        text_column=data.text_column,
+        label_column=data.label_column,
+        protocol=data.protocol,
+        seed=seed,
+        lexicon_file=data.lexicon_file,
+    )
+    _require_learnable(raw, settings)
+    train, validation = _with_validation(raw, seed)
+    tokenizer = train_tokenizer(train.texts, data.vocab_size, data.max_length)
+    splits = [pack(part, tokenizer, data.max_length) for part in (train, validation, raw.test)]
+    vectors = None
+    if settings.target.word2vec:
+        vectors = word_vectors(
+            _without_special_tokens(splits[0]), len(tokenizer), settings.target.hidden_size, seed
+        )
+    return Corpus(
+        name=raw.name,
+        label_names=raw.label_names,
+        tokenizer=tokenizer,
+        train=splits[0],
+        validation=splits[1],
+        test=splits[2],
+        vectors=vectors,
+        notes=(*raw.notes, *_truncation_notes(splits, data.max_length)),
+    )
+
+
+def _require_learnable(raw: RawCorpus, settings: Settings) -> None:
+    classes = {raw.label_names[label] for label in set(raw.train.labels)}
+    if len(classes) < 2:
+        raise UserError(
+            f"the training texts of {raw.name} have one class only ({', '.join(classes)}): "
+            "a classifier needs at least two"
+        )
+    if len(raw.train) < 2 * max(1, settings.train.num_workers):
+        raise UserError(
+            f"{raw.name} has {len(raw.train)} training texts: too few for "
+            f"train.num_workers = {settings.train.num_workers}"
+        )
+    if not len(raw.test):
+        raise UserError(f"{raw.name} has no test texts")
+
+
+def _with_validation(raw: RawCorpus, seed: int) -> tuple[Texts, Texts]:
+    if raw.validation is not None:
+        return raw.train, raw.validation
+    kept, held_out = stratified_split(raw.train.labels, VALIDATION_SHARE, seed)
+    return raw.train.take(kept), raw.train.take(held_out)
+
+
+def _without_special_tokens(packed: PackedTexts) -> list[np.ndarray]:
+    return [part[1:-1] for part in np.split(packed.tokens, packed.offsets[1:-1])]
+
+
+def _truncation_notes(splits: list[PackedTexts], max_length: int) -> list[str]:
+    counts = dict(zip(("train", "validation", "test"), splits, strict=True))
+    cut = [f"{p.truncated:,} of {len(p):,} {name}" for name, p in counts.items() if p.truncated]
+    return [f"texts cut to data.max_length = {max_length} tokens: {', '.join(cut)}"] if cut else []

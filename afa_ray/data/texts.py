@@ -1,0 +1,56 @@
+"""Raw labelled texts: what every source of data, generated or read, hands to the tokenizer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Texts:
+    """One split of a labelled corpus, before tokenising.
+
+    `labels` index `RawCorpus.label_names`. Where the corpus marks the words that carry the label,
+    `words[i]` is the text split into words and `marks[i][j]` is 1 for a marked word, else 0; such a
+    text is tokenised word by word so that the marks stay aligned. Otherwise both are None.
+    """
+
+    texts: list[str]
+    labels: list[int]
+    words: list[list[str]] | None = None
+    marks: list[list[int]] | None = None
+
+    def __post_init__(self) -> None:
+        assert len(self.texts) == len(self.labels)
+        assert (self.words is None) == (self.marks is None)
+        if self.words is not None and self.marks is not None:
+            assert len(self.words) == len(self.marks) == len(self.texts)
+            assert all(len(w) == len(m) for w, m in zip(self.words, self.marks, strict=True))
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, indices: list[int]) -> Texts:
+        """The rows `indices`, in that order."""
+
+        return Texts(
+            texts=[self.texts[i] for i in indices],
+            labels=[self.labels[i] for i in indices],
+            words=None if self.words is None else [self.words[i] for i in indices],
+            marks=None if self.marks is None else [self.marks[i] for i in indices],
+        )
+
+
+@dataclass(frozen=True)
+class RawCorpus:
+    """The splits of a data set. `validation` is None where the source has none.
+
+    `notes` are sentences for the user on what was done to the data (duplicates dropped, a partial
+    copy, …); they are printed and kept in the run's result.
+    """
+
+    name: str
+    label_names: list[str]
+    train: Texts
+    validation: Texts | None
+    test: Texts
+    notes: tuple[str, ...] = ()

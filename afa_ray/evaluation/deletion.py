@@ -1,0 +1,87 @@
+"""The deletion curve: accuracy after the tokens of highest attention are deleted.
+
+The more a classifier's attention sits on the tokens that its decisions need, the faster the curve
+falls below that of randomly deleted tokens (Liu, arXiv 2512.20661, figure 3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from afa_ray.data.packed import PackedTexts
+from afa_ray.evaluation.prediction import batches_on_device, read
+from afa_ray.models import Target
+from afa_ray.noise import uniform
+from envs import delete_tokens, maskable_tokens
+
+COUNTS = (0, 1, 2, 3, 5, 8)
+
+
+@dataclass(frozen=True)
+class DeletionCurve:
+    """Accuracy after deleting `counts` tokens of each text, by attention and at random.
+
+    The areas are those under the curves (trapezoids over 0 … 8 deleted tokens, divided by 8): mean
+    accuracies. A smaller area by attention means that attention points at what matters.
+    """
+
+    counts: tuple[int, ...]
+    by_attention: tuple[float, ...]
+    random: tuple[float, ...]
+
+    @property
+    def area_by_attention(self) -> float:
+        return _area(self.counts, self.by_attention)
+
+    @property
+    def area_random(self) -> float:
+        return _area(self.counts, self.random)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self) | {
+            "area_by_attention": self.area_by_attention,
+            "area_random": self.area_random,
+        }
+
+
+def deletion_curve(
+    target: Target, texts: PackedTexts, special_ids: tuple[int, ...], seed: int
+) -> DeletionCurve:
+    """Delete 0, 1, 2, 3, 5, 8 tokens of each text (all maskable ones where there are fewer).
+
+    Args:
+        special_ids: ids never deleted; seed: of the random order.
+    """
+    special = torch.tensor(special_ids, device=target.device)
+    right = np.zeros((2, len(COUNTS)))  # by attention, at random
+    for examples, tokens in batches_on_device(texts, target):
+        numbers, labels = (
+            torch.from_numpy(x).to(target.device) for x in (examples, texts.labels[examples])
+        )
+        untouched, row = read(target, tokens)
+        maskable = maskable_tokens(tokens, special)
+        chance = uniform(seed, 0, numbers, 1, tokens.shape[1])[:, 0]
+        right[:, 0] += (untouched == labels).sum().item()
+        for i, score in enumerate((row, chance)):
+            rank = _ranks(score, maskable)
+            for j, count in enumerate(COUNTS[1:], start=1):
+                left = delete_tokens(tokens, rank < count, target.config.pad_token_id)
+                right[i, j] += (read(target, left)[0] == labels).sum().item()
+    by_attention, random = (right / len(texts)).tolist()
+    return DeletionCurve(COUNTS, tuple(by_attention), tuple(random))
+
+
+def _ranks(score: Tensor, maskable: Tensor) -> Tensor:
+    """(n, L) place of each maskable token by descending score, 0 first; L at all others."""
+    order = score.masked_fill(~maskable, -torch.inf).argsort(dim=-1, descending=True, stable=True)
+    place = torch.arange(score.shape[-1], device=score.device).expand_as(order)
+    return torch.zeros_like(order).scatter(-1, order, place).masked_fill(~maskable, order.shape[-1])
+
+
+def _area(counts: tuple[int, ...], accuracy: tuple[float, ...]) -> float:
+    return float(np.trapezoid(accuracy, counts) / (counts[-1] - counts[0]))

@@ -1,0 +1,40 @@
+"""Run a Target over a packed split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from afa_ray.data.batches import evaluation_batches
+from afa_ray.data.packed import PackedTexts
+from afa_ray.models import Target
+
+BATCH_SIZE = 256
+
+
+def batches_on_device(
+    texts: PackedTexts, target: Target, rank: int = 0, workers: int = 1
+) -> Iterator[tuple[np.ndarray, Tensor]]:
+    """(example numbers (n,), tokens (n, L)) of this worker's share, on the Target's device."""
+    for examples in evaluation_batches(texts, BATCH_SIZE)[rank::workers]:
+        tokens = texts.padded(examples, target.config.pad_token_id)
+        yield examples, torch.from_numpy(tokens).to(target.device)
+
+
+def read(target: Target, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    """Predicted classes (n,) and attention rows (n, L) in eval mode, without gradient."""
+    target.eval()
+    with torch.inference_mode():
+        output = target(tokens, attention_mask=tokens != target.config.pad_token_id)
+    return output.logits.argmax(-1), output.attention_row
+
+
+def predict(target: Target, texts: PackedTexts, rank: int = 0, workers: int = 1) -> Tensor:
+    """(N,) int64 predicted classes, on the Target's device; 0 at other workers' shares."""
+    predictions = torch.zeros(len(texts), dtype=torch.int64, device=target.device)
+    for examples, tokens in batches_on_device(texts, target, rank, workers):
+        predictions[torch.from_numpy(examples).to(target.device)] = read(target, tokens)[0]
+    return predictions

@@ -1,0 +1,40 @@
+"""The three losses (E5, E8). Each is a mean over a batch, in nats."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def discriminator_loss(untouched_logits: Tensor, masked_logits: Tensor) -> Tensor:
+    """(E5) L_D = -(log D(X) + log(1 - D(X~))), mean over the batch.
+
+    D = sigmoid(logit) is the probability that a sequence is untouched (see
+    `envs.reward.log_confusion`). In pairing `original` X~ is the masked copy of X; in pairing
+    `contrast` X has another class than X~, and D is given the class of X~ for both.
+
+    Args:
+        untouched_logits, masked_logits: (B,) each.
+
+    Returns:
+        scalar; 2 log 2 = 1.386 for a Discriminator that knows nothing.
+    """
+    return (F.softplus(-untouched_logits) + F.softplus(masked_logits)).mean()
+
+
+def adversarial_loss(advantages: Tensor, log_probs: Tensor) -> Tensor:
+    """(E8) L_adv = -mean over B and M of R * log pi.
+
+    Args:
+        advantages: (B, M), without gradient (E7); log_probs: (B, M) (E4).
+    """
+    return -(advantages.detach() * log_probs).mean()
+
+
+def target_loss(logits: Tensor, labels: Tensor, adversarial: Tensor, lambda_adv: float) -> Tensor:
+    """(E2, E8) L_T = L_cls + lambda L_adv, with L_cls the cross-entropy.
+
+    Args:
+        logits: (B, C); labels: (B,) int64; adversarial: scalar; lambda_adv: >= 0.
+    """
+    return F.cross_entropy(logits, labels) + lambda_adv * adversarial

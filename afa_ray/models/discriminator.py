@@ -1,0 +1,100 @@
+"""The Discriminator: one Transformer block that judges whether a sequence is untouched."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from torch import Tensor, nn
+from transformers import PretrainedConfig, PreTrainedModel
+
+from afa_ray.models.single_query import make_layer, padding_mask, quieten, single_query
+
+Readout = Literal["last", "mean"]
+
+
+class DiscriminatorConfig(PretrainedConfig):
+    """Sizes of a `Discriminator`.
+
+    `num_classes` is the number of classes it is conditioned on (pairing `contrast`), or 0 for none
+    (pairing `original`). `readout`: `last` reads the last real token in the absorbed form, `mean`
+    runs the full layer and averages over the real tokens.
+    """
+
+    model_type = "afa-discriminator"
+
+    def __init__(
+        self,
+        vocab_size: int = 20_000,
+        hidden_size: int = 512,
+        num_attention_heads: int = 4,
+        dropout: float = 0.3,
+        max_position_embeddings: int = 512,
+        readout: Readout = "last",
+        num_classes: int = 0,
+        pad_token_id: int = 0,
+        initializer_range: float = 0.02,
+        **kwargs: Any,
+    ) -> None:
+        self.vocab_size = vocab_size
+        self.hidden_size = hidden_size
+        self.num_attention_heads = num_attention_heads
+        self.dropout = dropout
+        self.max_position_embeddings = max_position_embeddings
+        self.readout = readout
+        self.num_classes = num_classes
+        self.initializer_range = initializer_range
+        self.pad_token_id = pad_token_id
+        super().__init__(**kwargs)
+
+
+class Discriminator(PreTrainedModel):
+    """sigmoid(logit) = D(X), the probability that X is untouched (E5, E6).
+
+    The paper's text once calls D the probability of masking; its Algorithm 1, its loss and its idea
+    of confusion only agree with "untouched", and Algorithm 1 is followed here.
+    """
+
+    config_class = DiscriminatorConfig
+    base_model_prefix = "discriminator"
+
+    def __init__(self, config: DiscriminatorConfig) -> None:
+        super().__init__(config)
+        self.words = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.positions = nn.Embedding(config.max_position_embeddings, config.hidden_size)
+        if config.num_classes:
+            self.classes = nn.Embedding(config.num_classes, config.hidden_size)
+        self.layer = make_layer(config.hidden_size, config.num_attention_heads, config.dropout)
+        self.judge = nn.Linear(config.hidden_size, 1)
+        self.post_init()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if module is self.positions:
+            quieten(module, self.config.initializer_range)
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.words
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        assert isinstance(value, nn.Embedding)
+        self.words = value
+
+    def forward(self, input_ids: Tensor, classes: Tensor | None = None) -> Tensor:
+        """(N,) logits of "untouched".
+
+        Args:
+            input_ids: (N, L) int64, right-padded, L at most `max_position_embeddings`.
+            classes: (N,) int64, the class of the masked sequence; needed where `num_classes` > 0.
+        """
+        lengths = (input_ids != self.config.pad_token_id).sum(-1).clamp_min(1)
+        x = self.words(input_ids).add_(self.positions.weight[: input_ids.shape[1]])
+        if self.config.num_classes:
+            assert classes is not None, "this Discriminator is conditioned on the class"
+            x = x + self.classes(classes)[:, None]
+        if self.config.readout == "last":
+            hidden, _ = single_query(self.layer, x, lengths)
+        else:
+            padding = padding_mask(lengths, input_ids.shape[1])
+            hidden = self.layer(x, src_key_padding_mask=padding)
+            hidden = hidden.masked_fill(padding[..., None], 0).sum(1) / lengths[:, None]
+        return self.judge(hidden).squeeze(-1)

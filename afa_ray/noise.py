@@ -1,0 +1,47 @@
+"""Counter-based random numbers: a pure function of (seed, step, example), whatever the batch.
+
+The masks of an example must not depend on how a batch is split over workers, nor on what was drawn
+before; so its noise is hashed from its coordinates, with the SplitMix64 finaliser (Steele, Lea and
+Flood, OOPSLA 2014), instead of being drawn from a generator with a state.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+_GOLDEN = 0x9E3779B97F4A7C15 - (1 << 64)  # the constants as signed 64-bit integers
+_MIX1 = 0xBF58476D1CE4E5B9 - (1 << 64)
+_MIX2 = 0x94D049BB133111EB - (1 << 64)
+
+
+def _shift(x: Tensor, bits: int) -> Tensor:
+    """Logical right shift of int64."""
+    return (x >> bits) & ((1 << (64 - bits)) - 1)
+
+
+def mix(x: Tensor) -> Tensor:
+    """SplitMix64's finaliser: a bijection of int64 that scatters neighbouring inputs."""
+    x = (x ^ _shift(x, 30)) * _MIX1
+    x = (x ^ _shift(x, 27)) * _MIX2
+    return x ^ _shift(x, 31)
+
+
+def uniform(seed: int, step: int, examples: Tensor, samples: int, length: int) -> Tensor:
+    """Independent uniform numbers in the open interval (0, 1) for each example, sample, position.
+
+    Args:
+        seed, step: any integers.
+        examples: (B,) int64, the examples' numbers in the corpus.
+        samples: M; length: L. A number does not depend on M, L or the other examples.
+
+    Returns:
+        (B, M, L) float32: (n + 1/2) / 2^23 for a uniform integer n.
+    """
+    device = examples.device
+    state = mix(torch.tensor(seed, device=device) * _GOLDEN)
+    state = mix(state + step * 2 + 1)
+    state = mix(state ^ (examples + 1) * _GOLDEN)  # (B,)
+    state = mix(state[:, None] + torch.arange(1, samples + 1, device=device) * _MIX1)  # (B, M)
+    state = mix(state[..., None] + torch.arange(1, length + 1, device=device) * _GOLDEN)
+    return (_shift(state, 41).float() + 0.5) * 2.0**-23

@@ -1,0 +1,131 @@
+"""Checkpoints: everything a run needs to continue as if it had not stopped.
+
+A folder of safetensors and JSON, never pickled objects: the players' weights, Adam's moments,
+the best Target so far, and `progress.json` with the position in the data, settings and versions.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from afa_ray.config import Settings, flatten
+from afa_ray.training.learner import Learner
+
+PROGRESS = "progress.json"
+VERSIONS_OF = ("torch", "transformers", "gymnasium", "gensim", "numpy", "tokenizers")
+
+
+@dataclass
+class Progress:
+    """Where a run stands.
+
+    `step` updates are done, `batch` of them in epoch number `epoch` (from 0). `best_epoch` is the
+    one of the best validation accuracy so far (-1: none yet), `stale` the epochs since.
+    `seconds` of training, validation not included, and `tokens` read in them.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    best_epoch: int = -1
+    best_accuracy: float = -1.0
+    stale: int = 0
+    finished: bool = False
+    seconds: float = 0.0
+    tokens: int = 0
+
+
+def versions() -> dict[str, str]:
+    """Versions of the libraries that decide what the numbers are."""
+    from afa_ray import __version__
+
+    return {"afa_ray": __version__, **{name: version(name) for name in VERSIONS_OF}}
+
+
+def save_checkpoint(
+    folder: Path, learner: Learner, best: dict[str, Tensor], progress: Progress, settings: Settings
+) -> None:
+    """Write a checkpoint into the empty `folder`. `best` holds the best Target's weights."""
+    save_file(_contiguous(learner.target), folder / "target.safetensors")
+    if learner.discriminator is not None:
+        save_file(_contiguous(learner.discriminator), folder / "discriminator.safetensors")
+    save_file(best, folder / "best.safetensors")
+    moments = {
+        f"{player}/{name}/{key}": value
+        for player, optimizer in learner.optimizers.items()
+        for name, state in _adam_states(getattr(learner, player), optimizer).items()
+        for key, value in state.items()
+    }
+    save_file({"sums": learner.sums, **moments}, folder / "optimizers.safetensors")
+    content = {
+        "progress": asdict(progress),
+        "settings": flatten(settings),
+        "versions": versions(),
+        "bytes": {file.name: file.stat().st_size for file in folder.iterdir()},
+    }
+    (folder / PROGRESS).write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def load_checkpoint(folder: Path, learner: Learner) -> tuple[dict[str, Tensor], Progress]:
+    """Put a checkpoint into the learner; returns the best Target's weights and the progress."""
+    learner.target.load_state_dict(load_file(folder / "target.safetensors"))
+    if learner.discriminator is not None:
+        learner.discriminator.load_state_dict(load_file(folder / "discriminator.safetensors"))
+    tensors = load_file(folder / "optimizers.safetensors")
+    learner.sums.copy_(tensors["sums"])
+    for player, optimizer in learner.optimizers.items():
+        for name, parameter in getattr(learner, player).named_parameters():
+            prefix = f"{player}/{name}/"
+            saved = {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
+            optimizer.state[parameter] = {k: v.to(parameter.device) for k, v in saved.items()}
+    return load_file(folder / "best.safetensors"), read_progress(folder)
+
+
+def read_progress(folder: Path) -> Progress:
+    content = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
+    return Progress(**content["progress"])
+
+
+def checkpoint_name(progress: Progress) -> str:
+    """Folder names sort as the training went."""
+    return f"checkpoint_{progress.epoch:04d}_{progress.step:08d}"
+
+
+def latest_checkpoint(run: Path) -> Path | None:
+    """The furthest checkpoint in a run's folder; one whose copying was cut short does not count."""
+    folders = sorted(path.parent for path in run.glob(f"checkpoint_*/{PROGRESS}"))
+    return next((folder for folder in reversed(folders) if _is_complete(folder)), None)
+
+
+def _is_complete(folder: Path) -> bool:
+    try:
+        sizes = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))["bytes"]
+        return all((folder / name).stat().st_size == size for name, size in sizes.items())
+    except (OSError, json.JSONDecodeError):
+        return False
+
+
+def weights_on_cpu(module: nn.Module) -> dict[str, Tensor]:
+    """A copy of a module's weights that further training does not change."""
+    return {name: value.detach().cpu().clone() for name, value in module.state_dict().items()}
+
+
+def _contiguous(module: nn.Module) -> dict[str, Tensor]:
+    return {name: value.contiguous() for name, value in module.state_dict().items()}
+
+
+def _adam_states(
+    module: nn.Module, optimizer: torch.optim.Optimizer
+) -> dict[str, dict[str, Tensor]]:
+    return {
+        name: optimizer.state[parameter]
+        for name, parameter in module.named_parameters()
+        if parameter in optimizer.state
+    }

@@ -1,0 +1,110 @@
+"""After training: the test split is read, once, and the run's results are written."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from transformers.utils import logging as transformers_logging
+
+from afa_ray.config import flatten
+from afa_ray.data.tokenizer import special_ids
+from afa_ray.evaluation.agreement import agreement_with_marks
+from afa_ray.evaluation.classification import classification_metrics
+from afa_ray.evaluation.deletion import deletion_curve
+from afa_ray.evaluation.plots import plot_deletion_curve
+from afa_ray.evaluation.prediction import predict
+from afa_ray.training.checkpoint import versions
+from afa_ray.training.model_card import model_card
+from afa_ray.training.session import Session
+from afa_ray.training.worker import Job, Trained, Worker
+
+RESULT = "result.json"
+
+
+def train_and_finish(job: Job, session: Session) -> None:
+    """Train; then rank 0 evaluates the best Target, saves both models and writes `result.json`.
+
+    `result.json` comes last: a run is complete exactly if it is there.
+    """
+    trained = Worker(job, session).train()
+    if session.rank > 0:
+        return
+    result = evaluate(job, trained)
+    save_models(job, trained, result)
+    unfinished = job.run / f".{RESULT}"
+    unfinished.write_text(json.dumps(result, indent=1, ensure_ascii=False), encoding="utf-8")
+    unfinished.replace(job.run / RESULT)
+    if job.mlflow is not None:
+        job.mlflow.finish(job.run, flat_figures(result), trained.progress.step)
+
+
+def evaluate(job: Job, trained: Trained) -> dict[str, Any]:
+    """Test figures of the best epoch's Target, with the deletion curve drawn to a PNG file."""
+    corpus, target, progress = job.corpus, trained.learner.target, trained.progress
+    special = special_ids(corpus.tokenizer)
+    test = classification_metrics(corpus.test.labels, predict(target, corpus.test).cpu().numpy())
+    curve = deletion_curve(target, corpus.test, special, job.settings.train.seed)
+    plot_deletion_curve(curve, corpus.name, job.run / "deletion_curve.png")
+    agreement = None
+    if corpus.test.marks is not None:
+        agreement = agreement_with_marks(target, corpus.test, special)
+    return {
+        "data": {
+            "name": corpus.name,
+            "labels": corpus.label_names,
+            "train": len(corpus.train),
+            "validation": len(corpus.validation),
+            "test": len(corpus.test),
+            "vocabulary": len(corpus.tokenizer),
+            "notes": list(corpus.notes),
+        },
+        "test": test,
+        "deletion_curve": curve.as_dict(),
+        "agreement": agreement,
+        "validation": {"accuracy": progress.best_accuracy, "epoch": progress.best_epoch},
+        "training": {
+            "epochs": progress.epoch,
+            "steps": progress.step,
+            "seconds": round(progress.seconds, 3),
+            "tokens_per_s": round(progress.tokens / max(progress.seconds, 1e-9), 1),
+        },
+        "settings": flatten(job.settings),
+        "versions": versions(),
+    }
+
+
+def flat_figures(result: dict[str, Any]) -> dict[str, float]:
+    """The result's figures under their names in MLflow."""
+    curve, agreement = result["deletion_curve"], result["agreement"] or {}
+    figures = {f"test/{name}": value for name, value in result["test"].items()}
+    figures |= {f"deletion/{n}": curve[n] for n in ("area_by_attention", "area_random")}
+    figures |= {f"agreement/{n}": v for n, v in agreement.items() if v is not None}
+    return figures | {"time/train_s": result["training"]["seconds"]}
+
+
+def save_models(job: Job, trained: Trained, result: dict[str, Any]) -> None:
+    """`model/` with tokenizer and card, and `discriminator/`, in the Hugging Face format."""
+    transformers_logging.disable_progress_bar()
+    folder = _empty(job.run / ".model")
+    trained.learner.target.save_pretrained(folder)
+    job.corpus.tokenizer.save_pretrained(folder)
+    (folder / "README.md").write_text(model_card(result), encoding="utf-8")
+    _replace(folder, job.run / "model")
+    if trained.learner.discriminator is not None:
+        folder = _empty(job.run / ".discriminator")
+        trained.learner.discriminator.save_pretrained(folder)
+        _replace(folder, job.run / "discriminator")
+
+
+def _empty(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder
+
+
+def _replace(finished: Path, folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    finished.rename(folder)

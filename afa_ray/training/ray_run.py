@@ -1,0 +1,140 @@
+"""Training in a Ray Train worker group."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from afa_ray.config import Settings
+from afa_ray.data.corpus import Corpus
+from afa_ray.errors import UserError
+from afa_ray.training.finish import train_and_finish
+from afa_ray.training.mlflow_run import MlflowRun
+from afa_ray.training.session import Session
+from afa_ray.training.worker import Job, prepare_process, usable_cores
+
+QUIET = {  # set before `import ray`; each can be overridden from outside
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # poll reports often: short epochs are common here
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
+    "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
+    "RAY_TRAIN_METRICS_ENABLED": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_AUTH_MODE": "disabled",  # a local cluster listens on loopback only
+}
+
+
+def train_on_ray(settings: Settings, corpus: Corpus, run: Path, mlflow: MlflowRun | None) -> None:
+    """Train in `train.num_workers` workers; leaves the run complete, or raises what ended it.
+
+    Connects to the cluster of a Ray job or of `RAY_ADDRESS`, else to one running on this machine,
+    else starts one and stops it afterwards.
+
+    Raises:
+        UserError: fewer CPUs or GPUs than workers on a cluster of this machine alone.
+    """
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    import ray
+    from ray.train import CheckpointConfig, FailureConfig, LoggingConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchTrainer
+
+    connected_before = ray.is_initialized()
+    if not connected_before:
+        ray.init(logging_level=logging.ERROR, log_to_driver=False)
+    try:
+        use_gpu = _require_resources(settings, ray.cluster_resources())
+        trainer = TorchTrainer(
+            _worker_loop,
+            train_loop_config={
+                "settings": settings,
+                "corpus": ray.put(corpus),
+                "run": str(run),
+                "mlflow": mlflow,
+                "use_gpu": use_gpu,
+            },
+            scaling_config=ScalingConfig(num_workers=settings.train.num_workers, use_gpu=use_gpu),
+            run_config=RunConfig(
+                name=run.name,
+                storage_path=str(run.parent),
+                failure_config=FailureConfig(max_failures=settings.train.max_failures),
+                checkpoint_config=CheckpointConfig(num_to_keep=1),
+                logging_config=LoggingConfig(log_level="ERROR"),  # type: ignore[call-arg]
+            ),
+        )
+        trainer.fit()
+    finally:
+        if not connected_before:
+            ray.shutdown()
+
+
+def _require_resources(settings: Settings, cluster: dict[str, float]) -> bool:
+    """Whether to use GPUs; a `UserError` where workers would wait for resources for ever."""
+    workers = settings.train.num_workers
+    gpus = int(cluster.get("GPU", 0))
+    use_gpu = settings.train.use_gpu
+    if use_gpu is None:
+        use_gpu = gpus >= workers
+    kind, there = ("GPU", gpus) if use_gpu else ("CPU", int(cluster.get("CPU", 0)))
+    if workers > there:
+        raise UserError(
+            f"train.num_workers = {workers}: each worker needs a {kind}, and the Ray cluster has "
+            f"{there}; use at most {there} workers"
+            + ("" if kind == "CPU" else ", or train.use_gpu false")
+        )
+    return use_gpu
+
+
+def _worker_loop(config: dict[str, Any]) -> None:
+    """What each Ray Train worker runs."""
+    import ray
+    import ray.train
+
+    settings: Settings = config["settings"]
+    corpus: Corpus = ray.get(config["corpus"])
+    context = ray.train.get_context()
+    prepare_process(settings, max(1, usable_cores() // context.get_local_world_size()))
+    run = Path(config["run"])
+    session = _ray_session(config["use_gpu"])
+    train_and_finish(Job(settings, corpus, run, config["mlflow"]), session)
+
+
+def _ray_session(use_gpu: bool) -> Session:
+    import ray.train
+    import ray.train.torch
+    from ray.train import Checkpoint
+
+    context = ray.train.get_context()
+    rank, workers = context.get_world_rank(), context.get_world_size()
+    device = ray.train.torch.get_device() if use_gpu else torch.device("cpu")
+
+    def wrap(module: nn.Module) -> nn.Module:
+        if workers == 1:
+            return module
+        ids = [device] if device.type == "cuda" else None
+        return nn.parallel.DistributedDataParallel(module, device_ids=ids)
+
+    def save(name: str, figures: dict[str, float], write: Callable[[Path], None]) -> None:
+        if rank > 0:
+            ray.train.report(figures)
+            return
+        with tempfile.TemporaryDirectory(prefix="afa_checkpoint_") as folder:
+            write(Path(folder))
+            checkpoint = Checkpoint.from_directory(folder)
+            ray.train.report(figures, checkpoint=checkpoint, checkpoint_dir_name=name)
+
+    return Session(
+        rank=rank,
+        workers=workers,
+        device=device,
+        wrap=wrap,
+        add_up=torch.distributed.all_reduce if workers > 1 else lambda tensor: tensor,
+        save=save,
+    )

@@ -1,0 +1,61 @@
+"""Where a worker runs: what it needs from its surroundings, and the surroundings without Ray."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from afa_ray.training.checkpoint import latest_checkpoint
+
+
+@dataclass(frozen=True)
+class Session:
+    """One worker's surroundings.
+
+    Attributes:
+        rank, workers: this worker's number, and how many there are.
+        device: where it computes.
+        wrap: makes a module average its gradients over workers.
+        add_up: sums a tensor over workers, in place.
+        save: `save(name, figures, write)` keeps a checkpoint as folder `name` of the run, which
+            rank 0 fills with `write(folder)`; every worker calls it equally often.
+    """
+
+    rank: int
+    workers: int
+    device: torch.device
+    wrap: Callable[[nn.Module], nn.Module]
+    add_up: Callable[[Tensor], object]
+    save: Callable[[str, dict[str, float], Callable[[Path], None]], None]
+
+
+def pick_device(use_gpu: bool | None) -> torch.device:
+    """A GPU where there is one and it is not declined, else the CPU."""
+    return torch.device("cuda" if use_gpu is not False and torch.cuda.is_available() else "cpu")
+
+
+def local_session(run: Path, device: torch.device) -> Session:
+    """A single worker in this process. The run's folder keeps its last checkpoint."""
+
+    def save(name: str, figures: dict[str, float], write: Callable[[Path], None]) -> None:
+        unfinished = Path(tempfile.mkdtemp(prefix=".checkpoint_", dir=run))
+        write(unfinished)
+        previous = latest_checkpoint(run)
+        unfinished.replace(run / name)
+        if previous:
+            shutil.rmtree(previous)
+
+    return Session(
+        rank=0,
+        workers=1,
+        device=device,
+        wrap=lambda module: module,
+        add_up=lambda tensor: tensor,
+        save=save,
+    )

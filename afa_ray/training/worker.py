@@ -1,0 +1,212 @@
+"""The training loop of one worker: the same with Ray and without."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from afa_ray.config import Settings
+from afa_ray.data.batches import worker_batches
+from afa_ray.data.corpus import Corpus
+from afa_ray.data.tokenizer import special_ids
+from afa_ray.evaluation.classification import classification_metrics
+from afa_ray.evaluation.prediction import predict
+from afa_ray.training.checkpoint import (
+    Progress,
+    checkpoint_name,
+    latest_checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+    weights_on_cpu,
+)
+from afa_ray.training.learner import Learner, averages, build_players
+from afa_ray.training.mlflow_run import MlflowRun
+from afa_ray.training.samples import describe_rollout
+from afa_ray.training.session import Session
+from afa_ray.training.tracking import GameWatch, Tracker
+
+M = TypeVar("M", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to train, on what, and where its results go (`run` is an absolute path)."""
+
+    settings: Settings
+    corpus: Corpus
+    run: Path
+    mlflow: MlflowRun | None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The players after training: the Target of the best epoch, the Discriminator as it ended."""
+
+    learner: Learner
+    progress: Progress
+
+
+class Worker:
+    """Trains until the validation accuracy stops improving, or a limit is reached."""
+
+    def __init__(self, job: Job, session: Session) -> None:
+        self.settings, self.corpus, self.session = job.settings, job.corpus, session
+        tokenizer = job.corpus.tokenizer
+        target, discriminator = build_players(
+            job.settings,
+            label_names=job.corpus.label_names,
+            vocab_size=len(tokenizer),
+            vectors=job.corpus.vectors,
+        )
+        self.learner = Learner(
+            job.settings,
+            _to(target, session.device),
+            None if discriminator is None else _to(discriminator, session.device),
+            special_ids=special_ids(tokenizer),
+            pad_id=tokenizer.pad_token_id,
+            mask_id=tokenizer.mask_token_id,
+            device=session.device,
+            wrap=session.wrap,
+            rank=session.rank,
+        )
+        self.progress, self.best = Progress(), weights_on_cpu(target)
+        folder = latest_checkpoint(job.run)
+        if folder is not None:
+            self.best, self.progress = load_checkpoint(folder, self.learner)
+        self.watch = GameWatch()
+        self.tracker = None
+        if session.rank == 0:
+            self.tracker = Tracker(job.run, self.progress.step, job.mlflow)
+
+    def train(self) -> Trained:
+        while not self.progress.finished:
+            self._epoch()
+        self.learner.target.load_state_dict(self.best)
+        return Trained(self.learner, self.progress)
+
+    def _epoch(self) -> None:
+        settings, progress = self.settings.train, self.progress
+        batches = worker_batches(
+            self.corpus.train,
+            batch_size=settings.batch_size,
+            seed=settings.seed,
+            epoch=progress.epoch,
+            rank=self.session.rank,
+            workers=self.session.workers,
+            contrast=self.learner.contrast and self.learner.discriminator is not None,
+            skip=progress.batch,
+        )
+        started = time.perf_counter()
+        for batch in batches:
+            self.learner.update(batch, progress.step)
+            progress.step += 1
+            progress.batch += 1
+            if progress.step % settings.log_every == 0:
+                started = self._log_interval(started)
+            if progress.step == settings.max_steps:
+                break
+            if settings.checkpoint_every and progress.step % settings.checkpoint_every == 0:
+                self._save({})
+        if self.learner.sums[-2] > 0:
+            self._log_interval(started)
+        self._end_epoch()
+
+    def _log_interval(self, started: float) -> float:
+        """Log the figures since the last call; returns the present time."""
+        learner, progress = self.learner, self.progress
+        sums = learner.sums.clone()
+        self.session.add_up(sums)
+        learner.sums.zero_()
+        figures, tokens = averages(sums, learner.metrics)  # reads the device: all work is done
+        now = time.perf_counter()
+        progress.seconds += now - started
+        progress.tokens += tokens
+        figures["time/tokens_per_s"] = tokens / (now - started)
+        if self.tracker is not None:
+            self.tracker.log("train", progress.step, progress.epoch + 1, figures)
+            note = self.watch.notice(figures, self.settings.train.log_every)
+            if note:
+                self.tracker.note(progress.step, progress.epoch + 1, note)
+        return time.perf_counter()
+
+    def _end_epoch(self) -> None:
+        settings, progress = self.settings.train, self.progress
+        figures = {f"val/{name}": value for name, value in self._validate().items()}
+        progress.epoch += 1
+        progress.batch = 0
+        progress.stale += 1
+        if figures["val/accuracy"] > progress.best_accuracy:
+            progress.best_accuracy, progress.best_epoch = figures["val/accuracy"], progress.epoch
+            progress.stale = 0
+            self.best = weights_on_cpu(self.learner.target)
+        progress.finished = (
+            progress.epoch >= settings.epochs
+            or progress.step == settings.max_steps
+            or 0 < settings.patience <= progress.stale
+        )
+        if self.tracker is not None:
+            self.tracker.log("epoch", progress.step, progress.epoch, figures)
+            samples = describe_rollout(self.learner.rollout, self.corpus.tokenizer)
+            self.tracker.sample(progress.step, progress.epoch, samples)
+        self._save(figures)
+
+    def _validate(self) -> dict[str, float]:
+        texts = self.corpus.validation
+        rank, workers = self.session.rank, self.session.workers
+        predictions: Tensor = predict(self.learner.target, texts, rank, workers)
+        self.session.add_up(predictions)
+        return classification_metrics(texts.labels, predictions.cpu().numpy())
+
+    def _save(self, figures: dict[str, float]) -> None:
+        self.session.save(
+            checkpoint_name(self.progress),
+            figures,
+            lambda folder: save_checkpoint(
+                folder, self.learner, self.best, self.progress, self.settings
+            ),
+        )
+
+
+def _to(module: M, device: torch.device) -> M:
+    module.to(device)
+    return module
+
+
+def total_steps(settings: Settings, texts: int) -> int:
+    """Updates of a whole run if patience does not end it before."""
+    per_epoch = max(1, -(-texts // settings.train.batch_size))
+    most = per_epoch * settings.train.epochs
+    return min(most, settings.train.max_steps or most)
+
+
+def usable_cores() -> int:
+    """Processors that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def prepare_process(settings: Settings, threads: int) -> None:
+    """Threads, determinism, and memory that stays with the process once it has been touched.
+
+    Dense embedding gradients of tens of megabytes come and go with every update. By default glibc
+    hands such blocks back to the kernel, and most of a small update's time is page faults.
+    """
+    torch.set_num_threads(threads)
+    if settings.train.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None)
+        if hasattr(libc, "mallopt"):
+            m_trim_threshold, m_mmap_threshold, largest = -1, -3, 2**31 - 1
+            libc.mallopt(m_mmap_threshold, 2**30)
+            libc.mallopt(m_trim_threshold, largest)

@@ -1,0 +1,85 @@
+"""The rules of the masking game: one implementation under every environment here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from envs.masking import MaskKind, apply_mask, keep_at_most, maskable_tokens
+from envs.reward import log_confusion
+
+Discriminator = Callable[..., Any]
+"""Padded ids (N, L) int64, a condition (N,) where there is one -> (N,) logits of "untouched"."""
+
+
+@dataclass(frozen=True)
+class MaskingGame:
+    """One sequence, at most k masked tokens, one reward.
+
+    Attributes:
+        discriminator: see `Discriminator`; it may return anything that `torch.as_tensor` takes.
+        k: how many tokens are masked at most, >= 1.
+        mask: `delete` or `token`.
+        special_ids: ids never masked; padding is always among them.
+        pad_id: the padding id.
+        mask_id: the mask token's id, for `mask="token"`.
+    """
+
+    discriminator: Discriminator
+    k: int
+    mask: MaskKind
+    special_ids: tuple[int, ...]
+    pad_id: int
+    mask_id: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise ValueError(f"k = {self.k}: must be at least 1, the number of tokens to mask")
+        if self.mask not in ("delete", "token"):
+            raise ValueError(f"mask = {self.mask!r}: must be 'delete' or 'token'")
+        if self.mask == "token" and self.mask_id is None:
+            raise ValueError("mask = 'token' needs mask_id, the id of the mask token")
+
+    def maskable(self, tokens: Tensor) -> Tensor:
+        """(..., L) bool: which tokens may be masked."""
+        special = torch.tensor([*self.special_ids, self.pad_id], device=tokens.device)
+        return maskable_tokens(tokens, special)
+
+    def legal(self, masks: Tensor, maskable: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Ignore bits on unmaskable positions; of more than k that remain keep k at random."""
+        masks = masks & maskable
+        keys = torch.rand(masks.shape, device=masks.device, generator=generator)
+        return keep_at_most(masks, self.k, keys)
+
+    def mask_out(self, tokens: Tensor, masks: Tensor) -> Tensor:
+        """(N, L) ids of Mask(X, S)."""
+        return apply_mask(tokens, masks, self.mask, self.pad_id, self.mask_id)
+
+    @torch.no_grad()
+    def play(self, tokens: Tensor, masks: Tensor, *condition: Tensor) -> tuple[Tensor, Tensor]:
+        """Mask the sequences and ask the Discriminator.
+
+        Args:
+            tokens: (N, L) int64; masks: (N, L) bool, legal; condition: nothing, or one (N,) tensor.
+
+        Returns:
+            masked: (N, L) ids; rewards: (N,) float32, nats (E6).
+        """
+        masked = self.mask_out(tokens, masks)
+        logits = torch.as_tensor(self.discriminator(masked, *condition), device=tokens.device)
+        assert logits.shape == (len(tokens),), "the discriminator gives one logit a sequence"
+        return masked, log_confusion(logits.float())
+
+
+def pad_sequences(sequences: Sequence[Sequence[int]], pad_id: int) -> np.ndarray:
+    """(N, L) int64: the sequences padded on the right to the longest (at least 1)."""
+    length = max((len(s) for s in sequences), default=0)
+    padded = np.full((len(sequences), max(length, 1)), pad_id, dtype=np.int64)
+    for row, sequence in zip(padded, sequences, strict=True):
+        row[: len(sequence)] = np.asarray(sequence, dtype=np.int64)
+    return padded

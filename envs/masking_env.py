@@ -1,0 +1,243 @@
+"""The masking choice as Gymnasium environments.
+
+An episode is one sequence: the agent chooses tokens to mask, the Discriminator looks at the masked
+sequence, and its log-confusion (E6) is the reward. `MaskingEnv` takes the whole set at once,
+`SequentialMaskingEnv` one token a step, `MaskingVectorEnv` a batch of sequences as tensors on the
+training device; `MaskingGame` holds the rules of all three.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from torch import Tensor
+
+from envs.dynamics import Discriminator, MaskingGame, pad_sequences
+from envs.masking import MaskKind
+
+Observation = dict[str, Any]
+
+
+def observation_space(length: int, largest_id: int) -> spaces.Dict:
+    """`tokens`: (L,) int64 ids, padded; `maskable`: (L,) int8, 1 where a token may be masked."""
+    return spaces.Dict(
+        {
+            "tokens": spaces.Box(0, largest_id, (length,), np.int64),
+            "maskable": spaces.MultiBinary(length),
+        }
+    )
+
+
+def _largest_id(tokens: np.ndarray, game: MaskingGame) -> int:
+    return int(max(tokens.max(initial=0), game.pad_id, game.mask_id or 0))
+
+
+class _SingleEnv(gymnasium.Env[Observation, Any]):
+    """What the one-sequence environments share: sequences, reset, and the end of an episode."""
+
+    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 (as Gymnasium declares it)
+
+    def __init__(
+        self,
+        *,
+        sequences: Sequence[Sequence[int]],
+        discriminator: Discriminator,
+        k: int = 3,
+        mask: MaskKind = "delete",
+        special_ids: Sequence[int] = (),
+        pad_id: int = 0,
+        mask_id: int | None = None,
+    ) -> None:
+        if not sequences:
+            raise ValueError("sequences is empty: give at least one sequence of token ids")
+        self.game = MaskingGame(discriminator, k, mask, tuple(special_ids), pad_id, mask_id)
+        self._padded = pad_sequences(sequences, pad_id)
+        self.length = self._padded.shape[1]
+        self.observation_space = observation_space(
+            self.length, _largest_id(self._padded, self.game)
+        )
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Start an episode on a random sequence, or on number `options["index"]`."""
+        super().reset(seed=seed)
+        index = (options or {}).get("index")
+        if index is None:
+            index = int(self.np_random.integers(len(self._padded)))
+        self._tokens = torch.from_numpy(self._padded[index : index + 1])  # (1, L)
+        if not len(self._tokens):
+            raise ValueError(f"index = {index}: there are {len(self._padded)} sequences")
+        self._maskable = self.game.maskable(self._tokens)
+        return self._observe(self._tokens, self._maskable), {}
+
+    def _observe(self, tokens: Tensor, maskable: Tensor) -> Observation:
+        return {
+            "tokens": tokens[0].numpy().copy(),
+            "maskable": maskable[0].numpy().astype(np.int8),
+        }
+
+    def _finish(self, masks: Tensor) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Mask (1, L) `masks` and end the episode with its reward."""
+        masked, rewards = self.game.play(self._tokens, masks)
+        observation = self._observe(masked, self.game.maskable(masked))
+        return observation, float(rewards[0]), True, False, {"mask": masks[0].numpy()}
+
+
+class MaskingEnv(_SingleEnv):
+    """`AFA/Masking-v0`: one step, the whole set as `MultiBinary(L)`.
+
+    Bits on unmaskable positions are ignored; where more than k remain, k of them are kept at random
+    by the environment's generator; fewer are allowed. The observation after the step is the masked
+    sequence; `info["mask"]` is the mask that was applied.
+    """
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.action_space = spaces.MultiBinary(self.length)
+
+    def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        chosen = torch.as_tensor(np.asarray(action)).bool().view(1, -1)
+        generator = torch.Generator().manual_seed(int(self.np_random.integers(2**63)))
+        return self._finish(self.game.legal(chosen, self._maskable, generator))
+
+
+class SequentialMaskingEnv(_SingleEnv):
+    """`AFA/SequentialMasking-v0`: k picks of `Discrete(L)`, reward at the last.
+
+    Positions are those of the original sequence throughout; a picked position is no longer
+    `maskable`, and `info["action_mask"]` says (int8) what may be picked next. A pick that the mask
+    forbids masks nothing and still spends the pick. The episode ends after min(k, number of
+    maskable tokens) picks, or after one where nothing can be masked.
+    """
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.action_space = spaces.Discrete(self.length)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        observation, info = super().reset(seed=seed, options=options)
+        self._picked = torch.zeros_like(self._maskable)
+        self._picks_left = min(self.game.k, int(self._maskable.sum()))
+        return observation, info | {"action_mask": observation["maskable"].copy()}
+
+    def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        allowed = self._maskable & ~self._picked
+        self._picked[0, int(action)] |= allowed[0, int(action)]
+        self._picks_left -= 1
+        if self._picks_left <= 0:
+            observation, reward, terminated, truncated, info = self._finish(self._picked)
+        else:
+            observation = self._observe(self._tokens, self._maskable & ~self._picked)
+            reward, terminated, truncated, info = 0.0, False, False, {}
+        info["action_mask"] = observation["maskable"].copy()
+        return observation, reward, terminated, truncated, info
+
+
+class MaskingVectorEnv(VectorEnv[dict[str, Tensor], Tensor, Tensor]):
+    """A batch of `MaskingEnv` as tensors on one device: the trainer's rollout path.
+
+    `reset(options={"sequences": ids})` plays the padded batch `ids` (B, L) itself, without a copy;
+    `options["condition"]` (B,) is handed on to the Discriminator (the class, in pairing
+    `contrast`). Without options each of `num_envs` sub-environments draws one of `sequences`.
+
+    `step(masks)` takes (B, L), or (B, M, L) for M masks of each sequence in one call; rewards are
+    (B,) or (B, M). Every step ends its episodes; the next observation is that of the next ones
+    (autoreset `SAME_STEP`): fresh draws, or the given batch again. `info["final_obs"]` holds the
+    masked sequences, `info["masks"]` the masks that were applied.
+    """
+
+    metadata: dict[str, Any] = {  # noqa: RUF012 (as Gymnasium declares it)
+        "render_modes": [],
+        "autoreset_mode": AutoresetMode.SAME_STEP,
+    }
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *,
+        sequences: Sequence[Sequence[int]] = ((),),
+        discriminator: Discriminator,
+        k: int = 3,
+        mask: MaskKind = "delete",
+        special_ids: Sequence[int] = (),
+        pad_id: int = 0,
+        mask_id: int | None = None,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        if not len(sequences):
+            raise ValueError("sequences is empty: give at least one sequence of token ids")
+        self.game = MaskingGame(discriminator, k, mask, tuple(special_ids), pad_id, mask_id)
+        self.device = torch.device(device)
+        self.generator = torch.Generator(self.device)
+        self.num_envs = num_envs
+        padded = pad_sequences(sequences, pad_id)
+        self._largest_id = _largest_id(padded, self.game)
+        self._corpus = torch.from_numpy(padded).to(self.device)
+        self._given = False
+        self._condition: tuple[Tensor, ...] = ()
+        self._set_spaces(padded.shape[1])
+
+    def _set_spaces(self, length: int) -> None:
+        self.single_observation_space = observation_space(length, self._largest_id)
+        self.single_action_space = spaces.MultiBinary(length)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Begin B episodes; see the class. The spaces describe the constructor's sequences."""
+        if seed is not None:
+            self.generator.manual_seed(seed)
+        options = options or {}
+        self._given = "sequences" in options
+        self._condition = (options["condition"],) if "condition" in options else ()
+        if self._given:
+            self._play(torch.as_tensor(options["sequences"], device=self.device))
+        else:
+            self._draw()
+        return self._observation(), {}
+
+    def _play(self, tokens: Tensor) -> None:
+        self._tokens = tokens  # (B, L)
+        self._maskable = self.game.maskable(tokens)
+
+    def _draw(self) -> None:
+        index = torch.randint(
+            len(self._corpus), (self.num_envs,), generator=self.generator, device=self.device
+        )
+        self._play(self._corpus[index])
+
+    def _observation(self) -> dict[str, Tensor]:
+        return {"tokens": self._tokens, "maskable": self._maskable.to(torch.int8)}
+
+    def step(
+        self, actions: Any
+    ) -> tuple[dict[str, Tensor], Tensor, Tensor, Tensor, dict[str, Any]]:
+        masks = torch.as_tensor(actions, device=self.device).bool()
+        copies = masks.shape[1] if masks.dim() == 3 else 1
+        masks = masks.view(len(self._tokens) * copies, -1)  # (B * M, L)
+        tokens, maskable, *condition = (
+            x.repeat_interleave(copies, 0) for x in (self._tokens, self._maskable, *self._condition)
+        )
+        masks = self.game.legal(masks, maskable, self.generator)
+        masked, rewards = self.game.play(tokens, masks, *condition)
+        shape = (len(self._tokens), copies) if torch.as_tensor(actions).dim() == 3 else (-1,)
+        info = {
+            "final_obs": {"tokens": masked.view(*shape, masked.shape[-1])},
+            "masks": masks.view(*shape, masks.shape[-1]),
+        }
+        ended = torch.ones(len(self._tokens), dtype=torch.bool, device=self.device)
+        if not self._given:
+            self._draw()
+        return self._observation(), rewards.view(shape), ended, torch.zeros_like(ended), info

@@ -1,0 +1,37 @@
+"""What a masked sequence earns: the Discriminator's log-confusion, and the group baseline."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def log_confusion(logits: Tensor) -> Tensor:
+    """(E6) r(X~) = -log(1 - D(X~)) = softplus(logit), in nats, never negative.
+
+    D(X~) = sigmoid(logit) is the probability that X~ is *untouched*, so the reward is large where
+    the Discriminator is confused by the masked sequence. The text of Liu (arXiv 2512.20661) once
+    calls D the probability of masking; its Algorithm 1 and its loss only agree with this reading.
+
+    Args:
+        logits: any shape, the Discriminator's logits of masked sequences.
+    """
+    return F.softplus(logits)
+
+
+def group_advantage(rewards: Tensor, normalize: bool = False) -> Tensor:
+    """(E7) R(X~_m) = r(X~_m) - mean over the M masks of the same sequence.
+
+    Args:
+        rewards: (B, M), nats.
+        normalize: also divide by the group's standard deviation (population form).
+
+    Returns:
+        (B, M) advantages that sum to zero over M.
+    """
+    centred = rewards - rewards.mean(-1, keepdim=True)
+    if normalize:
+        spread = rewards.std(-1, correction=0, keepdim=True)
+        return centred / spread.clamp_min(torch.finfo(rewards.dtype).eps)
+    return centred
