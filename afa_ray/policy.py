@@ -90,9 +90,9 @@ def log_prob_plackett_luce(row: Tensor, maskable: Tensor, choice: Choice, epsilo
     remaining = rest + weights.flip(-1).cumsum(-1).flip(-1)  # mass left before each draw
     by_attention = ((picked - _log(remaining)) * choice.valid).sum(-1)
 
-    count = maskable.sum(-1)[:, None, None] - torch.arange(picked.shape[-1], device=row.device)
-    uniformly = -(count.clamp_min(1).log() * choice.valid).sum(-1)
-    log_weights = torch.tensor([1 - epsilon, epsilon], device=row.device).log()
+    left = maskable.sum(-1)[:, None, None] - torch.arange(picked.shape[-1], device=row.device)
+    uniformly = -(left.clamp_min(1).to(row.dtype).log() * choice.valid).sum(-1)
+    log_weights = row.new_tensor([1 - epsilon, epsilon]).log()
     mixture = torch.logaddexp(log_weights[0] + by_attention, log_weights[1] + uniformly)
     return torch.where(choice.valid.any(-1), mixture, 0.0)
 

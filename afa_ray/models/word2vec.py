@@ -63,8 +63,8 @@ def train_word_vectors(
         seed=seed,
         workers=1,  # more threads would make the result depend on their timing
     )
-    trained = model.wv.vectors
+    trained = model.wv.vectors - model.wv.vectors.mean(0)
     vectors = np.random.default_rng(seed).standard_normal((vocab_size, size), dtype=np.float32)
     ids = np.array([int(word) for word in model.wv.index_to_key])
-    vectors[ids] = (trained - trained.mean(0)) / trained.std()
+    vectors[ids] = trained / trained.std()
     return vectors * np.float32(INITIAL_SCALE)

@@ -1,0 +1,129 @@
+"""Deletion curve, agreement and classification figures, on a Target whose answers are known."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from afa_ray.data.packed import PackedTexts
+from afa_ray.evaluation.agreement import agreement_with_marks
+from afa_ray.evaluation.classification import classification_metrics
+from afa_ray.evaluation.deletion import COUNTS, DeletionCurve, deletion_curve
+from afa_ray.evaluation.plots import plot_deletion_curve
+from afa_ray.evaluation.prediction import predict
+
+SPECIAL = (0, 2, 3)
+KEY = 9
+
+
+class KeyTarget(nn.Module):
+    """Class 1 where the key token stands; attends to it, or to everything else, or evenly."""
+
+    def __init__(self, weight_on_key: float) -> None:
+        super().__init__()
+        self.config = SimpleNamespace(pad_token_id=0)
+        self.device = torch.device("cpu")
+        self.weight_on_key = weight_on_key
+
+    def forward(self, tokens: Tensor, attention_mask: Tensor) -> SimpleNamespace:
+        weight = 1 + (tokens == KEY) * self.weight_on_key
+        row = (weight * attention_mask).float()
+        found = (tokens == KEY).any(-1).float()
+        logits = torch.stack([0.5 - found, found - 0.5], -1)
+        return SimpleNamespace(logits=logits, attention_row=row / row.sum(-1, keepdim=True))
+
+
+def texts(count: int = 60, keys: int = 1) -> PackedTexts:
+    """Half of the texts hold the key token `keys` times among fillers; all have 12 words."""
+    random = np.random.default_rng(0)
+    rows, marks, labels = [], [], []
+    for i in range(count):
+        words = random.integers(10, 30, 12)
+        if i % 2:
+            words[random.choice(12, keys, replace=False)] = KEY
+        rows.append([2, *words, 3])
+        marks.append([0, *(words == KEY), 0])
+        labels.append(i % 2)
+    return PackedTexts(
+        np.concatenate(rows).astype(np.int32),
+        np.arange(count + 1) * 14,
+        np.array(labels),
+        np.concatenate(marks).astype(np.uint8),
+        0,
+    )
+
+
+def test_predictions_of_all_workers_add_up() -> None:
+    packed = texts(700)
+    target = KeyTarget(1.0)
+    whole = predict(target, packed)  # type: ignore[arg-type]
+    parts = [predict(target, packed, rank, 3) for rank in range(3)]  # type: ignore[arg-type]
+    assert torch.equal(whole, torch.stack(parts).sum(0))
+    assert whole.tolist() == packed.labels.tolist()
+
+
+def test_deletion_curve_of_attention_on_the_evidence() -> None:
+    curve = deletion_curve(KeyTarget(5.0), texts(keys=2), SPECIAL, seed=0)  # type: ignore[arg-type]
+    assert curve.counts == (0, 1, 2, 3, 5, 8)
+    assert curve.by_attention == (1, 1, 0.5, 0.5, 0.5, 0.5)
+    assert curve.random[0] == 1
+    assert list(curve.random) == sorted(curve.random, reverse=True)
+    assert curve.random[2] > 0.9
+    assert curve.area_by_attention < curve.area_random
+
+
+def test_deletion_curve_of_attention_off_the_evidence() -> None:
+    curve = deletion_curve(KeyTarget(-0.9), texts(), SPECIAL, seed=0)  # type: ignore[arg-type]
+    assert curve.by_attention == (1,) * len(COUNTS)
+
+
+def test_random_deletion_is_what_chance_gives() -> None:
+    curve = deletion_curve(KeyTarget(0.0), texts(4000), SPECIAL, seed=1)  # type: ignore[arg-type]
+    for count, accuracy in zip(COUNTS, curve.random, strict=True):
+        assert accuracy == pytest.approx(1 - 0.5 * count / 12, abs=0.02)
+
+
+def test_texts_shorter_than_the_deletion_lose_all_they_have() -> None:
+    packed = PackedTexts(np.array([2, KEY, 3, 2, 3], np.int32), np.array([0, 3, 5]), np.array([1, 0]), None, 0)  # fmt: skip  # noqa: E501
+    curve = deletion_curve(KeyTarget(1.0), packed, SPECIAL, seed=0)  # type: ignore[arg-type]
+    assert curve.by_attention == (1, 0.5, 0.5, 0.5, 0.5, 0.5)
+
+
+def test_area_by_hand() -> None:
+    curve = DeletionCurve((0, 1, 2, 3, 5, 8), (1.0, 0.8, 0.6, 0.6, 0.4, 0.4), (1.0,) * 6)
+    assert curve.area_by_attention == pytest.approx((0.9 + 0.7 + 0.6 + 1.0 + 1.2) / 8)
+    assert curve.area_random == pytest.approx(1)
+
+
+def test_agreement_is_one_on_the_marks_zero_off_them_and_half_by_chance() -> None:
+    packed = texts(keys=3)
+    on, off, even = (
+        agreement_with_marks(KeyTarget(w), packed, SPECIAL)  # type: ignore[arg-type]
+        for w in (5.0, -0.9, 0.0)
+    )
+    assert on == {"auroc": 1, "average_precision": 1, "texts": 30}
+    assert off["auroc"] == 0
+    assert even["auroc"] == 0.5
+    assert even["average_precision"] == pytest.approx(3 / 12)
+
+
+def test_agreement_says_nothing_where_nothing_is_marked() -> None:
+    packed = texts(keys=12)
+    found = agreement_with_marks(KeyTarget(1.0), packed, SPECIAL)  # type: ignore[arg-type]
+    assert found == {"auroc": None, "average_precision": None, "texts": 0}
+
+
+def test_classification_by_hand() -> None:
+    figures = classification_metrics(np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1]))
+    assert figures["accuracy"] == pytest.approx(3 / 4)
+    assert figures["macro_precision"] == pytest.approx((1 + 1 / 2) / 2)
+    assert figures["macro_recall"] == pytest.approx((2 / 3 + 1) / 2)
+    assert figures["macro_f1"] == pytest.approx((4 / 5 + 2 / 3) / 2)
+
+
+def test_the_plot_is_a_picture(tmp_path) -> None:
+    curve = DeletionCurve(COUNTS, (1.0, 0.8, 0.6, 0.6, 0.4, 0.4), (1.0,) * 6)
+    plot_deletion_curve(curve, "title", tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")

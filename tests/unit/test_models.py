@@ -1,0 +1,170 @@
+"""The absorbed single-query form is the textbook layer; the models are Hugging Face models."""
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
+
+from afa_ray.models import Discriminator, DiscriminatorConfig, Target, TargetConfig
+from afa_ray.models.single_query import make_layer, padding_mask, single_query
+
+LENGTHS = torch.tensor([7, 3, 1, 9])
+
+
+def small_target(**changes: object) -> Target:
+    torch.manual_seed(0)
+    sizes = {"vocab_size": 40, "hidden_size": 32, "max_position_embeddings": 12, "num_labels": 3}
+    return Target(TargetConfig(**(sizes | changes))).eval()
+
+
+def small_discriminator(**changes: object) -> Discriminator:
+    torch.manual_seed(1)
+    sizes = {"vocab_size": 40, "hidden_size": 32, "max_position_embeddings": 12}
+    return Discriminator(DiscriminatorConfig(**(sizes | changes))).eval()
+
+
+def tokens() -> Tensor:
+    torch.manual_seed(2)
+    return torch.randint(5, 40, (4, 9)).masked_fill(padding_mask(LENGTHS, 9), 0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_single_query_equals_the_textbook_layer(dtype: torch.dtype) -> None:
+    torch.manual_seed(3)
+    layer = make_layer(32, 4, dropout=0.0).to(dtype)
+    for parameter in layer.parameters():  # biases and norms away from zero and one
+        parameter.data += 0.1 * torch.randn_like(parameter)
+    inputs = torch.randn(4, 9, 32, dtype=dtype)
+    weight = torch.randn(4, 32, dtype=dtype)
+    gradients = []
+    outputs = []
+    for absorbed in (True, False):
+        x = inputs.clone().requires_grad_()
+        if absorbed:
+            hidden, _ = single_query(layer, x, LENGTHS)
+        else:
+            hidden = layer(x, src_key_padding_mask=padding_mask(LENGTHS, 9))
+            hidden = hidden[torch.arange(4), LENGTHS - 1]
+        found = torch.autograd.grad((hidden * weight).sum(), [x, *layer.parameters()])
+        outputs.append(hidden)
+        gradients.append(found)
+    tolerance = 1e-5 if dtype == torch.float32 else 1e-12
+    assert torch.allclose(outputs[0], outputs[1], atol=tolerance)
+    for name, ours, textbook in zip(
+        ["x", *dict(layer.named_parameters())], *gradients, strict=True
+    ):
+        assert torch.allclose(ours, textbook, atol=10 * tolerance), name
+    padded = gradients[0][0][padding_mask(LENGTHS, 9)]
+    assert (padded == 0).all()
+
+
+def test_rows_are_the_attention_of_the_textbook_layer() -> None:
+    torch.manual_seed(3)
+    layer = make_layer(32, 4, dropout=0.0)
+    x = torch.randn(4, 9, 32)
+    _, rows = single_query(layer, x, LENGTHS)
+    _, textbook = layer.self_attn(
+        x, x, x, key_padding_mask=padding_mask(LENGTHS, 9), average_attn_weights=False
+    )
+    expected = textbook[torch.arange(4), :, LENGTHS - 1]
+    assert torch.allclose(rows, expected, atol=1e-6)
+    assert torch.allclose(rows.sum(-1), torch.ones(4, 4))
+    assert (rows.transpose(1, 2)[padding_mask(LENGTHS, 9)] == 0).all()
+
+
+def test_dropout_leaves_the_row_and_matches_in_distribution() -> None:
+    torch.manual_seed(3)
+    layer = make_layer(32, 4, dropout=0.3).train()
+    x = torch.randn(4, 9, 32)
+    _, first = single_query(layer, x, LENGTHS)
+    _, second = single_query(layer, x, LENGTHS)
+    assert torch.equal(first, second)  # the row is read before dropout
+    draws = 4000
+    wide, lengths = x[:1].expand(draws, -1, -1), LENGTHS[:1].expand(draws)
+    with torch.no_grad():
+        ours = single_query(layer, wide, lengths)[0]
+        textbook = layer(wide, src_key_padding_mask=padding_mask(lengths, 9))[:, lengths[0] - 1]
+    for moment in (torch.mean, torch.std):
+        difference = (moment(ours, 0) - moment(textbook, 0)).abs().max()
+        assert difference < 0.08, moment.__name__
+
+
+def test_target_ignores_padding() -> None:
+    model, ids = small_target(), tokens()
+    together = model(ids)
+    for i, length in enumerate(LENGTHS.tolist()):
+        alone = model(ids[i : i + 1, :length])
+        assert torch.allclose(together.logits[i], alone.logits[0], atol=1e-6)
+        assert torch.allclose(
+            together.attention_row[i, :length], alone.attention_row[0], atol=1e-6
+        )
+    assert torch.equal(together.logits, model(ids, attention_mask=(ids != 0).long()).logits)
+
+
+def test_target_is_a_hugging_face_classifier() -> None:
+    model, ids = small_target(), tokens()
+    labels = torch.tensor([0, 1, 2, 0])
+    output = model(ids, labels=labels, output_attentions=True)
+    assert output.loss.item() == pytest.approx(
+        torch.nn.functional.cross_entropy(output.logits, labels).item()
+    )
+    assert output.attentions[0].shape == (4, 4, 9)
+    assert torch.allclose(output.attentions[0].mean(1), output.attention_row)
+    assert isinstance(model(ids, return_dict=False), tuple)
+    with pytest.raises(ValueError, match="left"):
+        model(ids.flip(1))
+
+
+def test_too_long_texts_are_read_as_the_tokenizer_truncates_them() -> None:
+    model = small_target()
+    torch.manual_seed(4)
+    long = torch.randint(5, 40, (3, 15))
+    long[1, 13:] = 0
+    long[2, 4:] = 0
+    truncated = long[:, :12].clone()
+    truncated[0, 11], truncated[1, 11] = long[0, 14], long[1, 12]
+    assert torch.allclose(model(long).logits, model(truncated).logits)
+
+
+@pytest.mark.parametrize("readout", ["last", "mean"])
+@pytest.mark.parametrize("num_classes", [0, 3])
+def test_discriminator_ignores_padding_and_reads_the_class(
+    readout: str, num_classes: int
+) -> None:
+    model = small_discriminator(readout=readout, num_classes=num_classes)
+    ids = tokens()
+    condition = (torch.tensor([0, 1, 2, 0]),) if num_classes else ()
+    together = model(ids, *condition)
+    assert together.shape == (4,)
+    for i, length in enumerate(LENGTHS.tolist()):
+        alone = model(ids[i : i + 1, :length], *(c[i : i + 1] for c in condition))
+        assert torch.allclose(together[i], alone[0], atol=1e-6)
+    if num_classes:
+        assert not torch.allclose(together, model(ids, torch.tensor([1, 2, 0, 1])))
+
+
+def test_discriminator_reads_empty_sequences() -> None:
+    for readout in ("last", "mean"):
+        logits = small_discriminator(readout=readout)(torch.zeros(2, 5, dtype=torch.int64))
+        assert torch.isfinite(logits).all()
+
+
+def test_mean_readout_averages_the_full_layer() -> None:
+    model, ids = small_discriminator(readout="mean"), tokens()
+    x = model.words(ids) + model.positions.weight[:9]
+    full = model.layer(x, src_key_padding_mask=ids == 0)
+    means = torch.stack([full[i, :n].mean(0) for i, n in enumerate(LENGTHS.tolist())])
+    assert torch.allclose(model(ids), model.judge(means).squeeze(-1), atol=1e-5)
+
+
+def test_auto_classes_open_what_was_saved(tmp_path) -> None:
+    target, discriminator = small_target(), small_discriminator(num_classes=3)
+    target.save_pretrained(tmp_path / "target")
+    discriminator.save_pretrained(tmp_path / "discriminator")
+    assert not list(tmp_path.rglob("*.bin"))
+    opened = AutoModelForSequenceClassification.from_pretrained(tmp_path / "target").eval()
+    judge = AutoModel.from_pretrained(tmp_path / "discriminator").eval()
+    assert isinstance(AutoConfig.from_pretrained(tmp_path / "target"), TargetConfig)
+    ids, classes = tokens(), torch.tensor([0, 1, 2, 0])
+    assert torch.equal(opened(ids).logits, target(ids).logits)
+    assert torch.equal(judge(ids, classes), discriminator(ids, classes))

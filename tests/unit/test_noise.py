@@ -1,0 +1,55 @@
+"""The mask noise is a pure, uniform function of (seed, step, example)."""
+
+import numpy as np
+import torch
+from scipy import stats
+
+from afa_ray.noise import mix, uniform
+
+MASK64 = (1 << 64) - 1
+
+
+def splitmix64_finaliser(x: int) -> int:
+    """The published finaliser, in Python integers."""
+    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & MASK64
+    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & MASK64
+    return x ^ (x >> 31)
+
+
+def test_mix_is_the_splitmix64_finaliser() -> None:
+    inputs = [0, 1, 2, 12345678901234567890 & MASK64, MASK64, 1 << 63]
+    signed = torch.tensor([x - (1 << 64) if x >> 63 else x for x in inputs])
+    outputs = [x & MASK64 for x in mix(signed).tolist()]
+    assert outputs == [splitmix64_finaliser(x) for x in inputs]
+
+
+def test_noise_does_not_depend_on_the_batch() -> None:
+    examples = torch.tensor([3, 17, 4, 99])
+    together = uniform(7, 5, examples, samples=4, length=30)
+    alone = torch.cat([uniform(7, 5, examples[i : i + 1], 4, 30) for i in range(4)])
+    assert torch.equal(together, alone)
+    assert torch.equal(together[:, :2, :12], uniform(7, 5, examples, samples=2, length=12))
+
+
+def test_noise_differs_by_seed_step_and_example() -> None:
+    one = torch.tensor([0])
+    draws = [
+        uniform(seed, step, one + example, 2, 8).flatten()
+        for seed in range(3)
+        for step in range(3)
+        for example in range(3)
+    ]
+    values = torch.cat(draws)
+    assert len(values.unique()) > len(values) * 0.999
+
+
+def test_noise_is_uniform_and_uncorrelated() -> None:
+    noise = uniform(0, 1, torch.arange(400), samples=4, length=50)
+    flat = noise.flatten().double().numpy()
+    assert 0 < flat.min()
+    assert flat.max() < 1
+    assert stats.kstest(flat, "uniform").pvalue > 1e-3
+    for axis in range(3):  # neighbours in example, sample and position
+        moved = noise.movedim(axis, -1)
+        left, right = moved[..., :-1].flatten(), moved[..., 1:].flatten()
+        assert abs(np.corrcoef(left, right)[0, 1]) < 0.02
