@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+SPREAD_FLOOR = 1e-4  # nats
 
 
 def log_confusion(logits: Tensor) -> Tensor:
@@ -25,13 +26,13 @@ def group_advantage(rewards: Tensor, normalize: bool = False) -> Tensor:
 
     Args:
         rewards: (B, M), nats.
-        normalize: also divide by the group's standard deviation (population form).
+        normalize: also divide by the group's standard deviation (population form) plus
+            `SPREAD_FLOOR`, so that rounding errors of equal rewards stay small.
 
     Returns:
         (B, M) advantages that sum to zero over M.
     """
     centred = rewards - rewards.mean(-1, keepdim=True)
     if normalize:
-        spread = rewards.std(-1, correction=0, keepdim=True)
-        return centred / spread.clamp_min(torch.finfo(rewards.dtype).eps)
+        return centred / (rewards.std(-1, correction=0, keepdim=True) + SPREAD_FLOOR)
     return centred

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import torch
+
+from afa_ray.config import Settings
+from afa_ray.data.corpus import Corpus
+from afa_ray.data.packed import pack
+from afa_ray.data.texts import Texts
+from afa_ray.data.tokenizer import special_ids, train_tokenizer
+from afa_ray.training.learner import Learner, build_players
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +28,90 @@ def data_dir() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no public data sets: set AFA_DATA_DIR ({folder} does not exist)")
     return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Word vectors of the tests do not land in the user's cache."""
+    os.environ["AFA_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
+
+
+def with_values(settings: Settings, **values: Any) -> Settings:
+    """Settings with dotted names replaced: `with_values(s, **{"afa.k": 2})`."""
+    for name, value in values.items():
+        group, field = name.split(".")
+        settings = replace(settings, **{group: replace(getattr(settings, group), **{field: value})})
+    return settings
+
+
+TINY = {
+    "target.hidden_size": 32,
+    "target.word2vec": False,
+    "discriminator.hidden_size": 32,
+    "data.max_length": 64,
+    "train.batch_size": 16,
+    "train.target_lr": 1e-3,
+    "train.discriminator_lr": 1e-3,
+    "train.num_workers": 0,
+    "train.log_every": 7,
+    "mlflow.uri": "none",
+}
+
+
+@pytest.fixture
+def tiny_settings() -> Callable[..., Settings]:
+    """Settings of a run of seconds; dotted names override."""
+    return lambda values=None: with_values(Settings(), **(TINY | (values or {})))
+
+
+GOOD, BAD = ["superb", "lovely", "great"], ["awful", "bleak", "rotten"]
+FILLERS = [f"word{i}" for i in range(20)]
+
+
+def small_texts(count: int, seed: int) -> Texts:
+    """Fillers with one opinion word, which is marked; labels 0 bad, 1 good."""
+    random = np.random.default_rng(seed)
+    labels, words, marks = [], [], []
+    for _ in range(count):
+        label = int(random.integers(2))
+        text = list(random.choice(FILLERS, int(random.integers(3, 12))))
+        place = int(random.integers(len(text)))
+        text[place] = str(random.choice(GOOD if label else BAD))
+        labels.append(label)
+        words.append(text)
+        marks.append([int(i == place) for i in range(len(text))])
+    return Texts([" ".join(text) for text in words], labels, words, marks)
+
+
+@pytest.fixture(scope="session")
+def small_corpus() -> Corpus:
+    """150 training texts, 40 for validation and 60 for test."""
+    texts = [small_texts(n, seed) for seed, n in enumerate((150, 40, 60))]
+    tokenizer = train_tokenizer(texts[0].texts, 100, 64)
+    train, validation, test = (pack(part, tokenizer, 64) for part in texts)
+    return Corpus("small", ["bad", "good"], tokenizer, train, validation, test, None, ())
+
+
+@pytest.fixture
+def make_learner(small_corpus: Corpus) -> Callable[..., Learner]:
+    """A learner on the CPU for the small corpus; the Discriminator may be another module."""
+
+    def make(settings: Settings, discriminator: Any = None) -> Learner:
+        tokenizer = small_corpus.tokenizer
+        target, built = build_players(
+            settings,
+            label_names=small_corpus.label_names,
+            vocab_size=len(tokenizer),
+            vectors=None,
+        )
+        return Learner(
+            settings,
+            target,
+            discriminator or built,
+            special_ids=special_ids(tokenizer),
+            pad_id=tokenizer.pad_token_id,
+            mask_id=tokenizer.mask_token_id,
+            device=torch.device("cpu"),
+        )
+
+    return make

@@ -28,7 +28,13 @@ def test_vocabulary_holds_words_seen_twice(tokenizer) -> None:
     vocabulary = tokenizer.get_vocab()
     assert {"good", "bad", "food", "mood", "and"} <= set(vocabulary)
     assert "the" not in vocabulary
-    assert [vocabulary[t] for t in ("[PAD]", "[UNK]", "[SOS]", "[EOS]", "[MASK]")] == [0, 1, 2, 3, 4]
+    assert [vocabulary[t] for t in ("[PAD]", "[UNK]", "[SOS]", "[EOS]", "[MASK]")] == [
+        0,
+        1,
+        2,
+        3,
+        4,
+    ]
     assert sorted(special_ids(tokenizer)) == [0, 2, 3, 4]
 
 
@@ -68,7 +74,11 @@ def test_marks_follow_their_words_through_tokenising_and_cutting(tokenizer) -> N
 
 def test_padded_rows_by_hand() -> None:
     packed = PackedTexts(
-        np.array([2, 7, 3, 2, 3, 2, 8, 9, 3], np.int32), np.array([0, 3, 5, 9]), np.zeros(3), None, 0
+        np.array([2, 7, 3, 2, 3, 2, 8, 9, 3], np.int32),
+        np.array([0, 3, 5, 9]),
+        np.zeros(3),
+        None,
+        0,
     )
     assert packed.padded(np.array([2, 0])).tolist() == [[2, 8, 9, 3], [2, 7, 3, 0]]
     assert packed.padded(np.array([1])).tolist() == [[2, 3]]

@@ -95,9 +95,7 @@ def test_target_ignores_padding() -> None:
     for i, length in enumerate(LENGTHS.tolist()):
         alone = model(ids[i : i + 1, :length])
         assert torch.allclose(together.logits[i], alone.logits[0], atol=1e-6)
-        assert torch.allclose(
-            together.attention_row[i, :length], alone.attention_row[0], atol=1e-6
-        )
+        assert torch.allclose(together.attention_row[i, :length], alone.attention_row[0], atol=1e-6)
     assert torch.equal(together.logits, model(ids, attention_mask=(ids != 0).long()).logits)
 
 
@@ -128,9 +126,7 @@ def test_too_long_texts_are_read_as_the_tokenizer_truncates_them() -> None:
 
 @pytest.mark.parametrize("readout", ["last", "mean"])
 @pytest.mark.parametrize("num_classes", [0, 3])
-def test_discriminator_ignores_padding_and_reads_the_class(
-    readout: str, num_classes: int
-) -> None:
+def test_discriminator_ignores_padding_and_reads_the_class(readout: str, num_classes: int) -> None:
     model = small_discriminator(readout=readout, num_classes=num_classes)
     ids = tokens()
     condition = (torch.tensor([0, 1, 2, 0]),) if num_classes else ()

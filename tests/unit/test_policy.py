@@ -74,9 +74,9 @@ def test_score_function_gradient_is_the_gradient_of_the_expected_reward(epsilon:
     orders = orders_of(4, 2)
     rewards = torch.tensor([(1 + i) ** 2 / (1 + j) for i, j in orders], dtype=torch.float64)
     maskable = torch.ones(1, 4, dtype=torch.bool)
-    log_probs = log_prob_plackett_luce(
-        scores.softmax(-1), maskable, choice_of(orders, 4), epsilon
-    )[0]
+    log_probs = log_prob_plackett_luce(scores.softmax(-1), maskable, choice_of(orders, 4), epsilon)[
+        0
+    ]
     (exact,) = torch.autograd.grad((log_probs.exp() * rewards).sum(), scores, retain_graph=True)
     # E[(r - b) grad log pi]: any constant baseline b leaves the expectation as it is
     weights = log_probs.detach().exp() * (rewards - 0.7)

@@ -1,0 +1,134 @@
+"""A run that was interrupted and resumed equals the uninterrupted one, bit for bit on the CPU."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from afa_ray import train as train_module
+from afa_ray.config import Settings
+from afa_ray.data.corpus import Corpus
+from afa_ray.training.checkpoint import latest_checkpoint
+from afa_ray.training.learner import Learner
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, small_corpus: Corpus, tmp_path: Path) -> Callable:
+    """Trains on the small corpus under a run name; returns the run's folder."""
+    monkeypatch.setattr(train_module, "prepare_corpus", lambda settings: small_corpus)
+
+    def start(settings: Settings, name: str) -> Path:
+        from tests.conftest import with_values
+
+        storage = {"run.storage": str(tmp_path), "run.name": name}
+        train_module.train(with_values(settings, **storage))
+        return tmp_path / name
+
+    return start
+
+
+def interrupt_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    update = Learner.update
+
+    def interrupted(self: Learner, batch: Any, number: int) -> None:
+        if number == step:
+            raise KeyboardInterrupt
+        update(self, batch, number)
+
+    monkeypatch.setattr(Learner, "update", interrupted)
+
+
+def records(run: Path) -> list[dict]:
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    parsed = [json.loads(line) for line in lines]
+    return [{k: v for k, v in r.items() if not k.startswith("time/")} for r in parsed]
+
+
+@pytest.mark.parametrize("pairing", ["original", "contrast"])
+@pytest.mark.parametrize("stop", [4, 13, 20, 28])  # within epochs 1, 2, 2 and 3 of 10 updates
+def test_resumed_equals_uninterrupted(
+    tiny_settings: Callable[..., Settings], run: Callable, stop: int, pairing: str
+) -> None:
+    settings = tiny_settings(
+        {
+            "train.epochs": 3,
+            "train.checkpoint_every": 6,
+            "discriminator.pairing": pairing,
+            "target.dropout": 0.3,
+        }
+    )
+    whole = run(settings, "whole")
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt_at(patch, stop)
+        with pytest.raises(KeyboardInterrupt):
+            run(settings, "parts")
+    parts = run(settings, "parts")
+    assert records(parts) == records(whole)
+    assert (parts / "samples.jsonl").read_text() == (whole / "samples.jsonl").read_text()
+    ends = [latest_checkpoint(folder) for folder in (whole, parts)]
+    for name in ("target", "discriminator", "best", "optimizers"):
+        first, second = (load_file(end / f"{name}.safetensors") for end in ends)
+        assert first.keys() == second.keys()
+        for key in first:
+            assert torch.equal(first[key], second[key]), f"{name}: {key}"
+    results = [json.loads((folder / "result.json").read_text()) for folder in (whole, parts)]
+    for part in ("test", "deletion_curve", "agreement", "validation"):
+        assert results[0][part] == results[1][part]
+
+
+def test_the_same_seed_gives_the_same_run_and_another_seed_another(
+    tiny_settings: Callable[..., Settings], run: Callable
+) -> None:
+    first = run(tiny_settings({"train.epochs": 1}), "first")
+    second = run(tiny_settings({"train.epochs": 1}), "second")
+    other = run(tiny_settings({"train.epochs": 1, "train.seed": 1}), "other")
+    assert records(first) == records(second)
+    assert records(first) != records(other)
+
+
+def test_a_complete_run_says_so_and_changes_nothing(
+    tiny_settings: Callable[..., Settings], run: Callable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = run(tiny_settings({"train.epochs": 1}), "once")
+    before = {p: p.stat().st_mtime_ns for p in folder.rglob("*")}
+    capsys.readouterr()
+    run(tiny_settings({"train.epochs": 1}), "once")
+    assert "is complete: nothing to train" in capsys.readouterr().out
+    assert {p: p.stat().st_mtime_ns for p in folder.rglob("*")} == before
+
+
+def test_a_run_resumes_with_its_own_settings_only(
+    tiny_settings: Callable[..., Settings], run: Callable
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt_at(patch, 12)
+        with pytest.raises(KeyboardInterrupt):
+            run(tiny_settings({"train.epochs": 2}), "strict")
+    with pytest.raises(ValueError, match=r"afa\.k = 5: run strict was started with 3"):
+        run(tiny_settings({"train.epochs": 2, "afa.k": 5}), "strict")
+    run(tiny_settings({"train.epochs": 2, "train.checkpoint_every": 3}), "strict")
+
+
+def test_a_checkpoint_cut_short_does_not_count(tmp_path: Path) -> None:
+    for name, size in (("checkpoint_0001_00000010", 4), ("checkpoint_0002_00000020", 9)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "target.safetensors").write_bytes(b"1234")
+        content = {"progress": {}, "bytes": {"target.safetensors": size}}
+        (tmp_path / name / "progress.json").write_text(json.dumps(content))
+    (tmp_path / "checkpoint_0003_00000030").mkdir()
+    assert latest_checkpoint(tmp_path) == tmp_path / "checkpoint_0001_00000010"
+
+
+def test_checkpoints_hold_no_pickles(tiny_settings: Callable[..., Settings], run: Callable) -> None:
+    folder = run(tiny_settings({"train.epochs": 1}), "safe")
+    suffixes = {p.suffix for p in folder.rglob("*") if p.is_file()}
+    assert suffixes <= {".safetensors", ".json", ".jsonl", ".yaml", ".png", ".md"}
+    checkpoint = latest_checkpoint(folder)
+    assert checkpoint is not None
+    content = json.loads((checkpoint / "progress.json").read_text())
+    assert content["versions"]["torch"] == torch.__version__
+    assert content["settings"]["afa.k"] == 3

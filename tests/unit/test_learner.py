@@ -1,0 +1,203 @@
+"""The learner's update is Algorithm 1, written out plainly here."""
+
+import copy
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from afa_ray.config import Settings
+from afa_ray.data.batches import Batch, worker_batches
+from afa_ray.data.corpus import Corpus
+from afa_ray.noise import uniform
+from afa_ray.training.learner import AFA_METRICS, Learner, averages, stack_padded
+
+
+def first_batch(corpus: Corpus, contrast: bool) -> Batch:
+    return next(worker_batches(corpus.train, batch_size=16, seed=0, epoch=0, contrast=contrast))
+
+
+def masked_copy(tokens: list[int], positions: set[int], kind: str) -> list[int]:
+    if kind == "token":
+        return [4 if i in positions else t for i, t in enumerate(tokens)]
+    kept = [t for i, t in enumerate(tokens) if i not in positions]
+    return kept + [0] * (len(tokens) - len(kept))
+
+
+def textbook_update(learner: Learner, batch: Batch, settings: Settings, step: int) -> dict:
+    """One step of Algorithm 1, sequence by sequence, with its own Adam and its own losses.
+
+    Follows the policy's probabilities from their definitions; uses the learner's modules (a deep
+    copy) as functions only.
+    """
+    afa = settings.afa
+    target, discriminator = learner.target, learner.discriminator
+    assert discriminator is not None
+    contrast = settings.discriminator.pairing == "contrast"
+    tokens, labels = torch.from_numpy(batch.tokens), torch.from_numpy(batch.labels)
+    output = target(tokens)
+    row = output.attention_row
+    noise = uniform(
+        settings.train.seed, step, torch.from_numpy(batch.examples), afa.num_masks, 1 + row.shape[1]
+    )
+    picks: list[list[list[int]]] = []
+    log_probs = []
+    for b, sequence in enumerate(batch.tokens.tolist()):
+        maskable = [i for i, t in enumerate(sequence) if t not in (0, 2, 3, 4)]
+        share = row[b] / row[b, maskable].sum()
+        k = min(afa.k, len(maskable))
+        picks.append([])
+        for m in range(afa.num_masks):
+            keys = noise[b, m, 1:]
+            if noise[b, m, 0] < afa.epsilon:
+                score = {i: keys[i].item() for i in maskable}
+            elif afa.policy == "topk":
+                score = {i: row[b, i].item() for i in maskable}
+            else:
+                gumbel = {i: -math.log(-math.log(keys[i].item())) for i in maskable}
+                score = {i: math.log(row[b, i].item()) + gumbel[i] for i in maskable}
+            chosen = sorted(maskable, key=lambda i: -score[i])[:k]  # noqa: B023
+            picks[b].append(chosen)
+            if afa.policy == "topk":
+                log_probs.append(sum(share[i].log() for i in chosen))
+            else:
+                drawn, uniformly, left = torch.ones(()), 1.0, 1 - torch.zeros(())
+                for number, i in enumerate(chosen):
+                    drawn = drawn * share[i] / left
+                    left = left - share[i]
+                    uniformly /= len(maskable) - number
+                log_probs.append(torch.log((1 - afa.epsilon) * drawn + afa.epsilon * uniformly))
+    log_pi = torch.stack(log_probs).view(len(tokens), afa.num_masks)
+
+    def masked(m: int) -> Tensor:
+        rows = batch.tokens.tolist()
+        return torch.tensor(
+            [masked_copy(r, set(picks[b][m]), afa.mask) for b, r in enumerate(rows)]
+        )
+
+    condition = (labels,) if contrast else ()
+    untouched = torch.from_numpy(batch.partners) if batch.partners is not None else tokens
+    d_untouched = torch.sigmoid(discriminator(untouched, *condition))
+    d_masked = torch.sigmoid(discriminator(masked(0), *condition))
+    loss_d = -(d_untouched.log() + (1 - d_masked).log()).mean()
+    adam_d = torch.optim.Adam(discriminator.parameters(), settings.train.discriminator_lr)
+    adam_d.zero_grad()
+    loss_d.backward()
+    adam_d.step()
+
+    with torch.no_grad():
+        rewards = torch.stack(
+            [
+                -torch.log(1 - torch.sigmoid(discriminator(masked(m), *condition)))
+                for m in range(afa.num_masks)
+            ],
+            1,
+        )
+    advantages = rewards - rewards.mean(1, keepdim=True)
+    if afa.normalize_advantage:
+        spread = (rewards - rewards.mean(1, keepdim=True)).square().mean(1, keepdim=True).sqrt()
+        advantages = advantages / (spread + 1e-4)
+    loss_adv = -(advantages * log_pi).mean()
+    loss_cls = F.cross_entropy(output.logits, labels)
+    adam_t = torch.optim.Adam(target.parameters(), settings.train.target_lr)
+    adam_t.zero_grad()
+    (loss_cls + afa.lambda_adv * loss_adv).backward()
+    adam_t.step()
+    return {
+        "loss_d": loss_d,
+        "loss_adv": loss_adv,
+        "loss_cls": loss_cls,
+        "reward_mean": rewards.mean(),
+        "reward_spread": rewards.std(1, correction=0).mean(),
+    }
+
+
+@pytest.mark.parametrize("policy", ["topk", "plackett-luce"])
+@pytest.mark.parametrize("pairing", ["original", "contrast"])
+@pytest.mark.parametrize("mask", ["delete", "token"])
+@pytest.mark.parametrize("readout", ["last", "mean"])
+def test_update_equals_the_textbook(
+    tiny_settings: Callable[..., Settings],
+    make_learner: Callable[..., Learner],
+    small_corpus: Corpus,
+    policy: str,
+    pairing: str,
+    mask: str,
+    readout: str,
+) -> None:
+    settings = tiny_settings(
+        {
+            "target.dropout": 0.0,
+            "afa.policy": policy,
+            "afa.mask": mask,
+            "afa.k": 2,
+            "afa.epsilon": 0.4,
+            "afa.lambda_adv": 0.7,
+            "afa.normalize_advantage": policy == "topk",
+            "discriminator.pairing": pairing,
+            "discriminator.readout": readout,
+        }
+    )
+    learner = make_learner(settings)
+    assert learner.discriminator is not None
+    for parameter in learner.discriminator.parameters():
+        parameter.data *= 5  # opinions from the start, so that rewards differ
+    textbook, before = copy.deepcopy(learner), copy.deepcopy(learner)
+    batch = first_batch(small_corpus, pairing == "contrast")
+    expected = textbook_update(textbook, batch, settings, step=5)
+    learner.update(batch, step=5)
+    figures, _ = averages(learner.sums, learner.metrics)
+    assert expected["reward_spread"] > 1e-3
+    for name, value in expected.items():
+        assert figures[f"train/{name}"] == pytest.approx(value.item(), rel=1e-4, abs=5e-6), name
+    for player in ("target", "discriminator"):
+        ours = dict(getattr(learner, player).named_parameters())
+        theirs = dict(getattr(textbook, player).named_parameters())
+        starts = dict(getattr(before, player).named_parameters())
+        for name in ours:
+            # Adam's first step is lr * sign(gradient): compare where the gradient is not noise
+            moved = (theirs[name] - starts[name]).abs() > 0.99 * settings.train.target_lr
+            assert torch.allclose(ours[name][moved], theirs[name][moved], atol=2e-5), name
+            assert moved.any() or "classes" in name or "in_proj_bias" in name, name
+
+
+def test_plain_training_has_no_discriminator(
+    tiny_settings: Callable[..., Settings],
+    make_learner: Callable[..., Learner],
+    small_corpus: Corpus,
+) -> None:
+    learner = make_learner(tiny_settings({"afa.lambda_adv": 0.0}))
+    learner.update(first_batch(small_corpus, False), 0)
+    assert learner.discriminator is None
+    assert learner.rollout is None
+    figures, tokens = averages(learner.sums, learner.metrics)
+    assert set(figures) == {f"train/{n}" for n in ("loss", "loss_cls", "accuracy", "attention_entropy")}  # fmt: skip  # noqa: E501
+    assert tokens == (first_batch(small_corpus, False).tokens != 0).sum()
+
+
+def test_figures_are_means_over_texts(
+    tiny_settings: Callable[..., Settings],
+    make_learner: Callable[..., Learner],
+    small_corpus: Corpus,
+) -> None:
+    learner = make_learner(tiny_settings())
+    batches = list(worker_batches(small_corpus.train, batch_size=16, seed=0, epoch=0))[:3]
+    singles, weights = [], []
+    for step, batch in enumerate(batches):
+        before = learner.sums.clone()
+        learner.update(batch, step)
+        figures, _ = averages(learner.sums - before, learner.metrics)
+        singles.append(figures["train/loss_cls"])
+        weights.append(len(batch.labels))
+    figures, _ = averages(learner.sums, learner.metrics)
+    assert len(figures) == len(AFA_METRICS)
+    assert figures["train/loss_cls"] == pytest.approx(np.average(singles, weights=weights))
+
+
+def test_stack_padded() -> None:
+    both = stack_padded(torch.tensor([[1, 2]]), torch.tensor([[3, 4, 5]]), pad_id=0)
+    assert both.tolist() == [[1, 2, 0], [3, 4, 5]]

@@ -1,0 +1,111 @@
+"""Mistakes end with status 2, a sentence for a person, no traceback, and nothing written."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from afa_ray.train import main
+
+ROWS = "".join(f"{'good' if i % 2 else 'bad'} text number {i},{i % 2}\n" for i in range(40))
+
+
+@pytest.fixture
+def refuse(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Runs the command, demands a refusal that wrote nothing; returns the message."""
+    storage = tmp_path / "runs"
+
+    def run(*arguments: str) -> str:
+        status = main(["--run.storage", str(storage), "--train.num_workers", "0", *arguments])
+        output = capsys.readouterr()
+        assert status == 2
+        assert "Traceback" not in output.err
+        assert not storage.exists()
+        assert output.out == ""
+        return output.err
+
+    return run
+
+
+def csv(folder: Path, content: str | bytes, name: str = "train.csv") -> str:
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return str(path)
+
+
+def test_settings(refuse) -> None:
+    message = refuse("--afa.k", "0", "--train.epoch", "3")
+    assert "afa.k = 0: must be at least 1" in message
+    assert "did you mean train.epochs" in message
+
+
+def test_unknown_data_set(refuse) -> None:
+    assert "reviews" in refuse("--data.name", "review")
+
+
+def test_missing_file_and_column(refuse, tmp_path: Path) -> None:
+    assert "nowhere.csv" in refuse("--data.train_file", str(tmp_path / "nowhere.csv"))
+    file = csv(tmp_path, "text,label\n" + ROWS)
+    message = refuse("--data.train_file", file, "--data.text_column", "texts")
+    assert "texts" in message
+    assert "text" in message
+
+
+def test_unknown_label_in_test(refuse, tmp_path: Path) -> None:
+    train = csv(tmp_path, "text,label\n" + ROWS)
+    test = csv(tmp_path, "text,label\nfine,7\n", "test.csv")
+    assert "7" in refuse("--data.train_file", train, "--data.test_file", test)
+
+
+def test_one_class_only(refuse, tmp_path: Path) -> None:
+    file = csv(tmp_path, "text,label\n" + "same,1\n" * 20)
+    assert "at least two labels" in refuse("--data.train_file", file)
+
+
+def test_not_utf8(refuse, tmp_path: Path) -> None:
+    file = csv(tmp_path, b"text,label\n" + b"caf\xe9,1\n" * 5)
+    assert "UTF-8" in refuse("--data.train_file", file)
+
+
+def test_all_texts_empty(refuse, tmp_path: Path) -> None:
+    assert "empty" in refuse("--data.train_file", csv(tmp_path, "text,label\n,1\n,0\n"))
+
+
+def test_storage_that_cannot_be_written(tmp_path: Path, capsys) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    status = main(["--run.storage", str(tmp_path / "file" / "runs"), "--train.num_workers", "0"])
+    assert status == 2
+    assert "cannot write there" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]
+
+
+def test_a_users_own_file_with_string_labels_trains(tmp_path: Path, capsys) -> None:
+    rows = "".join(f"{'good' if i % 2 else 'bad'} thing {i % 7},{'yes' if i % 2 else 'no'}\n" for i in range(80))  # fmt: skip  # noqa: E501
+    long = "good " * 40 + ",yes\n"
+    file = csv(tmp_path, "review,verdict\n" + rows + long * 3 + ",yes\n")
+    status = main(
+        ["--data.name", "mine", "--data.train_file", file, "--data.text_column", "review",
+         "--data.label_column", "verdict", "--data.max_length", "16", "--target.hidden_size", "32",
+         "--discriminator.hidden_size", "32", "--train.target_lr", "0.01", "--train.epochs", "3",
+         "--train.batch_size", "8", "--train.num_workers", "0", "--mlflow.uri", "none",
+         "--run.storage", str(tmp_path / "runs"), "--run.name", "own"]
+    )  # fmt: skip
+    output = capsys.readouterr().out
+    assert status == 0
+    assert "texts cut to data.max_length = 16 tokens" in output
+    result = json.loads((tmp_path / "runs" / "own" / "result.json").read_text())
+    assert result["data"]["labels"] == ["no", "yes"]
+    assert result["test"]["accuracy"] == 1
+    assert any("no text" in note for note in result["data"]["notes"])
+    card = (tmp_path / "runs" / "own" / "model" / "README.md").read_text()
+    assert "| accuracy | 1.0000 |" in card
+
+
+def test_the_module_exits_with_status_two() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "afa_ray.train", "--afa.k", "none"], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stderr == "afa_ray.train: cannot run:\n  afa.k = none: must be a whole number\n"
