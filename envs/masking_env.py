@@ -72,9 +72,9 @@ class _SingleEnv(gymnasium.Env[Observation, Any]):
         index = (options or {}).get("index")
         if index is None:
             index = int(self.np_random.integers(len(self._padded)))
+        if not 0 <= index < len(self._padded):
+            raise ValueError(f"index = {index}: must be 0 to {len(self._padded) - 1}")
         self._tokens = torch.from_numpy(self._padded[index : index + 1])  # (1, L)
-        if not len(self._tokens):
-            raise ValueError(f"index = {index}: there are {len(self._padded)} sequences")
         self._maskable = self.game.maskable(self._tokens)
         return self._observe(self._tokens, self._maskable), {}
 
@@ -131,8 +131,10 @@ class SequentialMaskingEnv(_SingleEnv):
         return observation, info | {"action_mask": observation["maskable"].copy()}
 
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        allowed = self._maskable & ~self._picked
-        self._picked[0, int(action)] |= allowed[0, int(action)]
+        pick = int(action)
+        if not 0 <= pick < self.length:
+            raise ValueError(f"action = {pick}: must be 0 to {self.length - 1}")
+        self._picked[0, pick] |= self._maskable[0, pick]
         self._picks_left -= 1
         if self._picks_left <= 0:
             observation, reward, terminated, truncated, info = self._finish(self._picked)
@@ -226,7 +228,7 @@ class MaskingVectorEnv(VectorEnv[dict[str, Tensor], Tensor, Tensor]):
     ) -> tuple[dict[str, Tensor], Tensor, Tensor, Tensor, dict[str, Any]]:
         masks = torch.as_tensor(actions, device=self.device).bool()
         copies = masks.shape[1] if masks.dim() == 3 else 1
-        masks = masks.view(len(self._tokens) * copies, -1)  # (B * M, L)
+        masks = masks.reshape(len(self._tokens) * copies, -1)  # (B * M, L)
         tokens, maskable, *condition = (
             x.repeat_interleave(copies, 0) for x in (self._tokens, self._maskable, *self._condition)
         )

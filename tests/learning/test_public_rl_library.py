@@ -1,7 +1,5 @@
 """The environment is a real one: a public RL library learns on it what earns the reward."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import gymnasium
@@ -45,7 +43,7 @@ class OneHot(gymnasium.ObservationWrapper[Any, Any, Any]):
 
     def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
         super().__init__(env)
-        size = LENGTH * (WORDS.stop)
+        size = LENGTH * WORDS.stop
         self.observation_space = gymnasium.spaces.Box(0, 1, (size,), np.float32)
 
     def observation(self, observation: dict[str, np.ndarray]) -> np.ndarray:
@@ -65,7 +63,7 @@ def mean_reward(env: gymnasium.Env[Any, Any], act: Any, episodes: int) -> float:
     return total / episodes
 
 
-def compare(seed: int, steps: int = 12_000) -> tuple[float, float]:
+def compare(seed: int, steps: int = 8_000) -> tuple[float, float]:
     """Mean reward on 300 fresh sequences: of PPO trained on others, of random legal masking."""
     sb3 = pytest.importorskip(
         "stable_baselines3", reason="stable-baselines3 (extra `dev`) is not installed"
@@ -91,7 +89,7 @@ def compare(seed: int, steps: int = 12_000) -> tuple[float, float]:
 
 
 def test_ppo_learns_which_tokens_to_mask() -> None:
-    """Random legal masking earns about 0.5 nats (both keys gone: 1 pair of 15), the best 3.05."""
+    """Both keys gone earns 3.05 nats; a random pair of six words earns .59 in expectation."""
     trained, random = compare(seed=0)
     assert random < 0.8
-    assert trained > random + 1.0
+    assert trained > random + 1.5  # of about 2.45 that can be gained

@@ -60,7 +60,7 @@ def textbook_update(learner: Learner, batch: Batch, settings: Settings, step: in
             else:
                 gumbel = {i: -math.log(-math.log(keys[i].item())) for i in maskable}
                 score = {i: math.log(row[b, i].item()) + gumbel[i] for i in maskable}
-            chosen = sorted(maskable, key=lambda i: -score[i])[:k]  # noqa: B023
+            chosen = sorted(maskable, key=lambda i: -score[i])[:k]
             picks[b].append(chosen)
             if afa.policy == "topk":
                 log_probs.append(sum(share[i].log() for i in chosen))

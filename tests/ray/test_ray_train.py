@@ -1,0 +1,214 @@
+"""Training in a real Ray Train worker group."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from afa_ray import train as train_module
+from afa_ray.config import Settings
+from afa_ray.data.corpus import Corpus
+from afa_ray.errors import UserError
+from afa_ray.training.checkpoint import latest_checkpoint
+from tests.conftest import with_values
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("cluster")]
+
+
+def run(settings: Settings, storage: Path, name: str) -> Path:
+    train_module.train(with_values(settings, **{"run.storage": str(storage), "run.name": name}))
+    return storage / name
+
+
+def records(folder: Path, kind: str) -> list[dict]:
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    return [r for r in map(json.loads, lines) if r["kind"] == kind]
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch, small_corpus: Corpus) -> None:
+    monkeypatch.setattr(train_module, "prepare_corpus", lambda settings: small_corpus)
+
+
+@pytest.mark.parametrize("pairing", ["original", "contrast"])
+def test_two_workers_equal_one(
+    tiny_settings: Callable[..., Settings], small: None, tmp_path: Path, pairing: str
+) -> None:
+    settings = tiny_settings(
+        {
+            "target.dropout": 0.0,
+            "train.epochs": 3,
+            "train.batch_size": 17,  # shares of different size
+            "discriminator.pairing": pairing,
+        }
+    )
+    alone = run(settings, tmp_path, "alone")
+    shared = run(with_values(settings, **{"train.num_workers": 2}), tmp_path, "shared")
+    for kind in ("train", "epoch"):
+        for one, two in zip(records(alone, kind), records(shared, kind), strict=True):
+            for name in one.keys() - {"time/tokens_per_s", "kind"}:
+                assert two[name] == pytest.approx(one[name], rel=2e-3, abs=2e-4), name
+    ends = [latest_checkpoint(folder) for folder in (alone, shared)]
+    for player in ("target", "discriminator"):
+        one, two = (load_file(end / f"{player}.safetensors") for end in ends)
+        for name in one:
+            assert torch.allclose(one[name], two[name], atol=5e-4), f"{player} {name}"
+    assert not torch.allclose(  # the tolerance is far below what training moved
+        load_file(ends[0] / "target.safetensors")["classifier.weight"],
+        with_initial_weights(settings),
+        atol=5e-3,
+    )
+
+
+def with_initial_weights(settings: Settings) -> torch.Tensor:
+    from afa_ray.training.learner import build_players
+
+    target, _ = build_players(settings, label_names=["bad", "good"], vocab_size=31, vectors=None)
+    return target.classifier.weight
+
+
+def test_switching_between_ray_and_one_process(
+    tiny_settings: Callable[..., Settings], small: None, tmp_path: Path
+) -> None:
+    """A run that Ray's workers began is finished in this process, and the other way round."""
+    from tests.invariant.test_resume import interrupt_at
+
+    settings = tiny_settings({"train.epochs": 2, "train.checkpoint_every": 4})
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt_at(patch, 13)
+        with pytest.raises(KeyboardInterrupt):
+            run(settings, tmp_path, "mixed")
+    folder = run(with_values(settings, **{"train.num_workers": 1}), tmp_path, "mixed")
+    whole = run(settings, tmp_path, "whole")
+    assert [r["step"] for r in records(folder, "epoch")] == [10, 20]
+    result, expected = (json.loads((f / "result.json").read_text()) for f in (folder, whole))
+    assert result["test"] == expected["test"]
+
+
+def kill_a_worker_when(condition: Callable[[], bool], killed: list[int]) -> threading.Thread:
+    """In the background: SIGKILL one Ray Train worker of this cluster once `condition` holds."""
+
+    def wait_and_kill() -> None:
+        while not condition():
+            time.sleep(0.05)
+        for process in psutil.Process().children(recursive=True):
+            if "RayTrainWorker" in " ".join(process.cmdline()):
+                os.kill(process.pid, signal.SIGKILL)
+                killed.append(process.pid)
+                return
+
+    thread = threading.Thread(target=wait_and_kill, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_a_killed_worker_costs_no_epoch(
+    tiny_settings: Callable[..., Settings], data_dir: Path, tmp_path: Path
+) -> None:
+    """SIGKILL in the middle of `sms_spam` on two workers: no epoch lost, none counted twice."""
+    settings = tiny_settings(
+        {
+            "data.name": "sms_spam",
+            "data.dir": str(data_dir),
+            "train.epochs": 4,
+            "train.patience": 0,
+            "train.batch_size": 64,
+            "train.num_workers": 2,
+            "train.max_failures": 2,
+            "train.log_every": 10,
+        }
+    )
+    file = tmp_path / "killed" / "metrics.jsonl"
+    killed: list[int] = []
+
+    def in_the_middle_of_epoch_three() -> bool:
+        if not file.exists():
+            return False
+        lines = file.read_text().splitlines()
+        return bool(lines) and lines[-1].endswith("}") and json.loads(lines[-1])["epoch"] == 3
+
+    thread = kill_a_worker_when(in_the_middle_of_epoch_three, killed)
+    folder = run(settings, tmp_path, "killed")
+    thread.join(5)
+    assert killed, "no worker was found to kill"
+    epochs = records(folder, "epoch")
+    assert [r["epoch"] for r in epochs] == [1, 2, 3, 4]
+    steps = [r["step"] for r in records(folder, "train")]
+    assert steps == sorted(set(steps))
+    assert epochs[-1]["step"] == 4 * (epochs[0]["step"])
+    untroubled = run(settings, tmp_path, "untroubled")
+    expected = [{k: v for k, v in r.items() if k != "kind"} for r in records(untroubled, "epoch")]
+    for one, two in zip(epochs, expected, strict=True):
+        assert one["val/accuracy"] == pytest.approx(two["val/accuracy"], abs=1e-6)
+
+
+def test_more_workers_than_the_cluster_has(
+    tiny_settings: Callable[..., Settings], small: None, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=r"train\.num_workers = 3: each worker needs a CPU"):
+        run(tiny_settings({"train.num_workers": 3}), tmp_path, "greedy")
+
+
+def test_the_saved_model_opens_in_a_new_process_with_the_same_accuracy(
+    tiny_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    settings = tiny_settings(
+        {
+            "train.epochs": 2,
+            "train.num_workers": 1,
+            "train.batch_size": 64,
+            "mlflow.uri": None,
+            "target.word2vec": True,
+        }
+    )
+    folder = run(settings, tmp_path, "piped")
+    code = """
+import json, sys
+import afa_ray
+from transformers import pipeline
+from afa_ray.data.sources import load_raw
+
+run = sys.argv[1]
+test = load_raw("reviews", seed=0).test
+classify = pipeline("text-classification", model=f"{run}/model")
+names = [answer["label"] for answer in classify(test.texts, batch_size=64)]
+ids = classify.model.config.label2id
+print(sum(ids[n] == label for n, label in zip(names, test.labels)) / len(names))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True
+    )
+    result = json.loads((folder / "result.json").read_text())
+    assert float(done.stdout.split()[-1]) == result["test"]["accuracy"]
+    assert result["test"]["accuracy"] > 0.5
+    assert result["agreement"]["texts"] > 500
+    check_mlflow(tmp_path, folder, result)
+
+
+def check_mlflow(storage: Path, folder: Path, result: dict) -> None:
+    """The default store holds parameters, metrics by step and the artifacts."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{storage}/mlflow.db")
+    experiment = client.get_experiment_by_name("afa_ray")
+    (logged,) = client.search_runs([experiment.experiment_id])
+    assert logged.info.status == "FINISHED"
+    assert logged.info.run_name == folder.name
+    assert logged.data.params["afa.k"] == "3"
+    assert logged.data.metrics["test/accuracy"] == pytest.approx(result["test"]["accuracy"])
+    history = client.get_metric_history(logged.info.run_id, "val/accuracy")
+    assert [m.step for m in history] == [r["step"] for r in records(folder, "epoch")]
+    spread = client.get_metric_history(logged.info.run_id, "train/reward_spread")
+    assert [m.step for m in spread] == [r["step"] for r in records(folder, "train")]
+    names = {artifact.path for artifact in client.list_artifacts(logged.info.run_id)}
+    assert {"model", "deletion_curve.png", "result.json", "config.yaml"} <= names

@@ -1,0 +1,107 @@
+"""Records, notices and the console."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from afa_ray.console import Follower, render
+from afa_ray.training.tracking import GameWatch, Tracker, keep_up_to
+
+TRAIN = {
+    "train/loss_cls": 0.5, "train/accuracy": 0.75, "train/attention_entropy": 2.0,
+    "train/loss_d": 1.2, "train/d_accuracy": 0.6, "train/reward_mean": 0.7, "train/reward_spread": 0.05,
+    "time/tokens_per_s": 12345.6,
+}  # fmt: skip
+
+
+def lines(run: Path) -> list[dict]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_a_resumed_tracker_drops_what_will_come_again(tmp_path: Path) -> None:
+    tracker = Tracker(tmp_path, 0, None)
+    for step in (10, 20, 30):
+        tracker.log("train", step, 1, TRAIN)
+        tracker.sample(step, 1, [{"tokens": ["a"]}])
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"kind": "train", "st')  # cut short by a crash
+    resumed = Tracker(tmp_path, 20, None)
+    resumed.log("train", 30, 1, TRAIN)
+    assert [record["step"] for record in lines(tmp_path)] == [10, 20, 30]
+    assert len((tmp_path / "samples.jsonl").read_text().splitlines()) == 2
+    keep_up_to(tmp_path / "missing.jsonl", 3)
+    assert not (tmp_path / "missing.jsonl").exists()
+
+
+class FakeMlflow:
+    """Remembers what it was given; says that steps up to 20 had been logged before."""
+
+    def __init__(self) -> None:
+        self.logged: list[int] = []
+
+    def last_step(self, name: str) -> int:
+        return 20
+
+    def log_metrics(self, figures: dict, step: int) -> None:
+        self.logged.append(step)
+
+
+def test_mlflow_gets_no_step_twice(tmp_path: Path) -> None:
+    mlflow = FakeMlflow()
+    tracker = Tracker(tmp_path, 10, mlflow)  # type: ignore[arg-type]
+    for step in (15, 20, 25):
+        tracker.log("train", step, 1, TRAIN)
+    assert mlflow.logged == [25]
+    assert len(lines(tmp_path)) == 3
+
+
+def test_a_degenerate_game_is_noticed_once_and_in_plain_words() -> None:
+    watch = GameWatch()
+    flat = TRAIN | {"train/reward_spread": 1e-5, "train/d_accuracy": 1.0}
+    assert [watch.notice(TRAIN, 50) for _ in range(10)] == [None] * 10
+    assert [watch.notice(flat, 50) for _ in range(3)] == [None] * 3
+    note = watch.notice(flat, 50)
+    assert note is not None
+    assert "plain training" in note
+    assert "afa.mask delete" in note
+    assert "1.000" in note
+    assert watch.notice(flat, 50) is None
+    assert GameWatch().notice({"train/loss": 1.0}, 500) is None
+
+
+def test_a_short_lull_is_not_a_degenerate_game() -> None:
+    watch = GameWatch()
+    flat = TRAIN | {"train/reward_spread": 1e-5}
+    for _ in range(20):
+        assert watch.notice(flat, 150) is None
+        assert watch.notice(TRAIN, 50) is None
+
+
+def test_progress_lines() -> None:
+    line = render({"kind": "train", "step": 50, "epoch": 1, **TRAIN}, 1200)
+    assert line == (
+        "  step   50/1200  loss 0.500  acc 0.750  entropy 2.00"
+        "  | D acc 0.600  reward 0.700  spread 0.050  | 12,346 tokens/s"
+    )
+    epoch = {"kind": "epoch", "step": 50, "epoch": 1, "val/accuracy": 0.5, "val/macro_f1": 0.25}
+    assert render(epoch, 1200) == "epoch 1   validation accuracy 0.5000  macro F1 0.2500"
+
+
+def test_the_follower_prints_each_record_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    tracker = Tracker(tmp_path, 0, None)
+    tracker.log("train", 10, 1, TRAIN)
+    with Follower(tmp_path, 40):
+        tracker.log("train", 20, 1, TRAIN)
+        tracker.note(20, 1, "a note")
+    with Follower(tmp_path, 40):
+        resumed = Tracker(tmp_path, 10, None)  # a lost worker: step 20 comes again
+        resumed.log("train", 20, 1, TRAIN)
+        resumed.log("train", 30, 1, TRAIN)
+    out = capsys.readouterr().out
+    assert [line.split("/")[0].strip() for line in out.splitlines() if "step" in line] == [
+        "step 20", "step 30"
+    ]  # fmt: skip
+    assert out.count("a note") == 1
