@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from afa_ray.evaluation.deletion import DeletionCurve
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+COLOURS = {"plain": "tab:gray", "original": "tab:blue", "contrast": "tab:red"}
 
 
 def plot_deletion_curve(curve: DeletionCurve, title: str, path: Path) -> None:
@@ -15,10 +21,37 @@ def plot_deletion_curve(curve: DeletionCurve, title: str, path: Path) -> None:
     axes = figure.add_subplot()
     axes.plot(curve.counts, curve.random, "o--", color="0.55", label="random tokens")
     axes.plot(curve.counts, curve.by_attention, "o-", color="tab:blue", label="top by attention")
-    axes.set_xticks(curve.counts)
-    axes.set_xlabel("deleted tokens")
+    _dress(axes, curve.counts, title)
     axes.set_ylabel("test accuracy")
-    axes.set_title(title)
-    axes.grid(alpha=0.25)
     axes.legend(frameon=False)
     figure.savefig(path)
+
+
+def plot_deletion_curves(results: dict[str, dict[str, dict[str, Any]]], path: Path) -> None:
+    """One panel a data set: the curves by attention of its methods (solid) and random (dashed).
+
+    Args:
+        results: data set -> method -> content of result.json.
+    """
+    from matplotlib.figure import Figure
+
+    columns = min(3, len(results))
+    rows = -(-len(results) // columns)
+    figure = Figure(figsize=(3.6 * columns, 2.9 * rows), dpi=130, layout="constrained")
+    for number, (data, methods) in enumerate(results.items(), start=1):
+        axes = figure.add_subplot(rows, columns, number)
+        for method, result in methods.items():
+            curve, colour = result["deletion_curve"], COLOURS.get(method)
+            axes.plot(curve["counts"], curve["by_attention"], ".-", color=colour, label=method)
+            axes.plot(curve["counts"], curve["random"], "--", color=colour, alpha=0.4, lw=1)
+        _dress(axes, curve["counts"], data)
+        if number == 1:
+            axes.legend(frameon=False, fontsize=8)
+    figure.savefig(path)
+
+
+def _dress(axes: Axes, counts: tuple[int, ...], title: str) -> None:
+    axes.set_xticks(counts)
+    axes.set_xlabel("deleted tokens")
+    axes.set_title(title)
+    axes.grid(alpha=0.25)

@@ -10,7 +10,8 @@ from afa_ray.training.tracking import GameWatch, Tracker, keep_up_to
 
 TRAIN = {
     "train/loss_cls": 0.5, "train/accuracy": 0.75, "train/attention_entropy": 2.0,
-    "train/loss_d": 1.2, "train/d_accuracy": 0.6, "train/reward_mean": 0.7, "train/reward_spread": 0.05,
+    "train/loss_d": 1.2, "train/d_accuracy": 0.6,
+    "train/reward_mean": 0.7, "train/reward_spread": 0.05,
     "time/tokens_per_s": 12345.6,
 }  # fmt: skip
 

@@ -1,0 +1,39 @@
+# `make train` and `make test` are all a newcomer needs: each makes .venv and installs first.
+
+PYTHON ?= python3
+BIN := .venv/bin
+DATA_SETS ?= reviews sms_spam sst2_sentences http_params sst2 ag_news imdb hatexplain yelp_hat
+
+.PHONY: train test check results clean
+
+train: .venv/installed
+	$(BIN)/python -m afa_ray.train
+
+test: check
+	$(BIN)/python -m pytest
+
+check: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# The results table of the README: every data set, plain training and both pairings. Needs
+# AFA_DATA_DIR or the Hugging Face hub. A run that is already there is not repeated.
+results: .venv/installed
+	for data in $(DATA_SETS); do \
+	  common="--config afa_ray/configs/$$data.yaml --run.storage results --mlflow.uri none --train.num_workers 0"; \
+	  $(BIN)/python -m afa_ray.train $$common --run.name $$data-plain --afa.lambda_adv 0 && \
+	  $(BIN)/python -m afa_ray.train $$common --run.name $$data-original && \
+	  $(BIN)/python -m afa_ray.train $$common --run.name $$data-contrast --discriminator.pairing contrast \
+	  || exit 1; \
+	done
+	$(BIN)/python -m afa_ray.evaluation.report results
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache
