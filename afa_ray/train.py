@@ -64,6 +64,7 @@ def train(settings: Settings) -> dict[str, Any]:
         return result
     _require_same_settings(settings, run)
     _require_writable(run)
+    print(f"preparing {settings.data.name} (word vectors are trained once, then cached)", flush=True)
     corpus = prepare_corpus(settings)
     run.mkdir(parents=True, exist_ok=True)
     if not (run / CONFIG).exists():

@@ -15,6 +15,7 @@ from typing import Any
 from afa_ray.evaluation.plots import plot_deletion_curves
 
 Results = dict[str, dict[str, dict[str, Any]]]  # data set -> method -> content of result.json
+METHODS = ("plain", "original", "contrast")
 COLUMNS = (
     "data", "method", "accuracy", "macro F1", "after 1", "after 3", "after 8", "area",
     "random area", "AUROC", "average precision", "epoch", "tokens/s",
@@ -22,16 +23,16 @@ COLUMNS = (
 
 
 def method(result: dict[str, Any]) -> str:
-    """plain, original or contrast."""
+    """Which of `METHODS` a run used."""
     settings = result["settings"]
     return "plain" if settings["afa.lambda_adv"] == 0 else settings["discriminator.pairing"]
 
 
 def read_results(folder: Path) -> Results:
-    """The complete runs below `folder`, by data set and method, in the order they were made."""
+    """The complete runs below `folder`, by data set and method."""
     results: Results = {}
-    for file in sorted(folder.glob("*/result.json"), key=lambda f: f.stat().st_mtime):
-        result = json.loads(file.read_text(encoding="utf-8"))
+    found = [json.loads(f.read_text(encoding="utf-8")) for f in folder.glob("*/result.json")]
+    for result in sorted(found, key=lambda r: (r["data"]["name"], METHODS.index(method(r)))):
         results.setdefault(result["data"]["name"], {})[method(result)] = result
     return results
 
