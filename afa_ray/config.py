@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -159,6 +160,9 @@ def flatten(settings: Settings) -> dict[str, Any]:
     }
 
 
+LONGEST_NAME = 100
+FOLDER_NAME = re.compile(rf"(?!\.)[^/\\\x00-\x1f\x7f]{{1,{LONGEST_NAME}}}")
+
 _AT_LEAST = {
     "data.max_length": 3,
     "data.vocab_size": 6,
@@ -172,13 +176,13 @@ _AT_LEAST = {
     "train.max_steps": 0,
     "train.batch_size": 2,
     "train.patience": 0,
-    "train.seed": 0,
     "train.num_workers": 0,
     "train.max_failures": -1,
     "train.checkpoint_every": 0,
     "train.log_every": 1,
 }
 _IN_RANGE: dict[str, tuple[Callable[[float], bool], str]] = {
+    "train.seed": (lambda x: 0 <= x < 2**32, "between 0 and 4294967295"),
     "target.dropout": (lambda x: 0 <= x < 1, "at least 0 and below 1"),
     "afa.epsilon": (lambda x: 0 <= x <= 1, "between 0 and 1"),
     "afa.lambda_adv": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),
@@ -213,7 +217,10 @@ def complaints(settings: Settings) -> list[str]:
         )
     if settings.target.name != "transformer":
         found.append(f"target.name = {settings.target.name}: the only Target so far is transformer")
-    name = settings.run.name
-    if name is not None and (not name or "/" in name or name.startswith(".")):
-        found.append(f"run.name = {name!r}: must be a folder name, without / and a leading dot")
+    for setting, name in (("data.name", settings.data.name), ("run.name", settings.run.name)):
+        if name is not None and not FOLDER_NAME.fullmatch(name):
+            found.append(
+                f"{setting} = {name!r}: must be a folder name: at most {LONGEST_NAME} characters, "
+                "no slash, no control character, no dot in front"
+            )
     return found

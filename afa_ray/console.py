@@ -55,13 +55,16 @@ class Follower:
     """Prints the new records of a run's `metrics.jsonl` as they are written, as a context manager.
 
     A record that is written again, after a worker was lost, is not printed again.
+
+    Args:
+        steps: the updates of the whole run; done: those that an earlier part of it has printed.
     """
 
-    def __init__(self, run: Path, steps: int) -> None:
+    def __init__(self, run: Path, steps: int, done: int = 0) -> None:
         self._file = run / METRICS
         self._steps = steps
         self._read_at = 0  # the file's time stamp when it was last read
-        self._printed = {_identity(record) for record in self._records()}
+        self._printed = {_identity(r) for r in self._records() if r["step"] <= done}
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._follow, daemon=True)
 
@@ -93,8 +96,8 @@ class Follower:
         return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
-def _identity(record: dict[str, Any]) -> tuple[str, int]:
-    return record["kind"], record["step"]
+def _identity(record: dict[str, Any]) -> tuple[str, int, str]:
+    return record["kind"], record["step"], record.get("text", "")
 
 
 def render(record: dict[str, Any], steps: int) -> str:

@@ -39,7 +39,7 @@ def uniform(seed: int, step: int, examples: Tensor, samples: int, length: int) -
         (B, M, L) float32: (n + 1/2) / 2^23 for a uniform integer n.
     """
     device = examples.device
-    state = mix(torch.tensor(seed, device=device) * _GOLDEN)
+    state = mix(examples.new_full((), seed) * _GOLDEN)
     state = mix(state + step * 2 + 1)
     state = mix(state ^ (examples + 1) * _GOLDEN)  # (B,)
     state = mix(state[:, None] + torch.arange(1, samples + 1, device=device) * _MIX1)  # (B, M)

@@ -7,6 +7,7 @@ probability 1 - epsilon and uniformly at random otherwise, drawn for each sample
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -87,13 +88,14 @@ def log_prob_plackett_luce(row: Tensor, maskable: Tensor, choice: Choice, epsilo
     weights = torch.where(choice.valid, picked.exp(), 0.0)  # (B, M, K)
     unpicked = maskable[:, None] & ~choice.masks  # (B, M, L)
     rest = (_renormalise(row, maskable)[:, None] * unpicked).sum(-1, keepdim=True)
-    remaining = rest + weights.flip(-1).cumsum(-1).flip(-1)  # mass left before each draw
+    later = torch.ones(weights.shape[-1], weights.shape[-1], device=row.device).tril()
+    remaining = rest + weights @ later.to(row.dtype)  # mass left before each draw
     by_attention = ((picked - _log(remaining)) * choice.valid).sum(-1)
 
     left = maskable.sum(-1)[:, None, None] - torch.arange(picked.shape[-1], device=row.device)
     uniformly = -(left.clamp_min(1).to(row.dtype).log() * choice.valid).sum(-1)
-    log_weights = row.new_tensor([1 - epsilon, epsilon]).log()
-    mixture = torch.logaddexp(log_weights[0] + by_attention, log_weights[1] + uniformly)
+    log_exploit, log_explore = (math.log(p) if p else -math.inf for p in (1 - epsilon, epsilon))
+    mixture = torch.logaddexp(log_exploit + by_attention, log_explore + uniformly)
     return torch.where(choice.valid.any(-1), mixture, 0.0)
 
 

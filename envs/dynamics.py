@@ -25,7 +25,7 @@ class MaskingGame:
         discriminator: see `Discriminator`; it may return anything that `torch.as_tensor` takes.
         k: how many tokens are masked at most, >= 1.
         mask: `delete` or `token`.
-        special_ids: ids never masked; padding is always among them.
+        special_ids: ids never masked; padding and the mask token are always among them.
         pad_id: the padding id.
         mask_id: the mask token's id, for `mask="token"`.
     """
@@ -38,8 +38,10 @@ class MaskingGame:
     mask_id: int | None = None
 
     def __post_init__(self) -> None:
-        if self.k < 1:
-            raise ValueError(f"k = {self.k}: must be at least 1, the number of tokens to mask")
+        if not isinstance(self.k, int) or self.k < 1:
+            raise ValueError(
+                f"k = {self.k}: must be a whole number of at least 1, the number of tokens to mask"
+            )
         if self.mask not in ("delete", "token"):
             raise ValueError(f"mask = {self.mask!r}: must be 'delete' or 'token'")
         if self.mask == "token" and self.mask_id is None:
@@ -47,39 +49,58 @@ class MaskingGame:
 
     def maskable(self, tokens: Tensor) -> Tensor:
         """(..., L) bool: which tokens may be masked."""
-        special = torch.tensor([*self.special_ids, self.pad_id], device=tokens.device)
-        return maskable_tokens(tokens, special)
+        others = {self.pad_id} if self.mask_id is None else {self.pad_id, self.mask_id}
+        return maskable_tokens(tokens, {*self.special_ids, *others})
 
     def legal(self, masks: Tensor, maskable: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Ignore bits on unmaskable positions; of more than k that remain keep k at random."""
+        """Ignore bits on unmaskable positions; of more than k that remain keep k at random.
+
+        Args:
+            masks: (..., L) bool; maskable: broadcastable against it.
+        """
         masks = masks & maskable
         keys = torch.rand(masks.shape, device=masks.device, generator=generator)
         return keep_at_most(masks, self.k, keys)
 
     def mask_out(self, tokens: Tensor, masks: Tensor) -> Tensor:
-        """(N, L) ids of Mask(X, S)."""
+        """(..., L) ids of Mask(X, S); the two broadcast against each other."""
         return apply_mask(tokens, masks, self.mask, self.pad_id, self.mask_id)
 
     @torch.no_grad()
     def play(self, tokens: Tensor, masks: Tensor, *condition: Tensor) -> tuple[Tensor, Tensor]:
-        """Mask the sequences and ask the Discriminator.
+        """Mask the sequences, M times each, and ask the Discriminator about all in one call.
 
         Args:
-            tokens: (N, L) int64; masks: (N, L) bool, legal; condition: nothing, or one (N,) tensor.
+            tokens: (B, L) int64; masks: (B, M, L) bool, legal; condition: nothing, or one (B,)
+                tensor.
 
         Returns:
-            masked: (N, L) ids; rewards: (N,) float32, nats (E6).
+            masked: (B, M, L) ids; rewards: (B, M) float32, nats (E6).
         """
-        masked = self.mask_out(tokens, masks)
+        copies = self.mask_out(tokens[:, None], masks)
+        masked = copies.flatten(0, 1)
+        condition = tuple(c.repeat_interleave(masks.shape[1], 0) for c in condition)
         logits = torch.as_tensor(self.discriminator(masked, *condition), device=tokens.device)
-        assert logits.shape == (len(tokens),), "the discriminator gives one logit a sequence"
-        return masked, log_confusion(logits.float())
+        if logits.shape != (len(masked),):
+            raise ValueError(
+                f"the discriminator returned shape {tuple(logits.shape)}: it must give one logit "
+                f"for each of the {len(masked)} sequences"
+            )
+        return copies, log_confusion(logits.float()).view(masks.shape[:2])
 
 
 def pad_sequences(sequences: Sequence[Sequence[int]], pad_id: int) -> np.ndarray:
-    """(N, L) int64: the sequences padded on the right to the longest (at least 1)."""
-    length = max((len(s) for s in sequences), default=0)
+    """(N, L) int64: the sequences padded on the right to the longest (at least 1).
+
+    Raises:
+        ValueError: no sequences, or a negative id.
+    """
+    if len(sequences) == 0:
+        raise ValueError("sequences is empty: give at least one sequence of token ids")
+    length = max(len(s) for s in sequences)
     padded = np.full((len(sequences), max(length, 1)), pad_id, dtype=np.int64)
     for row, sequence in zip(padded, sequences, strict=True):
         row[: len(sequence)] = np.asarray(sequence, dtype=np.int64)
+    if padded.min() < 0:
+        raise ValueError(f"token id {padded.min()} in sequences: ids must be at least 0")
     return padded

@@ -6,6 +6,7 @@ functions are pure, vectorised over any leading dimensions, and keep L.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 import torch
@@ -14,17 +15,20 @@ from torch import Tensor
 MaskKind = Literal["delete", "token"]
 
 
-def maskable_tokens(tokens: Tensor, special_ids: Tensor) -> Tensor:
+def maskable_tokens(tokens: Tensor, special_ids: Iterable[int]) -> Tensor:
     """Which positions may be masked: the real tokens that are not special.
 
     Args:
         tokens: (..., L) token ids, padded.
-        special_ids: (n,) ids that are never masked; the padding id must be among them.
+        special_ids: a few ids that are never masked; the padding id must be among them.
 
     Returns:
         (..., L) bool.
     """
-    return torch.isin(tokens, special_ids, invert=True)
+    maskable = torch.ones_like(tokens, dtype=torch.bool)
+    for special in special_ids:  # plain numbers: nothing is copied to a GPU
+        maskable &= tokens != special
+    return maskable
 
 
 def delete_tokens(tokens: Tensor, masks: Tensor, pad_id: int) -> Tensor:

@@ -55,8 +55,6 @@ class _SingleEnv(gymnasium.Env[Observation, Any]):
         pad_id: int = 0,
         mask_id: int | None = None,
     ) -> None:
-        if not sequences:
-            raise ValueError("sequences is empty: give at least one sequence of token ids")
         self.game = MaskingGame(discriminator, k, mask, tuple(special_ids), pad_id, mask_id)
         self._padded = pad_sequences(sequences, pad_id)
         self.length = self._padded.shape[1]
@@ -86,9 +84,9 @@ class _SingleEnv(gymnasium.Env[Observation, Any]):
 
     def _finish(self, masks: Tensor) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Mask (1, L) `masks` and end the episode with its reward."""
-        masked, rewards = self.game.play(self._tokens, masks)
-        observation = self._observe(masked, self.game.maskable(masked))
-        return observation, float(rewards[0]), True, False, {"mask": masks[0].numpy()}
+        masked, rewards = self.game.play(self._tokens, masks[:, None])
+        observation = self._observe(masked[0], self.game.maskable(masked[0]))
+        return observation, float(rewards[0, 0]), True, False, {"mask": masks[0].numpy()}
 
 
 class MaskingEnv(_SingleEnv):
@@ -104,7 +102,11 @@ class MaskingEnv(_SingleEnv):
         self.action_space = spaces.MultiBinary(self.length)
 
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        chosen = torch.as_tensor(np.asarray(action)).bool().view(1, -1)
+        chosen = torch.as_tensor(np.asarray(action)).bool()[None]
+        if chosen.shape != self._tokens.shape:
+            raise ValueError(
+                f"action of shape {tuple(chosen.shape[1:])}: must hold {self.length} bits"
+            )
         generator = torch.Generator().manual_seed(int(self.np_random.integers(2**63)))
         return self._finish(self.game.legal(chosen, self._maskable, generator))
 
@@ -176,11 +178,10 @@ class MaskingVectorEnv(VectorEnv[dict[str, Tensor], Tensor, Tensor]):
         mask_id: int | None = None,
         device: str | torch.device = "cpu",
     ) -> None:
-        if not len(sequences):
-            raise ValueError("sequences is empty: give at least one sequence of token ids")
         self.game = MaskingGame(discriminator, k, mask, tuple(special_ids), pad_id, mask_id)
         self.device = torch.device(device)
         self.generator = torch.Generator(self.device)
+        self.generator.seed()
         self.num_envs = num_envs
         padded = pad_sequences(sequences, pad_id)
         self._largest_id = _largest_id(padded, self.game)
@@ -200,7 +201,7 @@ class MaskingVectorEnv(VectorEnv[dict[str, Tensor], Tensor, Tensor]):
     ) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Begin B episodes; see the class. The spaces describe the constructor's sequences."""
         if seed is not None:
-            self.generator.manual_seed(seed)
+            self.generator.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
         options = options or {}
         self._given = "sequences" in options
         self._condition = (options["condition"],) if "condition" in options else ()
@@ -227,17 +228,19 @@ class MaskingVectorEnv(VectorEnv[dict[str, Tensor], Tensor, Tensor]):
         self, actions: Any
     ) -> tuple[dict[str, Tensor], Tensor, Tensor, Tensor, dict[str, Any]]:
         masks = torch.as_tensor(actions, device=self.device).bool()
-        copies = masks.shape[1] if masks.dim() == 3 else 1
-        masks = masks.reshape(len(self._tokens) * copies, -1)  # (B * M, L)
-        tokens, maskable, *condition = (
-            x.repeat_interleave(copies, 0) for x in (self._tokens, self._maskable, *self._condition)
-        )
-        masks = self.game.legal(masks, maskable, self.generator)
-        masked, rewards = self.game.play(tokens, masks, *condition)
-        shape = (len(self._tokens), copies) if torch.as_tensor(actions).dim() == 3 else (-1,)
+        batch, *copied, length = masks.shape
+        if (batch, length) != self._tokens.shape or len(copied) > 1:
+            raise ValueError(
+                f"actions of shape {tuple(masks.shape)}: must be (B, L) or (B, M, L) with "
+                f"B, L = {tuple(self._tokens.shape)}"
+            )
+        masks = masks.reshape(batch, -1, length)  # (B, M, L)
+        masks = self.game.legal(masks, self._maskable[:, None], self.generator)
+        masked, rewards = self.game.play(self._tokens, masks, *self._condition)
+        shape = (batch, *copied)
         info = {
-            "final_obs": {"tokens": masked.view(*shape, masked.shape[-1])},
-            "masks": masks.view(*shape, masks.shape[-1]),
+            "final_obs": {"tokens": masked.view(*shape, length)},
+            "masks": masks.view(*shape, length),
         }
         ended = torch.ones(len(self._tokens), dtype=torch.bool, device=self.device)
         if not self._given:

@@ -32,10 +32,15 @@ class Batch:
     weight: float
 
 
+def batch_count(texts: int, batch_size: int) -> int:
+    """Batches of an epoch: ceil(texts / batch_size)."""
+    return max(1, -(-texts // batch_size))
+
+
 def global_batches(lengths: np.ndarray, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]:
     """Every text once, in shuffled batches of similar length.
 
-    There are ceil(N / batch_size) batches, equal in size to within one, so that none is a stub.
+    The batches are equal in size to within one, so that none is a stub.
 
     Args:
         lengths: (N,) tokens of each text; epoch: each has its own order.
@@ -50,7 +55,7 @@ def global_batches(lengths: np.ndarray, batch_size: int, seed: int, epoch: int) 
         part[np.argsort(lengths[part], kind="stable")]
         for part in np.split(order, range(pool, len(order), pool))
     ]
-    batches = np.array_split(np.concatenate(grouped), max(1, -(-len(order) // batch_size)))
+    batches = np.array_split(np.concatenate(grouped), batch_count(len(order), batch_size))
     return [batches[i] for i in random.permutation(len(batches))]
 
 

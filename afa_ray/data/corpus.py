@@ -91,14 +91,15 @@ def _require_learnable(raw: RawCorpus, settings: Settings) -> None:
             f"{raw.name} has {len(raw.train)} training texts: too few for "
             f"train.num_workers = {settings.train.num_workers}"
         )
-    if not len(raw.test):
-        raise UserError(f"{raw.name} has no test texts")
+    for part, texts in (("validation", raw.validation), ("test", raw.test)):
+        if texts is not None and not len(texts):
+            raise UserError(f"{raw.name} has no {part} texts: its {part} split is empty")
 
 
 def _with_validation(raw: RawCorpus, seed: int) -> tuple[Texts, Texts]:
     if raw.validation is not None:
         return raw.train, raw.validation
-    kept, held_out = stratified_split(raw.train.labels, VALIDATION_SHARE, seed)
+    kept, held_out = stratified_split(raw.train.labels, VALIDATION_SHARE, seed, raw.label_names)
     return raw.train.take(kept), raw.train.take(held_out)
 
 

@@ -149,7 +149,7 @@ def _hold_out(place: Place, texts: Texts, share: float, seed: int, *notes: str) 
 def _texts(place: Place, part: str) -> Texts:
     """The texts and labels of a part."""
     columns = place.columns(part, ["text", "label"])
-    return _checked(place, part, Texts(columns["text"], columns["label"]))
+    return _checked(place, part, Texts(columns["text"], _whole(columns["label"])))
 
 
 def _marked_texts(
@@ -164,7 +164,13 @@ def _marked_texts(
         raise UserError(
             f"{place.file(part)}: {column} does not fit the words in {some_rows(uneven)}."
         )
-    return _checked(place, part, Texts(columns["text"], columns["label"], columns["words"], marks))
+    labels = _whole(columns["label"])
+    return _checked(place, part, Texts(columns["text"], labels, columns["words"], marks))
+
+
+def _whole(labels: list[Any]) -> list[Any]:
+    """Labels with whole floats, as tables with gaps have them, made integers."""
+    return [int(x) if isinstance(x, float) and x.is_integer() else x for x in labels]
 
 
 def _joined(first: Texts, second: Texts) -> Texts:

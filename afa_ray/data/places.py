@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from afa_ray.data.tables import read_columns
+from afa_ray.data.tables import parquet_columns, read_columns
 from afa_ray.errors import UserError
 
 DATA_DIR_VARIABLE = "AFA_DATA_DIR"
@@ -57,9 +57,7 @@ class Place:
         """Whether the local folder holds the part with that column."""
         if self.folder is None or not self.has(part):
             return False
-        import pyarrow.parquet as pq
-
-        return column in pq.read_schema(self.folder / f"{part}.parquet").names
+        return column in parquet_columns(self.folder / f"{part}.parquet")
 
     def columns(self, part: str, wanted: list[str]) -> dict[str, list[Any]]:
         """The columns `wanted` of a part, row by row; UserError where they cannot be had.

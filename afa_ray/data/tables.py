@@ -8,7 +8,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -141,15 +142,26 @@ def _json_object(path: Path, number: int, line: str) -> dict[str, Any]:
     return value
 
 
+def parquet_columns(path: Path) -> list[str]:
+    """The names of a Parquet file's columns; UserError where it is not one."""
+    import pyarrow.parquet as pq
+
+    with _reading(path):
+        return pq.read_schema(path).names
+
+
 def _read_parquet(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
     import pyarrow.parquet as pq
 
-    try:
-        with pq.ParquetFile(path) as file:
-            _check_columns(path, wanted, file.schema_arrow.names)
-            table = file.read(columns=list(wanted))
+    _check_columns(path, wanted, parquet_columns(path))
+    with _reading(path):
+        table = pq.read_table(path, columns=list(wanted))
         return {name: table[name].to_pylist() for name in wanted}
-    except UserError:
-        raise
-    except (OSError, ValueError) as error:
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
         raise UserError(f"{path} is not a readable Parquet file ({error}).") from error

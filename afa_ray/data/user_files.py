@@ -108,6 +108,11 @@ def _read(path: Path, text_column: str, label_column: str) -> _Table:
             f"{path}: column {text_column!r} does not hold a string in {some_rows(strange)} "
             f"({len(strange):,} in all)."
         )
+    broken = [row for row, text, _ in filled if isinstance(text, str) and not _is_unicode(text)]
+    if broken:
+        problems.append(
+            f"{path}: half of a character pair, which is no Unicode text, in {some_rows(broken)}."
+        )
     strange = [row for row, _, label in filled if not isinstance(label, str | int | float | None)]
     strange += [row for row, _, x in filled if isinstance(x, float) and x == x and x % 1 != 0]
     if strange:
@@ -125,6 +130,14 @@ def _read(path: Path, text_column: str, label_column: str) -> _Table:
     if problems:
         raise as_one(problems)
     return _Table(path, [text for _, text, _ in filled], labels, [row for row, *_ in filled], empty)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_empty(text: Any) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from afa_ray.data.packed import PackedTexts
@@ -23,11 +22,10 @@ def agreement_with_marks(
     Returns:
         auroc, average_precision, and texts, the number of texts judged.
     """
-    special = torch.tensor(special_ids, device=target.device)
     areas, precisions = [], []
     for examples, tokens in batches_on_device(texts, target):
         rows = read(target, tokens)[1].cpu().numpy()
-        real = maskable_tokens(tokens, special).cpu().numpy()
+        real = maskable_tokens(tokens, special_ids).cpu().numpy()
         for row, mark, keep in zip(rows, texts.padded_marks(examples), real, strict=True):
             mark, row = mark[keep], row[keep]
             if 0 < mark.sum() < len(mark):

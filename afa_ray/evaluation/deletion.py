@@ -57,14 +57,13 @@ def deletion_curve(
     Args:
         special_ids: ids never deleted; seed: of the random order.
     """
-    special = torch.tensor(special_ids, device=target.device)
     right = np.zeros((2, len(COUNTS)))  # by attention, at random
     for examples, tokens in batches_on_device(texts, target):
         numbers, labels = (
             torch.from_numpy(x).to(target.device) for x in (examples, texts.labels[examples])
         )
         untouched, row = read(target, tokens)
-        maskable = maskable_tokens(tokens, special)
+        maskable = maskable_tokens(tokens, special_ids)
         chance = uniform(seed, 0, numbers, 1, tokens.shape[1])[:, 0]
         right[:, 0] += (untouched == labels).sum().item()
         for i, score in enumerate((row, chance)):

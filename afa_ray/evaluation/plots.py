@@ -27,24 +27,24 @@ def plot_deletion_curve(curve: DeletionCurve, title: str, path: Path) -> None:
     figure.savefig(path)
 
 
-def plot_deletion_curves(results: dict[str, dict[str, dict[str, Any]]], path: Path) -> None:
-    """One panel a data set: the curves by attention of its methods (solid) and random (dashed).
+def plot_deletion_curves(panels: dict[str, list[tuple[str, dict[str, Any]]]], path: Path) -> None:
+    """A panel a data set: its runs' curves by attention (solid) and at random (dashed).
 
     Args:
-        results: data set -> method -> content of result.json.
+        panels: title -> (method, `DeletionCurve.as_dict()`) of each run; a method has one colour.
     """
     from matplotlib.figure import Figure
 
-    columns = min(3, len(results))
-    rows = -(-len(results) // columns)
+    columns = min(3, len(panels))
+    rows = -(-len(panels) // columns)
     figure = Figure(figsize=(3.6 * columns, 2.9 * rows), dpi=130, layout="constrained")
-    for number, (data, methods) in enumerate(results.items(), start=1):
+    for number, (title, runs) in enumerate(panels.items(), start=1):
         axes = figure.add_subplot(rows, columns, number)
-        for method, result in methods.items():
-            curve, colour = result["deletion_curve"], COLOURS.get(method)
+        for method, curve in runs:
+            colour = COLOURS.get(method)
             axes.plot(curve["counts"], curve["by_attention"], ".-", color=colour, label=method)
             axes.plot(curve["counts"], curve["random"], "--", color=colour, alpha=0.4, lw=1)
-        _dress(axes, curve["counts"], data)
+        _dress(axes, curve["counts"], title)
         if number == 1:
             axes.legend(frameon=False, fontsize=8)
     figure.savefig(path)
@@ -53,5 +53,5 @@ def plot_deletion_curves(results: dict[str, dict[str, dict[str, Any]]], path: Pa
 def _dress(axes: Axes, counts: tuple[int, ...], title: str) -> None:
     axes.set_xticks(counts)
     axes.set_xlabel("deleted tokens")
-    axes.set_title(title)
+    axes.set_title(title, parse_math=False)
     axes.grid(alpha=0.25)

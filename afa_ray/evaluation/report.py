@@ -14,11 +14,11 @@ from typing import Any
 
 from afa_ray.evaluation.plots import plot_deletion_curves
 
-Results = dict[str, dict[str, dict[str, Any]]]  # data set -> method -> content of result.json
+Runs = list[tuple[str, dict[str, Any]]]  # folder name, content of result.json
 METHODS = ("plain", "original", "contrast")
 COLUMNS = (
-    "data", "method", "accuracy", "macro F1", "after 1", "after 3", "after 8", "area",
-    "random area", "AUROC", "average precision", "epoch", "tokens/s",
+    "run", "data", "method", "seed", "accuracy", "macro F1", "after 1", "after 3", "after 8",
+    "area", "random area", "AUROC", "average precision", "epoch", "tokens/s",
 )  # fmt: skip
 
 
@@ -28,33 +28,52 @@ def method(result: dict[str, Any]) -> str:
     return "plain" if settings["afa.lambda_adv"] == 0 else settings["discriminator.pairing"]
 
 
-def read_results(folder: Path) -> Results:
-    """The complete runs below `folder`, by data set and method."""
-    results: Results = {}
-    found = [json.loads(f.read_text(encoding="utf-8")) for f in folder.glob("*/result.json")]
-    for result in sorted(found, key=lambda r: (r["data"]["name"], METHODS.index(method(r)))):
-        results.setdefault(result["data"]["name"], {})[method(result)] = result
-    return results
+def data(result: dict[str, Any]) -> str:
+    """The data set, with its protocol where one was chosen: two protocols do not compare."""
+    protocol = result["settings"]["data.protocol"]
+    return result["data"]["name"] + (f" ({protocol})" if protocol else "")
 
 
-def table(results: Results) -> str:
+def read_runs(folder: Path) -> Runs:
+    """The complete runs below `folder`, by data set, method and name."""
+    runs = [
+        (file.parent.name, json.loads(file.read_text(encoding="utf-8")))
+        for file in folder.glob("*/result.json")
+    ]
+    return sorted(runs, key=lambda run: (data(run[1]), METHODS.index(method(run[1])), run[0]))
+
+
+def table(runs: Runs) -> str:
     """Markdown, a row a run. "after n": accuracy with the n tokens of highest attention deleted."""
     lines = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
-    for data, methods in results.items():
-        for name, result in methods.items():
-            test, curve = result["test"], result["deletion_curve"]
-            after = dict(zip(curve["counts"], curve["by_attention"], strict=True))
-            agreement = result["agreement"] or {"auroc": None, "average_precision": None}
-            figures = [
-                test["accuracy"], test["macro_f1"], after[1], after[3], after[8],
-                curve["area_by_attention"], curve["area_random"],
-                agreement["auroc"], agreement["average_precision"],
-            ]  # fmt: skip
-            cells = ["–" if figure is None else f"{figure:.4f}" for figure in figures]
-            cells.append(str(result["validation"]["epoch"]))
-            cells.append(f"{result['training']['tokens_per_s']:,.0f}")
-            lines.append(f"| {data} | {name} | {' | '.join(cells)} |")
+    for name, result in runs:
+        test, curve = result["test"], result["deletion_curve"]
+        after = dict(zip(curve["counts"], curve["by_attention"], strict=True))
+        agreement = result["agreement"] or {"auroc": None, "average_precision": None}
+        figures = [
+            test["accuracy"], test["macro_f1"], after[1], after[3], after[8],
+            curve["area_by_attention"], curve["area_random"],
+            agreement["auroc"], agreement["average_precision"],
+        ]  # fmt: skip
+        cells = [
+            name,
+            data(result),
+            method(result),
+            str(result["settings"]["train.seed"]),
+            *("–" if figure is None else f"{figure:.4f}" for figure in figures),
+            str(result["validation"]["epoch"]),
+            f"{result['training']['tokens_per_s']:,.0f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def curves(runs: Runs) -> dict[str, list[tuple[str, dict[str, Any]]]]:
+    """Data set -> (method, deletion curve) of each of its runs."""
+    panels: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+    for _, result in runs:
+        panels.setdefault(data(result), []).append((method(result), result["deletion_curve"]))
+    return panels
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,12 +83,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("usage: python -m afa_ray.evaluation.report FOLDER", file=sys.stderr)
         return 2
     folder = Path(given[0])
-    results = read_results(folder)
-    if not results:
+    runs = read_runs(folder)
+    if not runs:
         print(f"{folder}: no complete runs (no */result.json) there", file=sys.stderr)
         return 2
-    print(table(results))
-    plot_deletion_curves(results, folder / "deletion_curves.png")
+    print(table(runs))
+    plot_deletion_curves(curves(runs), folder / "deletion_curves.png")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from importlib.metadata import version
@@ -17,8 +18,9 @@ INITIAL_SCALE = 0.02  # standard deviation of the entries, that of all other emb
 
 def cache_folder() -> Path:
     """Where prepared vectors are kept: `AFA_CACHE_DIR`, else the user's cache folder."""
-    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "afa_ray"
-    return Path(os.environ.get("AFA_CACHE_DIR", default))
+    if "AFA_CACHE_DIR" in os.environ:
+        return Path(os.environ["AFA_CACHE_DIR"])
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "afa_ray"
 
 
 def word_vectors(sentences: list[np.ndarray], vocab_size: int, size: int, seed: int) -> np.ndarray:
@@ -40,10 +42,11 @@ def word_vectors(sentences: list[np.ndarray], vocab_size: int, size: int, seed: 
     if path.is_file():
         return load_file(path)["vectors"]
     vectors = train_word_vectors(sentences, vocab_size, size, seed)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(f".{os.getpid()}")
-    save_file({"vectors": vectors}, unfinished)
-    unfinished.replace(path)
+    with contextlib.suppress(OSError):  # a cache that cannot be written only costs time
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(f".{os.getpid()}")
+        save_file({"vectors": vectors}, unfinished)
+        unfinished.replace(path)
     return vectors
 
 
@@ -53,6 +56,10 @@ def train_word_vectors(
     """Train with gensim's Word2Vec; see `word_vectors`."""
     from gensim.models import Word2Vec
 
+    noise = np.random.default_rng(seed).standard_normal((vocab_size, size), dtype=np.float32)
+    vectors = noise * np.float32(INITIAL_SCALE)
+    if len(np.unique(np.concatenate(sentences))) < 2:
+        return vectors  # nothing keeps anything company
     words = [[str(token) for token in sentence] for sentence in sentences]
     model = Word2Vec(
         words,
@@ -64,7 +71,6 @@ def train_word_vectors(
         workers=1,  # more threads would make the result depend on their timing
     )
     trained = model.wv.vectors - model.wv.vectors.mean(0)
-    vectors = np.random.default_rng(seed).standard_normal((vocab_size, size), dtype=np.float32)
     ids = np.array([int(word) for word in model.wv.index_to_key])
-    vectors[ids] = trained / trained.std()
-    return vectors * np.float32(INITIAL_SCALE)
+    vectors[ids] = trained * (INITIAL_SCALE / trained.std())
+    return vectors

@@ -7,7 +7,7 @@ the best Target so far, and `progress.json` with the position in the data, setti
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from afa_ray.config import Settings, flatten
 from afa_ray.training.learner import Learner
+from afa_ray.training.tracking import GameWatch
 
 PROGRESS = "progress.json"
 VERSIONS_OF = ("torch", "transformers", "gymnasium", "gensim", "numpy", "tokenizers")
@@ -28,7 +29,8 @@ class Progress:
 
     `step` updates are done, `batch` of them in epoch number `epoch` (from 0). `best_epoch` is the
     one of the best validation accuracy so far (-1: none yet), `stale` the epochs since.
-    `seconds` of training, validation not included, and `tokens` read in them.
+    `seconds` of training, validation and saving not included, and `tokens` read in them, up to the
+    last logged figures; `interval_seconds` since.
     """
 
     step: int = 0
@@ -40,6 +42,8 @@ class Progress:
     finished: bool = False
     seconds: float = 0.0
     tokens: int = 0
+    interval_seconds: float = 0.0
+    watch: GameWatch = field(default_factory=GameWatch)
 
 
 def versions() -> dict[str, str]:
@@ -50,9 +54,20 @@ def versions() -> dict[str, str]:
 
 
 def save_checkpoint(
-    folder: Path, learner: Learner, best: dict[str, Tensor], progress: Progress, settings: Settings
+    folder: Path,
+    learner: Learner,
+    *,
+    sums: Tensor,
+    best: dict[str, Tensor],
+    progress: Progress,
+    settings: Settings,
 ) -> None:
-    """Write a checkpoint into the empty `folder`. `best` holds the best Target's weights."""
+    """Write a checkpoint into the empty `folder`.
+
+    Args:
+        sums: `Learner.sums` since the last logged figures, added up over workers.
+        best: the best Target's weights.
+    """
     save_file(_contiguous(learner.target), folder / "target.safetensors")
     if learner.discriminator is not None:
         save_file(_contiguous(learner.discriminator), folder / "discriminator.safetensors")
@@ -63,7 +78,7 @@ def save_checkpoint(
         for name, state in _adam_states(getattr(learner, player), optimizer).items()
         for key, value in state.items()
     }
-    save_file({"sums": learner.sums, **moments}, folder / "optimizers.safetensors")
+    save_file({"sums": sums, **moments}, folder / "optimizers.safetensors")
     content = {
         "progress": asdict(progress),
         "settings": flatten(settings),
@@ -73,13 +88,19 @@ def save_checkpoint(
     (folder / PROGRESS).write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
-def load_checkpoint(folder: Path, learner: Learner) -> tuple[dict[str, Tensor], Progress]:
-    """Put a checkpoint into the learner; returns the best Target's weights and the progress."""
+def load_checkpoint(
+    folder: Path, learner: Learner, rank: int
+) -> tuple[dict[str, Tensor], Progress]:
+    """Put a checkpoint into the learner; returns the best Target's weights and the progress.
+
+    The figures since the last logged ones, those of all workers, go to rank 0.
+    """
     learner.target.load_state_dict(load_file(folder / "target.safetensors"))
     if learner.discriminator is not None:
         learner.discriminator.load_state_dict(load_file(folder / "discriminator.safetensors"))
     tensors = load_file(folder / "optimizers.safetensors")
-    learner.sums.copy_(tensors["sums"])
+    if rank == 0:
+        learner.sums.copy_(tensors["sums"])
     for player, optimizer in learner.optimizers.items():
         for name, parameter in getattr(learner, player).named_parameters():
             prefix = f"{player}/{name}/"
@@ -90,7 +111,9 @@ def load_checkpoint(folder: Path, learner: Learner) -> tuple[dict[str, Tensor], 
 
 def read_progress(folder: Path) -> Progress:
     content = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
-    return Progress(**content["progress"])
+    progress = Progress(**content["progress"])
+    progress.watch = GameWatch(**content["progress"]["watch"])
+    return progress
 
 
 def checkpoint_name(progress: Progress) -> str:

@@ -18,10 +18,9 @@ from afa_ray.evaluation.plots import plot_deletion_curve
 from afa_ray.evaluation.prediction import predict
 from afa_ray.training.checkpoint import versions
 from afa_ray.training.model_card import model_card
+from afa_ray.training.run_folder import RESULT
 from afa_ray.training.session import Session
 from afa_ray.training.worker import Job, Trained, Worker
-
-RESULT = "result.json"
 
 
 def train_and_finish(job: Job, session: Session) -> None:
@@ -29,16 +28,16 @@ def train_and_finish(job: Job, session: Session) -> None:
 
     `result.json` comes last: a run is complete exactly if it is there.
     """
-    trained = Worker(job, session).train()
-    if session.rank > 0:
+    worker = Worker(job, session)
+    trained = worker.train()
+    if worker.tracker is None:
         return
     result = evaluate(job, trained)
     save_models(job, trained, result)
     unfinished = job.run / f".{RESULT}"
     unfinished.write_text(json.dumps(result, indent=1, ensure_ascii=False), encoding="utf-8")
     unfinished.replace(job.run / RESULT)
-    if job.mlflow is not None:
-        job.mlflow.finish(job.run, flat_figures(result), trained.progress.step)
+    worker.tracker.finish(trained.progress.step, trained.progress.epoch, flat_figures(result))
 
 
 def evaluate(job: Job, trained: Trained) -> dict[str, Any]:

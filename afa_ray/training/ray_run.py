@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus
 from afa_ray.errors import UserError
 from afa_ray.training.finish import train_and_finish
-from afa_ray.training.mlflow_run import MlflowRun
 from afa_ray.training.session import Session
 from afa_ray.training.worker import Job, prepare_process, usable_cores
 
@@ -27,56 +27,71 @@ QUIET = {  # set before `import ray`; each can be overridden from outside
     "RAY_TRAIN_METRICS_ENABLED": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_AUTH_MODE": "disabled",  # a local cluster listens on loopback only
 }
 
 
-def train_on_ray(settings: Settings, corpus: Corpus, run: Path, mlflow: MlflowRun | None) -> None:
-    """Train in `train.num_workers` workers; leaves the run complete, or raises what ended it.
+@contextmanager
+def ray_cluster(settings: Settings) -> Iterator[bool]:
+    """A cluster with enough for `train.num_workers` workers; yields whether they use GPUs.
 
     Connects to the cluster of a Ray job or of `RAY_ADDRESS`, else to one running on this machine,
     else starts one and stops it afterwards.
 
     Raises:
-        UserError: fewer CPUs or GPUs than workers on a cluster of this machine alone.
+        UserError: the cluster has fewer CPUs or GPUs than workers, which would wait for ever.
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
+    if "RAY_ADDRESS" not in os.environ:  # a cluster of this machine listens on loopback only
+        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     import ray
-    from ray.train import CheckpointConfig, FailureConfig, LoggingConfig, RunConfig, ScalingConfig
-    from ray.train.torch import TorchTrainer
 
     connected_before = ray.is_initialized()
     if not connected_before:
         ray.init(logging_level=logging.ERROR, log_to_driver=False)
     try:
-        use_gpu = _require_resources(settings, ray.cluster_resources())
-        trainer = TorchTrainer(
-            _worker_loop,
-            train_loop_config={
-                "settings": settings,
-                "corpus": ray.put(corpus),
-                "run": str(run),
-                "mlflow": mlflow,
-                "use_gpu": use_gpu,
-            },
-            scaling_config=ScalingConfig(num_workers=settings.train.num_workers, use_gpu=use_gpu),
-            run_config=RunConfig(
-                name=run.name,
-                storage_path=str(run.parent),
-                failure_config=FailureConfig(max_failures=settings.train.max_failures),
-                checkpoint_config=CheckpointConfig(num_to_keep=1),
-                logging_config=LoggingConfig(log_level="ERROR"),  # type: ignore[call-arg]
-            ),
-        )
-        trainer.fit()
+        yield _require_resources(settings, ray.cluster_resources())
     finally:
         if not connected_before:
             ray.shutdown()
 
 
+def train_on_ray(job: Job, *, use_gpu: bool) -> None:
+    """Train in a worker group of the connected cluster; raises what ended it early."""
+    import ray
+    from ray.train import (
+        CheckpointConfig,
+        FailureConfig,
+        LoggingConfig,
+        RunConfig,
+        ScalingConfig,
+    )
+    from ray.train.torch import TorchTrainer
+
+    settings = job.settings.train
+    trainer = TorchTrainer(
+        _worker_loop,
+        train_loop_config={
+            "settings": job.settings,
+            "corpus": ray.put(job.corpus),
+            "run": str(job.run),
+            "mlflow": job.mlflow,
+            "use_gpu": use_gpu,
+        },
+        scaling_config=ScalingConfig(num_workers=settings.num_workers, use_gpu=use_gpu),
+        run_config=RunConfig(
+            name=job.run.name,
+            storage_path=str(job.run.parent),
+            failure_config=FailureConfig(max_failures=settings.max_failures),
+            checkpoint_config=CheckpointConfig(num_to_keep=1),
+            logging_config=LoggingConfig(log_level="ERROR"),  # type: ignore[call-arg]
+        ),
+    )
+    trainer.fit()
+
+
 def _require_resources(settings: Settings, cluster: dict[str, float]) -> bool:
-    """Whether to use GPUs; a `UserError` where workers would wait for resources for ever."""
+    """Whether to use GPUs; see `ray_cluster` for the error."""
     workers = settings.train.num_workers
     gpus = int(cluster.get("GPU", 0))
     use_gpu = settings.train.use_gpu

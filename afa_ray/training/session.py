@@ -11,7 +11,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from afa_ray.errors import UserError
 from afa_ray.training.checkpoint import latest_checkpoint
+
+RAY_SNAPSHOT = "checkpoint_manager_snapshot.json"  # Ray Train's list of checkpoints it has kept
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,15 @@ class Session:
 
 
 def pick_device(use_gpu: bool | None) -> torch.device:
-    """A GPU where there is one and it is not declined, else the CPU."""
+    """A GPU where there is one and it is not declined, else the CPU.
+
+    Raises:
+        UserError: a GPU was asked for and there is none.
+    """
+    if use_gpu and not torch.cuda.is_available():
+        raise UserError(
+            "train.use_gpu = true: PyTorch sees no GPU on this machine; leave the setting out"
+        )
     return torch.device("cuda" if use_gpu is not False and torch.cuda.is_available() else "cpu")
 
 
@@ -47,9 +58,11 @@ def local_session(run: Path, device: torch.device) -> Session:
         unfinished = Path(tempfile.mkdtemp(prefix=".checkpoint_", dir=run))
         write(unfinished)
         previous = latest_checkpoint(run)
+        shutil.rmtree(run / name, ignore_errors=True)  # what a lost worker left of it
         unfinished.replace(run / name)
         if previous:
             shutil.rmtree(previous)
+        (run / RAY_SNAPSHOT).unlink(missing_ok=True)
 
     return Session(
         rank=0,

@@ -7,10 +7,13 @@ trained again are dropped first, so that no step is counted twice.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from afa_ray.training.mlflow_run import MlflowRun
+from afa_ray.training.mlflow_run import MlflowRun, UnreachableError
 
 METRICS, SAMPLES = "metrics.jsonl", "samples.jsonl"
 
@@ -28,19 +31,36 @@ class Tracker:
         self.run = run
         self._mlflow = mlflow
         self._uploaded = {"train": -1, "epoch": -1}  # last steps at the server, by kind
-        if mlflow is not None and step:
-            self._uploaded = {
-                "train": mlflow.last_step("train/loss"),
-                "epoch": mlflow.last_step("val/accuracy"),
-            }
         for name in (METRICS, SAMPLES):
             keep_up_to(run / name, step)
+        if mlflow is not None:
+            with self._unless_unreachable(step, 0):
+                self._uploaded = {
+                    "train": mlflow.last_step("train/loss"),
+                    "epoch": mlflow.last_step("val/accuracy"),
+                }
 
     def log(self, kind: str, step: int, epoch: int, figures: dict[str, float]) -> None:
         """Record figures of `kind` train (an interval) or epoch."""
         self._append(METRICS, {"kind": kind, "step": step, "epoch": epoch, **figures})
         if self._mlflow is not None and step > self._uploaded[kind]:
-            self._mlflow.log_metrics(figures, step)
+            with self._unless_unreachable(step, epoch):
+                self._mlflow.log_metrics(figures, step)
+
+    def finish(self, step: int, epoch: int, figures: dict[str, float]) -> None:
+        """Hand the run's final figures and files on to MLflow."""
+        if self._mlflow is not None:
+            with self._unless_unreachable(step, epoch):
+                self._mlflow.finish(self.run, figures, step)
+
+    @contextmanager
+    def _unless_unreachable(self, step: int, epoch: int) -> Iterator[None]:
+        """Tracking must not stop training: after one failure the server is left alone."""
+        try:
+            yield
+        except UnreachableError as problem:
+            self._mlflow = None
+            self.note(step, epoch, str(problem))
 
     def note(self, step: int, epoch: int, text: str) -> None:
         """Record a sentence for the user."""
@@ -75,29 +95,32 @@ def _is_before(line: str, step: int) -> bool:
         return False
 
 
+@dataclass
 class GameWatch:
     """Notices a degenerate game: rewards that do not depend on what is masked.
 
-    `notice(figures, updates)` returns the sentence for the user once, after `PATIENCE` updates in a
+    `notice(figures, step)` returns the sentence for the user once, after `PATIENCE` updates in a
     row with a reward spread below `SPREAD` nats.
     """
 
-    SPREAD, PATIENCE = 1e-3, 200
+    SPREAD: ClassVar[float] = 1e-3
+    PATIENCE: ClassVar[int] = 200
 
-    def __init__(self) -> None:
-        self._flat = 0
-        self._told = False
+    last_alive: int | None = None  # the step of the last figures with a spread
+    told: bool = False
 
-    def notice(self, figures: dict[str, float], updates: int) -> str | None:
+    def notice(self, figures: dict[str, float], step: int) -> str | None:
         spread = figures.get("train/reward_spread")
         if spread is None:
             return None
-        self._flat = self._flat + updates if spread < self.SPREAD else 0
-        if self._flat < self.PATIENCE or self._told:
+        if spread >= self.SPREAD or self.last_alive is None:
+            self.last_alive = step
+        flat = step - self.last_alive
+        if flat < self.PATIENCE or self.told:
             return None
-        self._told = True
+        self.told = True
         return (
-            f"The game has degenerated: over {self._flat} updates the reward hardly depended on "
+            f"The game has degenerated: over {flat} updates the reward hardly depended on "
             f"which tokens were masked (spread {spread:.1e} nats; Discriminator accuracy "
             f"{figures['train/d_accuracy']:.3f}), so this is plain training now. Try afa.mask "
             "delete, a smaller train.discriminator_lr, another afa.k or discriminator.readout mean."

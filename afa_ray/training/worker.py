@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from afa_ray.config import Settings
-from afa_ray.data.batches import worker_batches
+from afa_ray.data.batches import batch_count, worker_batches
 from afa_ray.data.corpus import Corpus
 from afa_ray.data.tokenizer import special_ids
 from afa_ray.evaluation.classification import classification_metrics
@@ -31,7 +31,7 @@ from afa_ray.training.learner import Learner, averages, build_players
 from afa_ray.training.mlflow_run import MlflowRun
 from afa_ray.training.samples import describe_rollout
 from afa_ray.training.session import Session
-from afa_ray.training.tracking import GameWatch, Tracker
+from afa_ray.training.tracking import Tracker
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -80,8 +80,7 @@ class Worker:
         self.progress, self.best = Progress(), weights_on_cpu(target)
         folder = latest_checkpoint(job.run)
         if folder is not None:
-            self.best, self.progress = load_checkpoint(folder, self.learner)
-        self.watch = GameWatch()
+            self.best, self.progress = load_checkpoint(folder, self.learner, session.rank)
         self.tracker = None
         if session.rank == 0:
             self.tracker = Tracker(job.run, self.progress.step, job.mlflow)
@@ -104,38 +103,51 @@ class Worker:
             contrast=self.learner.contrast and self.learner.discriminator is not None,
             skip=progress.batch,
         )
-        started = time.perf_counter()
+        self._started = time.perf_counter()
         for batch in batches:
             self.learner.update(batch, progress.step)
             progress.step += 1
             progress.batch += 1
             if progress.step % settings.log_every == 0:
-                started = self._log_interval(started)
+                self._log_interval()
             if progress.step == settings.max_steps:
                 break
-            if settings.checkpoint_every and progress.step % settings.checkpoint_every == 0:
+            if self._is_time_to_save():
+                self._stop_the_clock()
                 self._save({})
-        if self.learner.sums[-2] > 0:
-            self._log_interval(started)
+                self._started = time.perf_counter()
+        if progress.step % settings.log_every:
+            self._log_interval()
         self._end_epoch()
 
-    def _log_interval(self, started: float) -> float:
-        """Log the figures since the last call; returns the present time."""
+    def _is_time_to_save(self) -> bool:
+        """Whether to save now; the end of the epoch saves anyway."""
+        every, count = self.settings.train.checkpoint_every, len(self.corpus.train)
+        last = self.progress.batch == batch_count(count, self.settings.train.batch_size)
+        return every > 0 and self.progress.step % every == 0 and not last
+
+    def _stop_the_clock(self) -> None:
+        now = time.perf_counter()
+        self.progress.interval_seconds += now - self._started
+        self._started = now
+
+    def _log_interval(self) -> None:
+        """Log the figures since the last call."""
         learner, progress = self.learner, self.progress
         sums = learner.sums.clone()
         self.session.add_up(sums)
         learner.sums.zero_()
         figures, tokens = averages(sums, learner.metrics)  # reads the device: all work is done
-        now = time.perf_counter()
-        progress.seconds += now - started
+        self._stop_the_clock()
+        figures["time/tokens_per_s"] = tokens / progress.interval_seconds
+        progress.seconds += progress.interval_seconds
         progress.tokens += tokens
-        figures["time/tokens_per_s"] = tokens / (now - started)
+        progress.interval_seconds = 0.0
         if self.tracker is not None:
             self.tracker.log("train", progress.step, progress.epoch + 1, figures)
-            note = self.watch.notice(figures, self.settings.train.log_every)
+            note = progress.watch.notice(figures, progress.step)
             if note:
                 self.tracker.note(progress.step, progress.epoch + 1, note)
-        return time.perf_counter()
 
     def _end_epoch(self) -> None:
         settings, progress = self.settings.train, self.progress
@@ -166,11 +178,18 @@ class Worker:
         return classification_metrics(texts.labels, predictions.cpu().numpy())
 
     def _save(self, figures: dict[str, float]) -> None:
+        sums = self.learner.sums.clone()
+        self.session.add_up(sums)
         self.session.save(
             checkpoint_name(self.progress),
             figures,
             lambda folder: save_checkpoint(
-                folder, self.learner, self.best, self.progress, self.settings
+                folder,
+                self.learner,
+                sums=sums,
+                best=self.best,
+                progress=self.progress,
+                settings=self.settings,
             ),
         )
 
@@ -182,8 +201,7 @@ def _to(module: M, device: torch.device) -> M:
 
 def total_steps(settings: Settings, texts: int) -> int:
     """Updates of a whole run if patience does not end it before."""
-    per_epoch = max(1, -(-texts // settings.train.batch_size))
-    most = per_epoch * settings.train.epochs
+    most = batch_count(texts, settings.train.batch_size) * settings.train.epochs
     return min(most, settings.train.max_steps or most)
 
 

@@ -14,7 +14,7 @@ from afa_ray.training.ray_run import QUIET
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     """Two CPUs on this machine, on loopback; stopped afterwards."""
-    for name, value in QUIET.items():
+    for name, value in (QUIET | {"RAY_AUTH_MODE": "disabled"}).items():
         os.environ.setdefault(name, value)
     import ray
 

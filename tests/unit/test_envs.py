@@ -236,10 +236,11 @@ def test_a_sequential_episode_ends_after_the_last_maskable_token(index: int, ste
     env = SequentialMaskingEnv(**arguments(k=4))
     _, info = env.reset(seed=0, options={"index": index})
     rewards, ended = [], False
-    while not ended:
+    for _ in range(steps):
+        assert not ended
         observation, reward, ended, _, info = env.step(int(info["action_mask"].argmax()))
         rewards.append(reward)
-    assert len(rewards) == steps
+    assert ended
     assert rewards[:-1] == [0.0] * (steps - 1)
     masked = observation["tokens"].tolist()
     if index:  # everything maskable is gone
@@ -254,7 +255,7 @@ def random_game(seed: int) -> tuple[list[list[int]], int, np.ndarray]:
     """Random sequences (some empty, some of special tokens only), k, and (B, M, L) legal masks."""
     rng = np.random.default_rng(seed)
     sequences = [
-        [SOS, *rng.integers(SOS, 30, rng.integers(0, 9)).tolist(), EOS]
+        [SOS, *rng.choice([SOS, *range(4, 30)], rng.integers(0, 9)).tolist(), EOS]
         if rng.random() < 0.9
         else []
         for _ in range(6)
@@ -274,11 +275,11 @@ def play_sequentially(env: SequentialMaskingEnv, index: int, mask: np.ndarray) -
     observation, _ = env.reset(seed=0, options={"index": index})
     picks = np.flatnonzero(mask)[::-1].tolist()
     rest = picks[:1] or np.flatnonzero(observation["maskable"] == 0)[:1].tolist()
-    for pick in itertools.chain(picks, itertools.repeat(rest[0])):
+    for pick in itertools.chain(picks, rest * env.game.k):
         observation, reward, ended, *_ = env.step(pick)
         if ended:
             return observation, reward
-    raise AssertionError
+    raise AssertionError("the episode has not ended after k picks")
 
 
 @pytest.mark.parametrize("mask", ["delete", "token"])
@@ -486,3 +487,59 @@ def test_a_pick_out_of_range_is_named(pick: int) -> None:
     env.reset(seed=0, options={"index": 0})
     with pytest.raises(ValueError, match=rf"action = {pick}\b.*0 to {LENGTH - 1}"):
         env.step(pick)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"k": 1.5}, "k = 1.5: must be a whole number"),
+        ({"sequences": [[-1, 2]]}, "token id -1 in sequences"),
+        ({"sequences": np.zeros((0, 3), dtype=np.int64)}, "sequences is empty"),
+    ],
+)
+@pytest.mark.parametrize("env", [MaskingEnv, SequentialMaskingEnv, MaskingVectorEnv])
+def test_bad_constructor_arguments(env, changes: dict, message: str) -> None:
+    arguments = {"sequences": [[2, 5, 3]], "discriminator": lambda ids: torch.zeros(len(ids))}
+    with pytest.raises(ValueError, match=message):
+        env(**(arguments | changes))
+
+
+def test_actions_and_logits_of_wrong_shape() -> None:
+    arguments = {"sequences": np.array([[2, 5, 3]]), "special_ids": (2, 3)}
+    single = MaskingEnv(discriminator=lambda ids: torch.zeros(len(ids)), **arguments)
+    single.reset(seed=0)
+    with pytest.raises(ValueError, match="must hold 3 bits"):
+        single.step([1])
+    vector = MaskingVectorEnv(2, discriminator=lambda ids: torch.zeros(len(ids)), **arguments)
+    vector.reset(seed=0)
+    with pytest.raises(ValueError, match=r"must be \(B, L\) or \(B, M, L\) with B, L = \(2, 3\)"):
+        vector.step(torch.ones(3, 3))
+    pair = MaskingEnv(discriminator=lambda ids: torch.zeros(len(ids), 2), **arguments)
+    pair.reset(seed=0)
+    with pytest.raises(ValueError, match="one logit for each of the 1 sequences"):
+        pair.step([0, 1, 0])
+
+
+def test_vector_environments_that_are_not_seeded_differ() -> None:
+    arguments = {
+        "sequences": [[2, i, 3] for i in range(5, 105)],
+        "discriminator": lambda ids: torch.zeros(len(ids)),
+    }
+    first, second = (MaskingVectorEnv(50, **arguments) for _ in range(2))
+    assert not torch.equal(first.reset()[0]["tokens"], second.reset()[0]["tokens"])
+    seeded = [first.reset(seed=[1, 2])[0]["tokens"].clone() for _ in range(2)]
+    assert torch.equal(*seeded)
+
+
+def test_the_mask_token_is_never_masked() -> None:
+    env = MaskingEnv(
+        sequences=[[2, 4, 5, 3]],
+        discriminator=lambda ids: torch.zeros(len(ids)),
+        special_ids=(2, 3),
+        mask="token",
+        mask_id=4,
+        k=1,
+    )
+    observation, _ = env.reset(seed=0)
+    assert observation["maskable"].tolist() == [0, 0, 1, 0]
+    assert env.step([0, 1, 1, 0])[0]["maskable"].tolist() == [0, 0, 0, 0]

@@ -162,6 +162,11 @@ def test_update_equals_the_textbook(
             # Adam's first step is lr * sign(gradient): compare where the gradient is not noise
             moved = (theirs[name] - starts[name]).abs() > 0.99 * settings.train.target_lr
             assert torch.allclose(ours[name][moved], theirs[name][moved], atol=2e-5), name
+            if ours[name].grad is not None and theirs[name].grad is not None:
+                scale = theirs[name].grad.abs().max().item()
+                assert torch.allclose(
+                    ours[name].grad, theirs[name].grad, rtol=1e-3, atol=1e-4 * scale + 1e-8
+                ), name
             assert moved.any() or "classes" in name or "in_proj_bias" in name, name
 
 

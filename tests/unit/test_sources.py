@@ -378,3 +378,11 @@ def test_a_class_with_one_row_is_named():
 def test_too_few_rows_for_the_classes_are_refused():
     with pytest.raises(UserError, match="1 rows on one side cannot hold one row of each of 2"):
         stratified_split([0, 0, 1, 1], 0.2, 0)
+
+
+def test_half_a_character_pair_is_reported(tmp_path: Path) -> None:
+    file = tmp_path / "cut.jsonl"
+    rows = ['{"text": "fine", "label": 1}', '{"text": "cut \\ud83d", "label": 0}'] * 6
+    file.write_text("\n".join(rows))
+    with pytest.raises(UserError, match="half of a character pair"):
+        load_raw("mine", seed=0, train_file=str(file))

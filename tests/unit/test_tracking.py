@@ -1,11 +1,13 @@
 """Records, notices and the console."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
-from afa_ray.console import Follower, render
+from afa_ray.console import POLL_S, Follower, render
+from afa_ray.training.mlflow_run import UnreachableError
 from afa_ray.training.tracking import GameWatch, Tracker, keep_up_to
 
 TRAIN = {
@@ -57,26 +59,46 @@ def test_mlflow_gets_no_step_twice(tmp_path: Path) -> None:
     assert len(lines(tmp_path)) == 3
 
 
+class DeadMlflow(FakeMlflow):
+    """Answers once, then no more."""
+
+    def log_metrics(self, figures: dict, step: int) -> None:
+        self.logged.append(step)
+        raise UnreachableError("MLflow could not be reached (gone): figures go to metrics.jsonl")
+
+
+def test_a_server_that_vanishes_is_said_once_and_left_alone(tmp_path: Path) -> None:
+    mlflow = DeadMlflow()
+    tracker = Tracker(tmp_path, 0, mlflow)  # type: ignore[arg-type]
+    for step in (25, 30, 35):
+        tracker.log("train", step, 1, TRAIN)
+    tracker.finish(35, 1, {"test/accuracy": 1.0})
+    assert mlflow.logged == [25]
+    kinds = [record["kind"] for record in lines(tmp_path)]
+    assert kinds == ["train", "note", "train", "train"]
+    assert "could not be reached" in lines(tmp_path)[1]["text"]
+
+
 def test_a_degenerate_game_is_noticed_once_and_in_plain_words() -> None:
     watch = GameWatch()
     flat = TRAIN | {"train/reward_spread": 1e-5, "train/d_accuracy": 1.0}
-    assert [watch.notice(TRAIN, 50) for _ in range(10)] == [None] * 10
-    assert [watch.notice(flat, 50) for _ in range(3)] == [None] * 3
-    note = watch.notice(flat, 50)
+    assert [watch.notice(TRAIN, step) for step in range(50, 550, 50)] == [None] * 10
+    assert [watch.notice(flat, step) for step in (550, 600, 650)] == [None] * 3
+    note = watch.notice(flat, 700)
     assert note is not None
     assert "plain training" in note
     assert "afa.mask delete" in note
     assert "1.000" in note
-    assert watch.notice(flat, 50) is None
+    assert watch.notice(flat, 750) is None
     assert GameWatch().notice({"train/loss": 1.0}, 500) is None
 
 
 def test_a_short_lull_is_not_a_degenerate_game() -> None:
     watch = GameWatch()
     flat = TRAIN | {"train/reward_spread": 1e-5}
-    for _ in range(20):
-        assert watch.notice(flat, 150) is None
-        assert watch.notice(TRAIN, 50) is None
+    for step in range(200, 4200, 200):
+        assert watch.notice(flat, step - 50) is None
+        assert watch.notice(TRAIN, step) is None
 
 
 def test_progress_lines() -> None:
@@ -94,13 +116,14 @@ def test_the_follower_prints_each_record_once(
 ) -> None:
     tracker = Tracker(tmp_path, 0, None)
     tracker.log("train", 10, 1, TRAIN)
-    with Follower(tmp_path, 40):
+    with Follower(tmp_path, 40, done=10):
         tracker.log("train", 20, 1, TRAIN)
         tracker.note(20, 1, "a note")
-    with Follower(tmp_path, 40):
+        time.sleep(2 * POLL_S)
         resumed = Tracker(tmp_path, 10, None)  # a lost worker: step 20 comes again
         resumed.log("train", 20, 1, TRAIN)
         resumed.log("train", 30, 1, TRAIN)
+        resumed.note(20, 1, "a note")
     out = capsys.readouterr().out
     assert [line.split("/")[0].strip() for line in out.splitlines() if "step" in line] == [
         "step 20", "step 30"

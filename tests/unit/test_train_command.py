@@ -49,14 +49,14 @@ def test_missing_file_and_column(refuse, tmp_path: Path) -> None:
     assert "nowhere.csv" in refuse("--data.train_file", str(tmp_path / "nowhere.csv"))
     file = csv(tmp_path, "text,label\n" + ROWS)
     message = refuse("--data.train_file", file, "--data.text_column", "texts")
-    assert "texts" in message
-    assert "text" in message
+    assert "'texts'" in message
+    assert "Did you mean 'text'?" in message
 
 
 def test_unknown_label_in_test(refuse, tmp_path: Path) -> None:
     train = csv(tmp_path, "text,label\n" + ROWS)
     test = csv(tmp_path, "text,label\nfine,7\n", "test.csv")
-    assert "7" in refuse("--data.train_file", train, "--data.test_file", test)
+    assert "'7'" in refuse("--data.train_file", train, "--data.test_file", test)
 
 
 def test_one_class_only(refuse, tmp_path: Path) -> None:
@@ -70,7 +70,8 @@ def test_not_utf8(refuse, tmp_path: Path) -> None:
 
 
 def test_all_texts_empty(refuse, tmp_path: Path) -> None:
-    assert "empty" in refuse("--data.train_file", csv(tmp_path, "text,label\n,1\n,0\n"))
+    message = refuse("--data.train_file", csv(tmp_path, "text,label\n,1\n,0\n"))
+    assert "no row holds a text in column 'text'" in message
 
 
 def test_storage_that_cannot_be_written(tmp_path: Path, capsys) -> None:
@@ -109,3 +110,59 @@ def test_the_module_exits_with_status_two() -> None:
     )
     assert done.returncode == 2
     assert done.stderr == "afa_ray.train: cannot run:\n  afa.k = none: must be a whole number\n"
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path, capsys) -> None:
+    run = tmp_path / "runs" / "mine"
+    run.mkdir(parents=True)
+    arguments = ["--run.storage", str(tmp_path / "runs"), "--run.name", "mine",
+                 "--train.num_workers", "0"]  # fmt: skip
+    for name, content in (
+        ("thesis.txt", "precious"),
+        ("config.yaml", "afa: [broken"),
+        ("config.yaml", "server: {port: 80}"),
+        ("config.yaml", "- 1"),
+        ("result.json", "{}"),
+        ("result.json", "not json"),
+    ):
+        (run / name).write_text(content)
+        before = {p: p.read_text() for p in run.iterdir()}
+        assert main(arguments) == 2
+        assert "another run.name" in capsys.readouterr().err
+        assert {p: p.read_text() for p in run.iterdir()} == before
+        (run / name).unlink()
+
+
+def test_names_stay_in_the_storage_folder(refuse, tmp_path: Path) -> None:
+    file = csv(tmp_path, "text,label\n" + ROWS)
+    for name in ("../../escaped", ".hidden", "a/b", "x" * 101, "a\nb"):
+        for setting in ("data.name", "run.name"):
+            message = refuse("--data.train_file", file, f"--{setting}={name}")
+            assert "must be a folder name" in message
+
+
+def test_a_gpu_that_is_not_there(refuse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert "PyTorch sees no GPU" in refuse("--train.use_gpu", "true")
+
+
+def test_no_word_twice(tmp_path: Path) -> None:
+    """All words are unknown words: there is nothing to learn, and nothing breaks."""
+    words = [chr(97 + i % 26) * (2 + i // 26) for i in range(60)]
+    rows = "".join(f"{word},{i % 2}\n" for i, word in enumerate(words))
+    status = main(
+        ["--data.name", "$\\x$", "--data.train_file", csv(tmp_path, "text,label\n" + rows),
+         "--target.hidden_size", "32", "--discriminator.hidden_size", "32", "--train.epochs", "1",
+         "--train.num_workers", "0", "--mlflow.uri", "none",
+         "--run.storage", str(tmp_path / "runs"), "--run.name", "unknown"]
+    )  # fmt: skip
+    assert status == 2  # a backslash in the name
+    status = main(
+        ["--data.name", "$x^$", "--data.train_file", csv(tmp_path, "text,label\n" + rows),
+         "--target.hidden_size", "32", "--discriminator.hidden_size", "32", "--train.epochs", "1",
+         "--train.num_workers", "0", "--mlflow.uri", "none",
+         "--run.storage", str(tmp_path / "runs"), "--run.name", "unknown"]
+    )  # fmt: skip
+    assert status == 0
+    lines = (tmp_path / "runs" / "unknown" / "metrics.jsonl").read_text()
+    assert "NaN" not in lines

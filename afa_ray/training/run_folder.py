@@ -1,0 +1,95 @@
+"""The folder of a run: may it be written, is it complete, does it belong to these settings."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from afa_ray.config import Settings, flatten
+from afa_ray.errors import UserError
+
+CONFIG, RESULT = "config.yaml", "result.json"
+MAY_CHANGE = {  # when a run is resumed: where and how it runs, not what it learns from
+    "data.dir",
+    "train.num_workers",
+    "train.use_gpu",
+    "train.max_failures",
+    "train.checkpoint_every",
+    "run.storage",
+    "mlflow.uri",
+    "mlflow.experiment",
+}
+PARTS_OF_RESULT = {"test", "deletion_curve", "agreement", "validation", "training"}
+
+
+def require_writable(run: Path) -> None:
+    """Find out before any work that the storage folder takes files; leaves nothing behind.
+
+    Raises:
+        UserError: it does not.
+    """
+    try:
+        parent = run
+        while not parent.exists():
+            parent = parent.parent
+        with tempfile.TemporaryFile(dir=parent):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"run.storage = {run.parent}: cannot write there ({error.strerror}); choose a folder "
+            "that you may write to"
+        ) from None
+
+
+def read_result(run: Path) -> dict[str, Any] | None:
+    """The result of a complete run; None where the run is not complete.
+
+    Raises:
+        UserError: there is a `result.json` that is not a run's result.
+    """
+    file = run / RESULT
+    if not file.exists():
+        return None
+    try:
+        result = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        result = None
+    if not isinstance(result, dict) or not result.keys() >= PARTS_OF_RESULT:
+        raise UserError(f"{file} is not the result of a run; choose another run.name")
+    return result
+
+
+def require_same_settings(settings: Settings, run: Path) -> None:
+    """A resumed run must go on with the settings that it was started with.
+
+    Raises:
+        UserError: other settings, or a folder that holds something else than a run.
+    """
+    if not run.exists() or not any(run.iterdir()):
+        return
+    before = _read_config(run)
+    faults = [
+        f"{name} = {value}: run {run.name} was started with {before.get(name, 'another version')}; "
+        "give the same value, or another run.name"
+        for name, value in flatten(settings).items()
+        if name not in MAY_CHANGE and (name not in before or before[name] != value)
+    ]
+    if faults:
+        raise UserError("\n".join(faults))
+
+
+def _read_config(run: Path) -> dict[str, Any]:
+    """The settings that a run was started with, by dotted name."""
+    try:
+        content = yaml.safe_load((run / CONFIG).read_text(encoding="utf-8"))
+        return {
+            f"{g}.{name}": value for g, fields in content.items() for name, value in fields.items()
+        }
+    except (OSError, ValueError, AttributeError, yaml.YAMLError):
+        raise UserError(
+            f"{run} is not empty and holds no readable {CONFIG} of a run; choose another run.name"
+        ) from None
