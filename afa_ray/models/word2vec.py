@@ -35,7 +35,8 @@ def word_vectors(sentences: list[np.ndarray], vocab_size: int, size: int, seed: 
         occur in `sentences` get normal noise of the same scale.
     """
     digest = hashlib.sha256()
-    digest.update(f"{version('gensim')} {vocab_size} {size} {seed} {EPOCHS} {WINDOW} 1".encode())
+    recipe = (version("gensim"), vocab_size, size, seed, EPOCHS, WINDOW, INITIAL_SCALE)
+    digest.update(repr(recipe).encode())
     for sentence in sentences:
         digest.update(sentence.astype(np.int64).tobytes() + b"|")
     path = cache_folder() / f"word2vec-{digest.hexdigest()[:32]}.safetensors"
