@@ -38,9 +38,10 @@ class _Table:
     empty: list[int]  # the numbers of the rows that do not
 
     def note(self) -> str:
+        total = len(self.empty) + len(self.rows)
         return (
-            f"{self.path}: {len(self.empty):,} of {len(self.empty) + len(self.rows):,} rows hold "
-            f"no text and were dropped ({some_rows(self.empty)})."
+            f"{self.path.name}: {len(self.empty):,} of {total:,} rows hold no text and were dropped "
+            f"({some_rows(self.empty)})."
         )
 
 

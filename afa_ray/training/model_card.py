@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import html
+from pathlib import Path
 from typing import Any
+
+import yaml
+
+FILES = ("data.train_file", "data.test_file", "data.lexicon_file")
 
 
 def model_card(result: dict[str, Any]) -> str:
@@ -22,7 +28,7 @@ def model_card(result: dict[str, Any]) -> str:
         "pipeline_tag: text-classification",
         "tags: [afa_ray, attention]",
         "---",
-        f"# {data['name']}: single-layer Transformer classifier",
+        f"# {_escape(data['name'])}: single-layer Transformer classifier",
         "",
         f"Trained with afa_ray {result['versions']['afa_ray']}: {method}. The model returns its "
         "attention row, `outputs.attention_row`, one weight a token.",
@@ -37,8 +43,9 @@ def model_card(result: dict[str, Any]) -> str:
         "## Data",
         "",
         f"{data['train']:,} training, {data['validation']:,} validation and {data['test']:,} test "
-        f"texts; classes {', '.join(data['labels'])}; {data['vocabulary']:,} words.",
-        *[f"- {note}" for note in data["notes"]],
+        f"texts; classes {_escape(', '.join(data['labels']))}; {data['vocabulary']:,} words.",
+        "",
+        *[f"- {_escape(note)}" for note in data["notes"]],
         "",
         "## Results on the test split",
         "",
@@ -67,9 +74,24 @@ def model_card(result: dict[str, Any]) -> str:
         "## Settings and versions",
         "",
         "```yaml",
-        *[f"{name}: {value}" for name, value in settings.items() if value is not None],
+        yaml.safe_dump(_public(settings), sort_keys=False).strip().replace("`", "'"),
         "```",
         "",
         ", ".join(f"{name} {version}" for name, version in result["versions"].items()) + ".",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _escape(text: str) -> str:
+    """The user's text as one line of Markdown without markup."""
+    line = html.escape(" ".join(text.split()), quote=False)
+    return "".join(f"\\{c}" if c in "\\`*_{}[]()#+!|~" else c for c in line)
+
+
+def _public(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings that made the model, without the folders of the machine it was made on."""
+    return {
+        name: Path(value).name if name in FILES else value
+        for name, value in settings.items()
+        if value is not None and name != "data.dir" and not name.startswith(("run.", "mlflow."))
+    }

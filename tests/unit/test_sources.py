@@ -293,7 +293,7 @@ def test_rows_without_text_are_dropped_and_noted(tmp_path):
     path = write_csv(tmp_path / "a.csv", [("", "yes"), *ROWS, ("  ", "")])
     corpus = load_file(path, test_file=path)
     assert len(corpus.train) == 20
-    assert corpus.notes[0] == f"{path}: 2 of 22 rows hold no text and were dropped (rows 1, 22)."
+    assert corpus.notes[0] == "a.csv: 2 of 22 rows hold no text and were dropped (rows 1, 22)."
 
 
 @pytest.mark.parametrize(
