@@ -40,8 +40,8 @@ class _Table:
     def note(self) -> str:
         total = len(self.empty) + len(self.rows)
         return (
-            f"{self.path.name}: {len(self.empty):,} of {total:,} rows hold no text and were dropped "
-            f"({some_rows(self.empty)})."
+            f"{self.path.name}: {len(self.empty):,} of {total:,} rows hold no text and were "
+            f"dropped ({some_rows(self.empty)})."
         )
 
 
