@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-DATA_SETS ?= reviews sms_spam sst2_sentences http_params sst2 ag_news imdb hatexplain yelp_hat
+DATA_SETS ?= reviews sms_spam sst2_sentences http_params sst2 ag_news imdb
 
 .PHONY: train test check results clean
 
