@@ -100,7 +100,7 @@ class TrainSettings:
     """Adam's learning rate for the Target."""
     discriminator_lr: float = 1e-4
     """Adam's learning rate for the Discriminator."""
-    patience: int = 3
+    patience: int = 2
     """Epochs without a better validation accuracy before training stops; 0 never stops."""
     seed: int = 0
     """Fixes data order, initial weights, dropout and masks."""
