@@ -150,19 +150,12 @@ def test_no_word_twice(tmp_path: Path) -> None:
     """All words are unknown words: there is nothing to learn, and nothing breaks."""
     words = [chr(97 + i % 26) * (2 + i // 26) for i in range(60)]
     rows = "".join(f"{word},{i % 2}\n" for i, word in enumerate(words))
-    status = main(
-        ["--data.name", "$\\x$", "--data.train_file", csv(tmp_path, "text,label\n" + rows),
-         "--target.hidden_size", "32", "--discriminator.hidden_size", "32", "--train.epochs", "1",
-         "--train.num_workers", "0", "--mlflow.uri", "none",
-         "--run.storage", str(tmp_path / "runs"), "--run.name", "unknown"]
-    )  # fmt: skip
-    assert status == 2  # a backslash in the name
-    status = main(
-        ["--data.name", "$x^$", "--data.train_file", csv(tmp_path, "text,label\n" + rows),
-         "--target.hidden_size", "32", "--discriminator.hidden_size", "32", "--train.epochs", "1",
-         "--train.num_workers", "0", "--mlflow.uri", "none",
-         "--run.storage", str(tmp_path / "runs"), "--run.name", "unknown"]
-    )  # fmt: skip
-    assert status == 0
+    file = csv(tmp_path, "text,label\n" + rows)
+    arguments = ["--data.train_file", file, "--target.hidden_size", "32",
+                 "--discriminator.hidden_size", "32", "--train.epochs", "1",
+                 "--train.num_workers", "0", "--mlflow.uri", "none",
+                 "--run.storage", str(tmp_path / "runs"), "--run.name", "unknown"]  # fmt: skip
+    assert main(["--data.name", "$\\x$", *arguments]) == 2  # a backslash in the name
+    assert main(["--data.name", "$x^$", *arguments]) == 0  # no formula for the plot's title
     lines = (tmp_path / "runs" / "unknown" / "metrics.jsonl").read_text()
     assert "NaN" not in lines
