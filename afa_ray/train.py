@@ -25,6 +25,7 @@ from afa_ray.training.run_folder import (
     read_result,
     require_same_settings,
     require_writable,
+    write_whole,
 )
 from afa_ray.training.session import local_session, pick_device
 from afa_ray.training.worker import Job, prepare_process, total_steps, usable_cores
@@ -65,8 +66,7 @@ def train(settings: Settings) -> dict[str, Any]:
         launch = _launcher(settings, stack)
         run.mkdir(parents=True, exist_ok=True)
         if not (run / CONFIG).exists():
-            (run / f".{CONFIG}").write_text(to_yaml(settings), encoding="utf-8")
-            (run / f".{CONFIG}").replace(run / CONFIG)
+            write_whole(run / CONFIG, to_yaml(settings))
         print(header(settings, corpus, run, __version__), flush=True)
         mlflow = open_mlflow_run(settings, run)
         with Follower(run, total_steps(settings, len(corpus.train)), _announce_resume(run)):

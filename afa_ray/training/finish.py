@@ -17,10 +17,11 @@ from afa_ray.evaluation.deletion import deletion_curve
 from afa_ray.evaluation.plots import plot_deletion_curve
 from afa_ray.evaluation.prediction import predict
 from afa_ray.training.checkpoint import versions
+from afa_ray.training.learner import Learner
 from afa_ray.training.model_card import model_card
-from afa_ray.training.run_folder import RESULT
+from afa_ray.training.run_folder import RESULT, write_whole
 from afa_ray.training.session import Session
-from afa_ray.training.worker import Job, Trained, Worker
+from afa_ray.training.worker import Job, Worker
 
 
 def train_and_finish(job: Job, session: Session) -> None:
@@ -29,20 +30,18 @@ def train_and_finish(job: Job, session: Session) -> None:
     `result.json` comes last: a run is complete exactly if it is there.
     """
     worker = Worker(job, session)
-    trained = worker.train()
+    worker.train()
     if worker.tracker is None:
         return
-    result = evaluate(job, trained)
-    save_models(job, trained, result)
-    unfinished = job.run / f".{RESULT}"
-    unfinished.write_text(json.dumps(result, indent=1, ensure_ascii=False), encoding="utf-8")
-    unfinished.replace(job.run / RESULT)
-    worker.tracker.finish(trained.progress.step, trained.progress.epoch, flat_figures(result))
+    result = evaluate(job, worker)
+    save_models(job, worker.learner, result)
+    write_whole(job.run / RESULT, json.dumps(result, indent=1, ensure_ascii=False))
+    worker.tracker.finish(worker.progress.step, worker.progress.epoch, flat_figures(result))
 
 
-def evaluate(job: Job, trained: Trained) -> dict[str, Any]:
+def evaluate(job: Job, worker: Worker) -> dict[str, Any]:
     """Test figures of the best epoch's Target, with the deletion curve drawn to a PNG file."""
-    corpus, target, progress = job.corpus, trained.learner.target, trained.progress
+    corpus, target, progress = job.corpus, worker.learner.target, worker.progress
     special = special_ids(corpus.tokenizer)
     test = classification_metrics(corpus.test.labels, predict(target, corpus.test).cpu().numpy())
     curve = deletion_curve(target, corpus.test, special, job.settings.train.seed)
@@ -84,17 +83,17 @@ def flat_figures(result: dict[str, Any]) -> dict[str, float]:
     return figures | {"time/train_s": result["training"]["seconds"]}
 
 
-def save_models(job: Job, trained: Trained, result: dict[str, Any]) -> None:
+def save_models(job: Job, learner: Learner, result: dict[str, Any]) -> None:
     """`model/` with tokenizer and card, and `discriminator/`, in the Hugging Face format."""
     transformers_logging.disable_progress_bar()
     folder = _empty(job.run / ".model")
-    trained.learner.target.save_pretrained(folder)
+    learner.target.save_pretrained(folder)
     job.corpus.tokenizer.save_pretrained(folder)
     (folder / "README.md").write_text(model_card(result), encoding="utf-8")
     _replace(folder, job.run / "model")
-    if trained.learner.discriminator is not None:
+    if learner.discriminator is not None:
         folder = _empty(job.run / ".discriminator")
-        trained.learner.discriminator.save_pretrained(folder)
+        learner.discriminator.save_pretrained(folder)
         _replace(folder, job.run / "discriminator")
 
 

@@ -82,6 +82,13 @@ def require_same_settings(settings: Settings, run: Path) -> None:
         raise UserError("\n".join(faults))
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Write a file beside its place and move it there: it is never seen half-written."""
+    unfinished = path.with_name(f".{path.name}")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(path)
+
+
 def _read_config(run: Path) -> dict[str, Any]:
     """The settings that a run was started with, by dotted name."""
     try:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from afa_ray.training.mlflow_run import MlflowRun, UnreachableError
+from afa_ray.training.run_folder import write_whole
 
 METRICS, SAMPLES = "metrics.jsonl", "samples.jsonl"
 
@@ -83,9 +84,7 @@ def keep_up_to(path: Path, step: int) -> None:
     kept = [
         line for line in path.read_text(encoding="utf-8").splitlines() if _is_before(line, step)
     ]
-    unfinished = path.with_suffix(".part")
-    unfinished.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
-    unfinished.replace(path)
+    write_whole(path, "".join(line + "\n" for line in kept))
 
 
 def _is_before(line: str, step: int) -> bool:

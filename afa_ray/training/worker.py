@@ -46,14 +46,6 @@ class Job:
     mlflow: MlflowRun | None
 
 
-@dataclass(frozen=True)
-class Trained:
-    """The players after training: the Target of the best epoch, the Discriminator as it ended."""
-
-    learner: Learner
-    progress: Progress
-
-
 class Worker:
     """Trains until the validation accuracy stops improving, or a limit is reached."""
 
@@ -85,11 +77,11 @@ class Worker:
         if session.rank == 0:
             self.tracker = Tracker(job.run, self.progress.step, job.mlflow)
 
-    def train(self) -> Trained:
+    def train(self) -> None:
+        """Train to the end; the learner then holds the Target of the best epoch."""
         while not self.progress.finished:
             self._epoch()
         self.learner.target.load_state_dict(self.best)
-        return Trained(self.learner, self.progress)
 
     def _epoch(self) -> None:
         settings, progress = self.settings.train, self.progress
@@ -134,8 +126,7 @@ class Worker:
     def _log_interval(self) -> None:
         """Log the figures since the last call."""
         learner, progress = self.learner, self.progress
-        sums = learner.sums.clone()
-        self.session.add_up(sums)
+        sums = self._sums_of_all_workers()
         learner.sums.zero_()
         figures, tokens = averages(sums, learner.metrics)  # reads the device: all work is done
         self._stop_the_clock()
@@ -148,6 +139,11 @@ class Worker:
             note = progress.watch.notice(figures, progress.step)
             if note:
                 self.tracker.note(progress.step, progress.epoch + 1, note)
+
+    def _sums_of_all_workers(self) -> Tensor:
+        sums = self.learner.sums.clone()
+        self.session.add_up(sums)
+        return sums
 
     def _end_epoch(self) -> None:
         settings, progress = self.settings.train, self.progress
@@ -178,8 +174,7 @@ class Worker:
         return classification_metrics(texts.labels, predictions.cpu().numpy())
 
     def _save(self, figures: dict[str, float]) -> None:
-        sums = self.learner.sums.clone()
-        self.session.add_up(sums)
+        sums = self._sums_of_all_workers()
         self.session.save(
             checkpoint_name(self.progress),
             figures,

@@ -14,6 +14,7 @@ from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus
 from afa_ray.training.checkpoint import latest_checkpoint
 from afa_ray.training.learner import Learner
+from tests.conftest import with_values
 
 
 @pytest.fixture
@@ -22,8 +23,6 @@ def run(monkeypatch: pytest.MonkeyPatch, small_corpus: Corpus, tmp_path: Path) -
     monkeypatch.setattr(train_module, "prepare_corpus", lambda settings: small_corpus)
 
     def start(settings: Settings, name: str) -> Path:
-        from tests.conftest import with_values
-
         storage = {"run.storage": str(tmp_path), "run.name": name}
         train_module.train(with_values(settings, **storage))
         return tmp_path / name
