@@ -1,28 +1,61 @@
-"""The command line of `afa_ray.train`: YAML plus overrides, every mistake reported at once."""
+"""The command lines of this project: YAML plus overrides, every mistake reported at once."""
 
 from __future__ import annotations
 
 import difflib
+import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 
-from afa_ray.config import Settings, complaints, flatten
+from afa_ray.config import Settings, complaints, flatten, override
 from afa_ray.errors import UserError
 
 USAGE_ERROR = 2  # exit status
+INTERRUPTED = 130  # exit status, as shells give it
+S = TypeVar("S", bound=Settings)
 
 set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
 
-def make_parser() -> ArgumentParser:
+@dataclass(frozen=True)
+class Command(Generic[S]):
+    """One command: its module, what it does, its settings and what it finds wrong with them."""
+
+    module: str
+    description: str
+    settings: type[S]
+    complaints: Callable[[S], list[str]]
+
+
+TRAIN = Command(
+    "afa_ray.train",
+    "Train a text classifier with adversarial feedback for its attention.",
+    Settings,
+    complaints,
+)
+
+
+def run_command(command: Command[S], run: Callable[[S], int], arguments: Sequence[str]) -> int:
+    """Parse and run; returns the exit status, 2 after a mistake of the user's."""
+    try:
+        return run(parse(arguments, command))
+    except UserError as error:
+        print(f"{command.module}: cannot run:\n{_indent(str(error))}", file=sys.stderr)
+        return USAGE_ERROR
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def make_parser(command: Command[S]) -> ArgumentParser:
     parser = ArgumentParser(
-        prog="python -m afa_ray.train",
-        description="Train a text classifier with adversarial feedback for its attention.",
+        prog=f"python -m {command.module}",
+        description=command.description,
         usage="%(prog)s [--config FILE] [--group.name VALUE ...]",
         exit_on_error=False,
         default_env=False,
@@ -33,43 +66,47 @@ def make_parser() -> ArgumentParser:
     parser.add_argument(
         "--print-config", action="store_true", help="print the settings as YAML and stop"
     )
-    parser.add_class_arguments(Settings, as_group=False)
+    parser.add_class_arguments(command.settings, as_group=False)
     return parser
 
 
-def parse(arguments: Sequence[str]) -> Settings:
+def parse(arguments: Sequence[str], command: Command[S] = TRAIN) -> S:  # type: ignore[assignment]
     """Settings from `--config FILE` and `--group.name value` arguments, in that order of priority.
 
     Raises:
         UserError: with one line for every unknown name, unreadable value or value out of range.
         SystemExit: 0 after `--help` or `--print-config`.
     """
-    parser = make_parser()
     if {"-h", "--help"} & set(arguments):
-        parser.print_help()
+        make_parser(command).print_help()
         sys.exit(0)
     faults: list[str] = []
-    accepted = parser.get_defaults()
-    known = flatten(Settings())
     files, assignments, print_config = _split(arguments, faults)
-    for name, value in [*_from_files(files, faults), *assignments]:
-        if name not in known:
-            faults.append(_unknown(name, value, list(known)))
-            continue
-        try:
-            text = value if isinstance(value, str) else yaml.safe_dump(value).removesuffix("...\n")
-            accepted[name] = parser.parse_args([f"--{name}={text.strip()}"])[name]
-        except ArgumentError:
-            faults.append(f"{name} = {value}: must be {_allowed(name)}")
-    settings = parser.instantiate_classes(accepted)
-    settings = Settings(**{group: settings[group] for group in Settings.__dataclass_fields__})
-    faults += complaints(settings)
+    pairs = [pair for file in files for pair in read_config(file, faults)]
+    settings = settings_from([*pairs, *assignments], command, faults)
+    faults += command.complaints(settings)
     if faults:
         raise UserError("\n".join(faults))
     if print_config:
         print(to_yaml(settings), end="")
         sys.exit(0)
     return settings
+
+
+def settings_from(pairs: Sequence[tuple[str, Any]], command: Command[S], faults: list[str]) -> S:
+    """Defaults with the (dotted name, value) `pairs` put in; what cannot be goes to `faults`."""
+    parser = make_parser(command)
+    accepted: dict[str, Any] = {}
+    known = flatten(command.settings())
+    for name, value in pairs:
+        if name not in known:
+            faults.append(_unknown(name, value, list(known)))
+            continue
+        try:
+            accepted[name] = _read(parser, name, value, command.settings)
+        except ArgumentError:
+            faults.append(f"{name} = {value}: must be {_allowed(name, command.settings)}")
+    return override(command.settings(), accepted)
 
 
 def to_yaml(settings: Settings) -> str:
@@ -79,6 +116,36 @@ def to_yaml(settings: Settings) -> str:
         group, field = name.split(".")
         nested.setdefault(group, {})[field] = value
     return yaml.safe_dump(nested, sort_keys=False, allow_unicode=True)
+
+
+def read_config(file: str, faults: list[str]) -> Iterator[tuple[str, Any]]:
+    """(dotted name, value) pairs of a YAML file; nested or dotted names alike."""
+    try:
+        content = yaml.load(Path(file).read_text(encoding="utf-8"), _Yaml) or {}
+    except FileNotFoundError:
+        faults.append(f"config = {file}: there is no such file")
+    except (OSError, UnicodeDecodeError) as error:
+        faults.append(f"config = {file}: cannot be read: {error}")
+    except yaml.YAMLError as error:
+        faults.append(f"config = {file}: not valid YAML: {' '.join(str(error).split())}")
+    else:
+        if isinstance(content, dict):
+            yield from _leaves(content)
+        else:
+            faults.append(f"config = {file}: must hold settings such as 'afa: {{k: 3}}'")
+
+
+class _Yaml(yaml.SafeLoader):
+    """Safe, and without base 60: 1:4 is a text, as in YAML 1.2, not 64."""
+
+
+_Yaml.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":int")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Yaml.add_implicit_resolver(
+    "tag:yaml.org,2002:int", re.compile(r"(?:[-+]?\d[\d_]*|0x[\da-fA-F_]+)$"), list("-+0123456789")
+)
 
 
 def _split(
@@ -110,22 +177,14 @@ def _split(
     return files, pairs, print_config
 
 
-def _from_files(files: list[str], faults: list[str]) -> Iterator[tuple[str, Any]]:
-    """(name, value) pairs of YAML files; nested or dotted names alike."""
-    for file in files:
-        try:
-            content = yaml.safe_load(Path(file).read_text(encoding="utf-8")) or {}
-        except FileNotFoundError:
-            faults.append(f"config = {file}: there is no such file")
-        except (OSError, UnicodeDecodeError) as error:
-            faults.append(f"config = {file}: cannot be read: {error}")
-        except yaml.YAMLError as error:
-            faults.append(f"config = {file}: not valid YAML: {' '.join(str(error).split())}")
-        else:
-            if isinstance(content, dict):
-                yield from _leaves(content)
-            else:
-                faults.append(f"config = {file}: must hold settings such as 'afa: {{k: 3}}'")
+def _read(parser: ArgumentParser, name: str, value: Any, settings: type[Settings]) -> Any:
+    """A value as its setting's type; see `parse` for errors."""
+    text = value if isinstance(value, str) else yaml.safe_dump(value).removesuffix("...\n").strip()
+    if re.fullmatch(r"\d+:\d+", text):  # jsonargparse would read base 60
+        if str in (kind := _kind(name, settings), *get_args(kind)):
+            return text
+        text = f'"{text}"'
+    return parser.parse_args([f"--{name}={text}"])[name]
 
 
 def _leaves(content: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -146,11 +205,20 @@ def _unknown(name: str, value: Any, known: list[str]) -> str:
     return f"{name} = {value}: there is no such setting; {hint}"
 
 
-def _allowed(name: str) -> str:
-    """What a setting takes, in words."""
+def _kind(name: str, settings: type[Settings]) -> Any:
+    """The declared type of a setting."""
     group, field = name.split(".")
-    kind = get_type_hints(type(getattr(Settings(), group)))[field]
+    return get_type_hints(type(getattr(settings(), group)))[field]
+
+
+def _allowed(name: str, settings: type[Settings]) -> str:
+    """What a setting takes, in words."""
+    kind = _kind(name, settings)
     if get_origin(kind) is Literal:
         return f"one of {', '.join(get_args(kind))}"
     kinds = [k for k in get_args(kind) or (kind,) if k is not type(None)]
     return {bool: "true or false", int: "a whole number", float: "a number"}.get(kinds[0], "a text")
+
+
+def _indent(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, TypeVar
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,8 +106,8 @@ class TrainSettings:
     """Fixes data order, initial weights, dropout and masks."""
     deterministic: bool = False
     """Deterministic kernels on a GPU too (slower); a CPU run always is."""
-    num_workers: int = 1
-    """Ray Train workers; 0 trains in this process without Ray."""
+    num_workers: int | str = 1
+    """Ray Train workers; 0 trains in this process without Ray; 1:4 takes what the cluster has."""
     use_gpu: bool | None = None
     """true, false, or by default a GPU where there is one."""
     max_failures: int = 0
@@ -116,6 +116,12 @@ class TrainSettings:
     """Updates between checkpoints within an epoch; 0 saves at the end of each epoch only."""
     log_every: int = 50
     """Updates between progress lines."""
+
+    @property
+    def workers(self) -> tuple[int, int]:
+        """Fewest and most workers."""
+        least, _, most = str(self.num_workers).partition(":")
+        return int(least), int(most or least)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +157,9 @@ class Settings:
     mlflow: MlflowSettings = field(default_factory=MlflowSettings)
 
 
+S = TypeVar("S", bound=Settings)
+
+
 def flatten(settings: Settings) -> dict[str, Any]:
     """`{"afa.k": 3, …}`, in the order of the classes above."""
     return {
@@ -158,6 +167,16 @@ def flatten(settings: Settings) -> dict[str, Any]:
         for group, values in asdict(settings).items()
         for name, value in values.items()
     }
+
+
+def override(settings: S, values: Mapping[str, Any]) -> S:
+    """Settings with the values of dotted names replaced: `override(settings, {"afa.k": 2})`."""
+    groups: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        group, field = name.split(".")
+        groups.setdefault(group, {})[field] = value
+    changed = {g: replace(getattr(settings, g), **fields) for g, fields in groups.items()}
+    return replace(settings, **changed)
 
 
 LONGEST_NAME = 100
@@ -176,7 +195,6 @@ _AT_LEAST = {
     "train.max_steps": 0,
     "train.batch_size": 2,
     "train.patience": 0,
-    "train.num_workers": 0,
     "train.max_failures": -1,
     "train.checkpoint_every": 0,
     "train.log_every": 1,
@@ -210,11 +228,7 @@ def complaints(settings: Settings) -> list[str]:
             found.append(
                 f"{part}.hidden_size = {size}: must be a multiple of {part}.heads = {heads}"
             )
-    if settings.train.batch_size < 2 * settings.train.num_workers:
-        found.append(
-            f"train.batch_size = {settings.train.batch_size}: must be at least twice "
-            f"train.num_workers = {settings.train.num_workers}"
-        )
+    found += _worker_complaints(settings.train)
     if settings.target.name != "transformer":
         found.append(f"target.name = {settings.target.name}: the only Target so far is transformer")
     for setting, name in (("data.name", settings.data.name), ("run.name", settings.run.name)):
@@ -224,3 +238,15 @@ def complaints(settings: Settings) -> list[str]:
                 "no slash, no control character, no dot in front"
             )
     return found
+
+
+def _worker_complaints(train: TrainSettings) -> list[str]:
+    given = f"train.num_workers = {train.num_workers}"
+    if not re.fullmatch(r"\d{1,6}|[1-9]\d{0,5}:[1-9]\d{0,5}", str(train.num_workers)):
+        return [f"{given}: must be a whole number of at least 0, or a range such as 1:4"]
+    least, most = train.workers
+    if least > most:
+        return [f"{given}: the range must begin with the smaller number"]
+    if train.batch_size < 2 * most:
+        return [f"train.batch_size = {train.batch_size}: must be at least twice {given}"]
+    return []

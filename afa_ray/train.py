@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from afa_ray import __version__
-from afa_ray.command_line import USAGE_ERROR, parse, to_yaml
+from afa_ray.command_line import TRAIN, run_command, to_yaml
 from afa_ray.config import Settings
 from afa_ray.console import Follower, header, summary
 from afa_ray.data.corpus import prepare_corpus
-from afa_ray.errors import UserError
 from afa_ray.training.checkpoint import latest_checkpoint, read_progress
 from afa_ray.training.finish import train_and_finish
 from afa_ray.training.mlflow_run import MlflowRun, UnreachableError, open_mlflow_run
@@ -30,20 +29,17 @@ from afa_ray.training.run_folder import (
 from afa_ray.training.session import local_session, pick_device
 from afa_ray.training.worker import Job, prepare_process, total_steps, usable_cores
 
-INTERRUPTED = 130  # exit status, as shells give it
 Launch = Callable[[Job], None]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0, or 2 after a mistake of the user's."""
-    try:
-        train(parse(sys.argv[1:] if arguments is None else arguments))
-    except UserError as error:
-        print(f"afa_ray.train: cannot run:\n{_indent(str(error))}", file=sys.stderr)
-        return USAGE_ERROR
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    return 0
+
+    def run(settings: Settings) -> int:
+        train(settings)
+        return 0
+
+    return run_command(TRAIN, run, sys.argv[1:] if arguments is None else arguments)
 
 
 def train(settings: Settings) -> dict[str, Any]:
@@ -79,11 +75,11 @@ def train(settings: Settings) -> dict[str, Any]:
 
 def _launcher(settings: Settings, stack: ExitStack) -> Launch:
     """What trains a job: in Ray workers, on a cluster that `stack` leaves again, or right here."""
-    if settings.train.num_workers:
-        from afa_ray.training.ray_run import ray_cluster, train_on_ray
+    if settings.train.workers[1]:
+        from afa_ray.training.ray_run import ray_cluster, require_resources, train_on_ray
 
-        use_gpu = stack.enter_context(ray_cluster(settings))
-        return partial(train_on_ray, use_gpu=use_gpu)
+        stack.enter_context(ray_cluster())
+        return partial(train_on_ray, use_gpu=require_resources(settings))
     device = pick_device(settings.train.use_gpu)
 
     def train_here(job: Job) -> None:
@@ -143,10 +139,6 @@ def _place(settings: Settings) -> tuple[Settings, Path]:
 
 def _absolute(path: str) -> str:
     return str(Path(path).expanduser().absolute())
-
-
-def _indent(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.splitlines())
 
 
 if __name__ == "__main__":

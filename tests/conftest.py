@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from afa_ray.config import Settings
+from afa_ray.config import Settings, override
 from afa_ray.data.corpus import Corpus
 from afa_ray.data.packed import pack
 from afa_ray.data.texts import Texts
@@ -38,10 +37,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 def with_values(settings: Settings, **values: Any) -> Settings:
     """Settings with dotted names replaced: `with_values(s, **{"afa.k": 2})`."""
-    for name, value in values.items():
-        group, field = name.split(".")
-        settings = replace(settings, **{group: replace(getattr(settings, group), **{field: value})})
-    return settings
+    return override(settings, values)
 
 
 TINY = {

@@ -86,7 +86,7 @@ def _require_learnable(raw: RawCorpus, settings: Settings) -> None:
             f"the training texts of {raw.name} have one class only ({', '.join(classes)}): "
             "a classifier needs at least two"
         )
-    if len(raw.train) < 2 * max(1, settings.train.num_workers):
+    if len(raw.train) < 2 * max(1, settings.train.workers[1]):
         raise UserError(
             f"{raw.name} has {len(raw.train)} training texts: too few for "
             f"train.num_workers = {settings.train.num_workers}"

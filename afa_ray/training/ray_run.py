@@ -31,14 +31,11 @@ QUIET = {  # set before `import ray`; each can be overridden from outside
 
 
 @contextmanager
-def ray_cluster(settings: Settings) -> Iterator[bool]:
-    """A cluster with enough for `train.num_workers` workers; yields whether they use GPUs.
+def ray_cluster() -> Iterator[None]:
+    """Be connected to a Ray cluster.
 
-    Connects to the cluster of a Ray job or of `RAY_ADDRESS`, else to one running on this machine,
-    else starts one and stops it afterwards.
-
-    Raises:
-        UserError: the cluster has fewer CPUs or GPUs than workers, which would wait for ever.
+    That of a Ray job or of `RAY_ADDRESS`, else one running on this machine, else one of our own,
+    which is stopped afterwards.
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
@@ -50,10 +47,34 @@ def ray_cluster(settings: Settings) -> Iterator[bool]:
     if not connected_before:
         ray.init(logging_level=logging.ERROR, log_to_driver=False)
     try:
-        yield _require_resources(settings, ray.cluster_resources())
+        yield
     finally:
         if not connected_before:
             ray.shutdown()
+
+
+def require_resources(settings: Settings) -> bool:
+    """Whether the workers use GPUs of the connected cluster.
+
+    Raises:
+        UserError: it has fewer CPUs or GPUs than workers, which would wait for ever.
+    """
+    import ray
+
+    cluster = ray.cluster_resources()
+    workers, _ = settings.train.workers
+    gpus = int(cluster.get("GPU", 0))
+    use_gpu = settings.train.use_gpu
+    if use_gpu is None:
+        use_gpu = gpus >= workers
+    kind, there = ("GPU", gpus) if use_gpu else ("CPU", int(cluster.get("CPU", 0)))
+    if workers > there:
+        raise UserError(
+            f"train.num_workers = {settings.train.num_workers}: each worker needs a {kind}, and "
+            f"the Ray cluster has {there}; use at most {there} workers"
+            + ("" if kind == "CPU" else ", or train.use_gpu false")
+        )
+    return use_gpu
 
 
 def train_on_ray(job: Job, *, use_gpu: bool) -> None:
@@ -69,6 +90,7 @@ def train_on_ray(job: Job, *, use_gpu: bool) -> None:
     from ray.train.torch import TorchTrainer
 
     settings = job.settings.train
+    least, most = settings.workers
     trainer = TorchTrainer(
         _worker_loop,
         train_loop_config={
@@ -78,7 +100,10 @@ def train_on_ray(job: Job, *, use_gpu: bool) -> None:
             "mlflow": job.mlflow,
             "use_gpu": use_gpu,
         },
-        scaling_config=ScalingConfig(num_workers=settings.num_workers, use_gpu=use_gpu),
+        scaling_config=ScalingConfig(
+            num_workers=least if least == most else (least, most),  # type: ignore[arg-type]
+            use_gpu=use_gpu,
+        ),
         run_config=RunConfig(
             name=job.run.name,
             storage_path=str(job.run.parent),
@@ -88,23 +113,6 @@ def train_on_ray(job: Job, *, use_gpu: bool) -> None:
         ),
     )
     trainer.fit()
-
-
-def _require_resources(settings: Settings, cluster: dict[str, float]) -> bool:
-    """Whether to use GPUs; see `ray_cluster` for the error."""
-    workers = settings.train.num_workers
-    gpus = int(cluster.get("GPU", 0))
-    use_gpu = settings.train.use_gpu
-    if use_gpu is None:
-        use_gpu = gpus >= workers
-    kind, there = ("GPU", gpus) if use_gpu else ("CPU", int(cluster.get("CPU", 0)))
-    if workers > there:
-        raise UserError(
-            f"train.num_workers = {workers}: each worker needs a {kind}, and the Ray cluster has "
-            f"{there}; use at most {there} workers"
-            + ("" if kind == "CPU" else ", or train.use_gpu false")
-        )
-    return use_gpu
 
 
 def _worker_loop(config: dict[str, Any]) -> None:

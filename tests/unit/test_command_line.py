@@ -141,3 +141,16 @@ def test_help_explains_every_setting(capsys) -> None:
 
 def test_the_defaults_have_no_complaints() -> None:
     assert complaints(Settings()) == []
+
+
+def test_a_range_of_workers_is_not_a_number_in_base_60(tmp_path: Path) -> None:
+    file = tmp_path / "elastic.yaml"
+    file.write_text("train: {num_workers: 1:4, batch_size: 32, target_lr: 1e-3, seed: 0x10}")
+    for arguments in (["--train.num_workers", "1:4"], ["--config", str(file)]):
+        assert parse(arguments).train.workers == (1, 4)
+    assert parse(["--config", str(file)]).train.seed == 16
+    assert parse(["--train.num_workers", "3"]).train.workers == (3, 3)
+    assert refusal(["--afa.k", "1:2"]) == ["afa.k = 1:2: must be a whole number"]
+    for value in ("4:1", "0:2", "-1", "2:", "1:2:3", "many"):
+        (fault,) = refusal([f"--train.num_workers={value}"])
+        assert fault.startswith(f"train.num_workers = {value}: ")
