@@ -180,7 +180,7 @@ def _split(
 def _read(parser: ArgumentParser, name: str, value: Any, settings: type[Settings]) -> Any:
     """A value as its setting's type; see `parse` for errors."""
     text = value if isinstance(value, str) else yaml.safe_dump(value).removesuffix("...\n").strip()
-    if re.fullmatch(r"\d+:\d+", text):  # jsonargparse would read base 60
+    if re.fullmatch(r"\d+(:\d+)+", text):  # jsonargparse would read base 60
         if str in (kind := _kind(name, settings), *get_args(kind)):
             return text
         text = f'"{text}"'
