@@ -8,17 +8,16 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Generic, Literal, get_args, get_origin, get_type_hints
 
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 
-from afa_ray.config import Settings, complaints, flatten, override
+from afa_ray.config import S, Settings, complaints, flatten, override, to_yaml
 from afa_ray.errors import UserError
 
 USAGE_ERROR = 2  # exit status
 INTERRUPTED = 130  # exit status, as shells give it
-S = TypeVar("S", bound=Settings)
 
 set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
@@ -107,15 +106,6 @@ def settings_from(pairs: Sequence[tuple[str, Any]], command: Command[S], faults:
         except ArgumentError:
             faults.append(f"{name} = {value}: must be {_allowed(name, command.settings)}")
     return override(command.settings(), accepted)
-
-
-def to_yaml(settings: Settings) -> str:
-    """Settings as YAML that `--config` takes."""
-    nested: dict[str, dict[str, Any]] = {}
-    for name, value in flatten(settings).items():
-        group, field = name.split(".")
-        nested.setdefault(group, {})[field] = value
-    return yaml.safe_dump(nested, sort_keys=False, allow_unicode=True)
 
 
 def read_config(file: str, faults: list[str]) -> Iterator[tuple[str, Any]]:

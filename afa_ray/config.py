@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
+import yaml
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataSettings:
@@ -101,7 +103,10 @@ class TrainSettings:
     discriminator_lr: float = 1e-4
     """Adam's learning rate for the Discriminator."""
     patience: int = 2
-    """Epochs without a better validation accuracy before training stops; 0 never stops."""
+    """Epochs without a better validation score before training stops; 0 never stops."""
+    deletion_weight: float = 0.0
+    """The best epoch has the highest validation accuracy minus this weight times the normalised
+    area under the deletion curve (by attention, divided by that of random tokens)."""
     seed: int = 0
     """Fixes data order, initial weights, dropout and masks."""
     deterministic: bool = False
@@ -179,6 +184,15 @@ def override(settings: S, values: Mapping[str, Any]) -> S:
     return replace(settings, **changed)
 
 
+def to_yaml(settings: Settings) -> str:
+    """Settings as YAML that `--config` takes."""
+    nested: dict[str, dict[str, Any]] = {}
+    for name, value in flatten(settings).items():
+        group, field = name.split(".")
+        nested.setdefault(group, {})[field] = value
+    return yaml.safe_dump(nested, sort_keys=False, allow_unicode=True)
+
+
 LONGEST_NAME = 100
 FOLDER_NAME = re.compile(rf"(?!\.)[^/\\\x00-\x1f\x7f]{{1,{LONGEST_NAME}}}")
 
@@ -204,6 +218,7 @@ _IN_RANGE: dict[str, tuple[Callable[[float], bool], str]] = {
     "target.dropout": (lambda x: 0 <= x < 1, "at least 0 and below 1"),
     "afa.epsilon": (lambda x: 0 <= x <= 1, "between 0 and 1"),
     "afa.lambda_adv": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),
+    "train.deletion_weight": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),
     "train.target_lr": (lambda x: 0 < x < float("inf"), "a finite number above 0"),
     "train.discriminator_lr": (lambda x: 0 < x < float("inf"), "a finite number above 0"),
 }

@@ -6,13 +6,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from afa_ray import __version__
-from afa_ray.command_line import TRAIN, run_command, to_yaml
+from afa_ray.command_line import TRAIN, run_command
 from afa_ray.config import Settings
 from afa_ray.console import Follower, header, summary
 from afa_ray.data.corpus import prepare_corpus
@@ -20,11 +19,11 @@ from afa_ray.training.checkpoint import latest_checkpoint, read_progress
 from afa_ray.training.finish import train_and_finish
 from afa_ray.training.mlflow_run import MlflowRun, UnreachableError, open_mlflow_run
 from afa_ray.training.run_folder import (
-    CONFIG,
+    begin,
+    placed,
     read_result,
     require_same_settings,
     require_writable,
-    write_whole,
 )
 from afa_ray.training.session import local_session, pick_device
 from afa_ray.training.worker import Job, prepare_process, total_steps, usable_cores
@@ -48,7 +47,7 @@ def train(settings: Settings) -> dict[str, Any]:
     Raises:
         UserError: settings or data that cannot be used. Nothing has been written then.
     """
-    settings, run = _place(settings)
+    settings, run = placed(settings, f"{settings.data.name}-{time.strftime('%Y%m%d-%H%M%S')}")
     require_writable(run)
     result = read_result(run)
     if result is not None:
@@ -60,9 +59,7 @@ def train(settings: Settings) -> dict[str, Any]:
         print(f"preparing {settings.data.name}", flush=True)
         corpus = prepare_corpus(settings)
         launch = _launcher(settings, stack)
-        run.mkdir(parents=True, exist_ok=True)
-        if not (run / CONFIG).exists():
-            write_whole(run / CONFIG, to_yaml(settings))
+        begin(settings, run)
         print(header(settings, corpus, run, __version__), flush=True)
         mlflow = open_mlflow_run(settings, run)
         with Follower(run, total_steps(settings, len(corpus.train)), _announce_resume(run)):
@@ -118,27 +115,6 @@ def _announce_resume(run: Path) -> int:
     progress = read_progress(checkpoint)
     print(f"  resume  after {progress.step} updates, in epoch {progress.epoch + 1}", flush=True)
     return progress.step
-
-
-def _place(settings: Settings) -> tuple[Settings, Path]:
-    """The settings with the run's name filled in and paths absolute, and the run's folder."""
-    name = settings.run.name or f"{settings.data.name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    storage = _absolute(settings.run.storage)
-    data: dict[str, Any] = {
-        field: _absolute(path)
-        for field in ("dir", "train_file", "test_file", "lexicon_file")
-        if (path := getattr(settings.data, field)) is not None
-    }
-    settings = replace(
-        settings,
-        run=replace(settings.run, name=name, storage=storage),
-        data=replace(settings.data, **data),
-    )
-    return settings, Path(storage) / name
-
-
-def _absolute(path: str) -> str:
-    return str(Path(path).expanduser().absolute())
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ falls below that of randomly deleted tokens (Liu, arXiv 2512.20661, figure 3).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -42,35 +43,51 @@ class DeletionCurve:
     def area_random(self) -> float:
         return _area(self.counts, self.random)
 
+    @property
+    def normalized_area(self) -> float:
+        """The area by attention over that of random deletion: below 1 where attention matters."""
+        return self.area_by_attention / max(self.area_random, 1e-12)
+
     def as_dict(self) -> dict[str, Any]:
         return asdict(self) | {
             "area_by_attention": self.area_by_attention,
             "area_random": self.area_random,
+            "normalized_area": self.normalized_area,
         }
 
 
 def deletion_curve(
-    target: Target, texts: PackedTexts, special_ids: tuple[int, ...], seed: int
+    target: Target,
+    texts: PackedTexts,
+    special_ids: tuple[int, ...],
+    seed: int,
+    *,
+    rank: int = 0,
+    workers: int = 1,
+    add_up: Callable[[Tensor], object] = lambda tensor: tensor,
 ) -> DeletionCurve:
     """Delete 0, 1, 2, 3, 5, 8 tokens of each text (all maskable ones where there are fewer).
 
     Args:
         special_ids: ids never deleted; seed: of the random order.
+        rank, workers, add_up: with several workers each judges its share of the texts, and
+            `add_up` sums a tensor over them in place.
     """
-    right = np.zeros((2, len(COUNTS)))  # by attention, at random
-    for examples, tokens in batches_on_device(texts, target):
+    right = torch.zeros(2, len(COUNTS), dtype=torch.float64, device=target.device)
+    for examples, tokens in batches_on_device(texts, target, rank, workers):
         numbers, labels = (
             torch.from_numpy(x).to(target.device) for x in (examples, texts.labels[examples])
         )
         untouched, row = read(target, tokens)
         maskable = maskable_tokens(tokens, special_ids)
         chance = uniform(seed, 0, numbers, 1, tokens.shape[1])[:, 0]
-        right[:, 0] += (untouched == labels).sum().item()
+        right[:, 0] += (untouched == labels).sum()
         for i, score in enumerate((row, chance)):
-            rank = _ranks(score, maskable)
+            place = _ranks(score, maskable)
             for j, count in enumerate(COUNTS[1:], start=1):
-                left = delete_tokens(tokens, rank < count, target.config.pad_token_id)
-                right[i, j] += (read(target, left)[0] == labels).sum().item()
+                left = delete_tokens(tokens, place < count, target.config.pad_token_id)
+                right[i, j] += (read(target, left)[0] == labels).sum()
+    add_up(right)
     by_attention, random = (right / len(texts)).tolist()
     return DeletionCurve(COUNTS, tuple(by_attention), tuple(random))
 

@@ -28,7 +28,8 @@ class Progress:
     """Where a run stands.
 
     `step` updates are done, `batch` of them in epoch number `epoch` (from 0). `best_epoch` is the
-    one of the best validation accuracy so far (-1: none yet), `stale` the epochs since.
+    one of the best validation score so far (-1: none yet), with that score and its accuracy,
+    `stale` the epochs since.
     `seconds` of training, validation and saving not included, and `tokens` read in them, up to the
     last logged figures; `interval_seconds` since.
     """
@@ -37,6 +38,7 @@ class Progress:
     epoch: int = 0
     batch: int = 0
     best_epoch: int = -1
+    best_score: float = 0.0
     best_accuracy: float = -1.0
     stale: int = 0
     finished: bool = False

@@ -78,7 +78,8 @@ def flat_figures(result: dict[str, Any]) -> dict[str, float]:
     """The result's figures under their names in MLflow."""
     curve, agreement = result["deletion_curve"], result["agreement"] or {}
     figures = {f"test/{name}": value for name, value in result["test"].items()}
-    figures |= {f"deletion/{n}": curve[n] for n in ("area_by_attention", "area_random")}
+    areas = ("area_by_attention", "area_random", "normalized_area")
+    figures |= {f"deletion/{name}": curve[name] for name in areas}
     figures |= {f"agreement/{n}": v for n, v in agreement.items() if v is not None}
     return figures | {"time/train_s": result["training"]["seconds"]}
 

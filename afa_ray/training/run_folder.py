@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from afa_ray.config import Settings, flatten
+from afa_ray.config import S, Settings, flatten, override, to_yaml
 from afa_ray.errors import UserError
 
 CONFIG, RESULT = "config.yaml", "result.json"
@@ -24,6 +25,25 @@ MAY_CHANGE = {  # when a run is resumed: where and how it runs, not what it lear
     "mlflow.experiment",
 }
 PARTS_OF_RESULT = {"test", "deletion_curve", "agreement", "validation", "training"}
+
+
+def placed(settings: S, default_name: str) -> tuple[S, Path]:
+    """The settings with the run's name filled in and all paths absolute, and the run's folder."""
+    paths = {
+        f"data.{field}": _absolute(path)
+        for field in ("dir", "train_file", "test_file", "lexicon_file")
+        if (path := getattr(settings.data, field)) is not None
+    }
+    name, storage = settings.run.name or default_name, _absolute(settings.run.storage)
+    run = {"run.name": name, "run.storage": storage}
+    return override(settings, paths | run), Path(storage) / name
+
+
+def begin(settings: Settings, run: Path) -> None:
+    """Make the run's folder, with its settings, unless it is there already."""
+    run.mkdir(parents=True, exist_ok=True)
+    if not (run / CONFIG).exists():
+        write_whole(run / CONFIG, to_yaml(settings))
 
 
 def require_writable(run: Path) -> None:
@@ -63,8 +83,10 @@ def read_result(run: Path) -> dict[str, Any] | None:
     return result
 
 
-def require_same_settings(settings: Settings, run: Path) -> None:
-    """A resumed run must go on with the settings that it was started with.
+def require_same_settings(
+    settings: Settings, run: Path, may_change: Collection[str] = MAY_CHANGE
+) -> None:
+    """A resumed run must go on with the settings that it was started with, but for `may_change`.
 
     Raises:
         UserError: other settings, or a folder that holds something else than a run.
@@ -76,7 +98,7 @@ def require_same_settings(settings: Settings, run: Path) -> None:
         f"{name} = {value}: run {run.name} was started with {before.get(name, 'another version')}; "
         "give the same value, or another run.name"
         for name, value in flatten(settings).items()
-        if name not in MAY_CHANGE and (name not in before or before[name] != value)
+        if name not in may_change and (name not in before or before[name] != value)
     ]
     if faults:
         raise UserError("\n".join(faults))
@@ -87,6 +109,10 @@ def write_whole(path: Path, text: str) -> None:
     unfinished = path.with_name(f".{path.name}")
     unfinished.write_text(text, encoding="utf-8")
     unfinished.replace(path)
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
 
 
 def _read_config(run: Path) -> dict[str, Any]:

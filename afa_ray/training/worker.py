@@ -18,6 +18,7 @@ from afa_ray.data.batches import batch_count, worker_batches
 from afa_ray.data.corpus import Corpus
 from afa_ray.data.tokenizer import special_ids
 from afa_ray.evaluation.classification import classification_metrics
+from afa_ray.evaluation.deletion import deletion_curve
 from afa_ray.evaluation.prediction import predict
 from afa_ray.training.checkpoint import (
     Progress,
@@ -147,12 +148,13 @@ class Worker:
 
     def _end_epoch(self) -> None:
         settings, progress = self.settings.train, self.progress
-        figures = {f"val/{name}": value for name, value in self._validate().items()}
+        figures = self._validate()
         progress.epoch += 1
         progress.batch = 0
         progress.stale += 1
-        if figures["val/accuracy"] > progress.best_accuracy:
-            progress.best_accuracy, progress.best_epoch = figures["val/accuracy"], progress.epoch
+        if progress.best_epoch < 0 or figures["val/score"] > progress.best_score:
+            progress.best_score, progress.best_epoch = figures["val/score"], progress.epoch
+            progress.best_accuracy = figures["val/accuracy"]
             progress.stale = 0
             self.best = weights_on_cpu(self.learner.target)
         progress.finished = (
@@ -167,11 +169,20 @@ class Worker:
         self._save(figures)
 
     def _validate(self) -> dict[str, float]:
-        texts = self.corpus.validation
-        rank, workers = self.session.rank, self.session.workers
-        predictions: Tensor = predict(self.learner.target, texts, rank, workers)
+        """Figures of the validation texts; `val/score` decides which epoch is the best."""
+        texts, target, train = self.corpus.validation, self.learner.target, self.settings.train
+        share = {"rank": self.session.rank, "workers": self.session.workers}
+        predictions: Tensor = predict(target, texts, **share)
         self.session.add_up(predictions)
-        return classification_metrics(texts.labels, predictions.cpu().numpy())
+        figures = classification_metrics(texts.labels, predictions.cpu().numpy())
+        figures["score"] = figures["accuracy"]
+        if train.deletion_weight:
+            special = special_ids(self.corpus.tokenizer)
+            add_up = self.session.add_up
+            curve = deletion_curve(target, texts, special, train.seed, add_up=add_up, **share)
+            figures["normalized_area"] = curve.normalized_area
+            figures["score"] -= train.deletion_weight * curve.normalized_area
+        return {f"val/{name}": value for name, value in figures.items()}
 
     def _save(self, figures: dict[str, float]) -> None:
         sums = self._sums_of_all_workers()

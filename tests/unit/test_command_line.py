@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from afa_ray.command_line import parse, to_yaml
-from afa_ray.config import Settings, complaints, flatten
+from afa_ray.command_line import parse
+from afa_ray.config import Settings, complaints, flatten, to_yaml
 from afa_ray.errors import UserError
 
 CONFIGS = sorted((Path(__file__).parents[2] / "afa_ray" / "configs").glob("*.yaml"))
