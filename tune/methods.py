@@ -1,0 +1,54 @@
+"""The methods that are compared, by name: each is some settings put over those of the study."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from afa_ray.command_line import TRAIN, read_config, settings_from
+from afa_ray.config import Settings, complaints, flatten, override
+
+METHODS: dict[str, dict[str, Any]] = {
+    "plain": {"afa.lambda_adv": 0.0},
+    "original": {"discriminator.pairing": "original"},
+    "contrast": {"discriminator.pairing": "contrast"},
+    "random": {"afa.epsilon": 1.0},  # the same training, but attention does not choose the masks
+}
+
+
+Values = dict[str, Any]
+
+
+def parse_methods(text: str, base: Settings, faults: list[str]) -> dict[str, Values]:
+    """What each method of `name,name,name=FILE.yaml` changes; what cannot be goes to `faults`."""
+    methods: dict[str, Values] = {}
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        name, is_own, file = item.partition("=")
+        if is_own:
+            methods[name] = _from_file(file, base, faults)
+        elif name in METHODS:
+            methods[name] = METHODS[name]
+        else:
+            faults.append(
+                f"compare.methods: there is no method {name!r}; give some of {', '.join(METHODS)}, "
+                f"or {name}=FILE.yaml for one of your own"
+            )
+            continue
+        faults += [f"method {name}: {fault}" for fault in _complaints(methods[name], base)]
+        if name in ("original", "contrast", "random") and base.afa.lambda_adv == 0:
+            faults.append(f"afa.lambda_adv = 0: method {name} needs a weight above 0")
+    if len(methods) < 2:
+        faults.append(f"compare.methods = {text}: a comparison needs two methods at least")
+    return methods
+
+
+def _complaints(values: Values, base: Settings) -> list[str]:
+    """What is wrong with a method, and not with the settings of the study already."""
+    return [c for c in complaints(override(base, values)) if c not in complaints(base)]
+
+
+def _from_file(file: str, base: Settings, faults: list[str]) -> Values:
+    """The settings in a file that are the method's: not those of what and where it runs."""
+    kept = ("data.", "run.", "mlflow.", "train.seed", "train.num_workers")
+    pairs = [(n, v) for n, v in read_config(file, faults) if not n.startswith(kept)]
+    settings = settings_from(pairs, TRAIN, faults)
+    return {name: flatten(settings)[name] for name, _ in pairs if name in flatten(settings)}

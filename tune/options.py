@@ -1,0 +1,123 @@
+"""The settings that the commands of this package add to those of `afa_ray.train`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from afa_ray.config import Settings, complaints
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """How the runs of a study share the cluster."""
+
+    cpus_per_trial: int = 1
+    """Processors, and threads, of each run."""
+    gpus_per_trial: float = 0.0
+    """GPUs of each run; a half lets two runs share one."""
+    max_concurrent: int = 0
+    """Most runs at a time; 0 for as many as fit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchOptions(Resources):
+    """What to search, and how."""
+
+    space: str = "afa.k=1:8 afa.epsilon=0:0.5 afa.lambda_adv=0.05:2:log"
+    """What to search: name=low:high (whole numbers, or uniform), name=low:high:log, or
+    name=this,that, with blanks between."""
+    also: str = ""
+    """What to search besides, written likewise; afa.policy, discriminator.pairing, train.target_lr
+    and train.discriminator_lr have ranges of their own and can be given by name alone."""
+    samples: int = 24
+    """Trials."""
+    scheduler: Literal["asha", "fifo"] = "asha"
+    """asha ends trials early that are behind the others; fifo lets all finish."""
+    grace_epochs: int = 2
+    """Epochs that asha lets every trial have."""
+    algorithm: Literal["random", "optuna"] = "random"
+    """random draws independently; optuna (TPE) learns from the trials so far."""
+    metric: Literal["accuracy", "score"] = "accuracy"
+    """What the best trial has most of, on validation: accuracy, or score, which is accuracy minus
+    train.deletion_weight times the normalised area under the deletion curve."""
+    final_seeds: int = 5
+    """Seeds with which the best settings are trained in the end, and then read on test."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareOptions(Resources):
+    """What to compare."""
+
+    methods: str = "plain,original,contrast,random"
+    """Names of methods, the baseline first: plain, original, contrast, random (masks at random);
+    name=FILE.yaml is a method of your own, with the settings in the file."""
+    seeds: int = 5
+    """Runs of each method, with seeds train.seed, train.seed + 1, …"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SensitivityOptions(Resources):
+    """Which setting to vary."""
+
+    setting: str = "afa.k"
+    """The setting's name."""
+    values: str = "1,2,3,4,5"
+    """Its values, with commas between."""
+    seeds: int = 5
+    """Runs at each value, with seeds train.seed, train.seed + 1, …"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchSettings(Settings):
+    """All settings of `python -m tune.search`."""
+
+    search: SearchOptions = field(default_factory=SearchOptions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareSettings(Settings):
+    """All settings of `python -m tune.compare`."""
+
+    compare: CompareOptions = field(default_factory=CompareOptions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SensitivitySettings(Settings):
+    """All settings of `python -m tune.sensitivity`."""
+
+    sensitivity: SensitivityOptions = field(default_factory=SensitivityOptions)
+
+
+_AT_LEAST = {
+    "cpus_per_trial": 1,
+    "gpus_per_trial": 0,
+    "max_concurrent": 0,
+    "samples": 1,
+    "grace_epochs": 1,
+    "final_seeds": 1,
+    "seeds": 1,
+}
+
+
+def study_complaints(settings: Settings, group: str) -> list[str]:
+    """Every value out of range, among the settings of a run and those of a study (`group`)."""
+    options = getattr(settings, group)
+    found = complaints(settings)
+    found += [
+        f"{group}.{name} = {value}: must be at least {least}"
+        for name, least in _AT_LEAST.items()
+        if (value := getattr(options, name, least)) < least
+    ]
+    if settings.train.num_workers not in (0, 1):
+        found.append(
+            f"train.num_workers = {settings.train.num_workers}: each run of a study is one "
+            f"process; leave it out and set {group}.cpus_per_trial or {group}.gpus_per_trial"
+        )
+    return found
+
+
+def resources_of(settings: Settings) -> tuple[str, Resources]:
+    """The study's own group of settings, by name."""
+    name = next(n for n in ("search", "compare", "sensitivity") if hasattr(settings, n))
+    return name, getattr(settings, name)

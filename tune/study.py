@@ -1,0 +1,152 @@
+"""A study: a folder with settings of its own, a tracking run of its own, and many runs in it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from afa_ray.config import Settings, override
+from afa_ray.data.corpus import Corpus, prepare_corpus
+from afa_ray.errors import UserError
+from afa_ray.training.mlflow_run import MlflowRun, UnreachableError, open_mlflow_run
+from afa_ray.training.ray_run import ray_cluster
+from afa_ray.training.run_folder import (
+    MAY_CHANGE,
+    begin,
+    placed,
+    require_same_settings,
+    require_writable,
+)
+from tune.options import Resources, resources_of
+
+RESOURCES = ("cpus_per_trial", "gpus_per_trial", "max_concurrent")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a study: its settings, and the group that it is counted in, such as its method."""
+
+    settings: Settings
+    group: str
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.settings.run.storage) / str(self.settings.run.name)
+
+
+@dataclass(frozen=True)
+class Study:
+    """What the runs of a study share.
+
+    Attributes:
+        settings: of the study, which are those of its runs where these have none of their own.
+        folder: absolute. corpus: that of `settings`. mlflow: the parent run, or None.
+        slots: how many runs the cluster has room for at a time. dashboard: its page, or None.
+    """
+
+    settings: Settings
+    folder: Path
+    corpus: Corpus
+    mlflow: MlflowRun | None
+    slots: int
+    dashboard: str | None
+
+    @property
+    def resources(self) -> Resources:
+        return resources_of(self.settings)[1]
+
+    @property
+    def title(self) -> str:
+        """The data set, with its protocol where one was chosen."""
+        data = self.settings.data
+        return data.name + (f" ({data.protocol})" if data.protocol else "")
+
+    def seeds(self, count: int) -> range:
+        first = self.settings.train.seed
+        return range(first, first + count)
+
+    def run(self, place: str, name: str, values: Mapping[str, Any], seed: int, group: str) -> Run:
+        """The run `<folder>/<place>/<name>`: one process, with `values` of its own."""
+        base = {f.name: getattr(self.settings, f.name) for f in fields(Settings)}
+        where = {
+            "run.storage": str(self.folder / place),
+            "run.name": name,
+            "train.num_workers": 0,
+            "train.seed": seed,
+        }
+        return Run(override(Settings(**base), {**values, **where}), group)
+
+
+@contextmanager
+def open_study(settings: Settings, may_change: Sequence[str] = ()) -> Iterator[Study]:
+    """Everything that can be wrong is found out first; then the folder is made, or gone on with.
+
+    Args:
+        may_change: settings of the study that may differ when it goes on, besides resources.
+
+    Raises:
+        UserError: settings, data or cluster that cannot be used. Nothing has been written then.
+    """
+    group, resources = resources_of(settings)
+    settings, folder = placed(settings, f"{group}-{settings.data.name}")
+    require_writable(folder)
+    own = (f"{group}.{name}" for name in (*RESOURCES, *may_change))
+    require_same_settings(settings, folder, {*MAY_CHANGE, *own})
+    print(f"preparing {settings.data.name}", flush=True)
+    corpus = prepare_corpus(settings)
+    with ray_cluster() as dashboard:
+        slots = _slots(group, resources)
+        begin(settings, folder)
+        mlflow = open_mlflow_run(settings, folder)
+        try:
+            yield Study(settings, folder, corpus, mlflow, slots, dashboard)
+        except BaseException:
+            close(mlflow, "FAILED")
+            raise
+
+
+def finish_study(study: Study, failures: Sequence[str], figures: dict[str, float]) -> int:
+    """Say what failed, hand figures and files on to MLflow; returns the exit status."""
+    for failure in failures:
+        print(f"failed: {failure}", file=sys.stderr)
+    if failures:
+        print("the same command tries these again", file=sys.stderr)
+    if study.mlflow is not None:
+        try:
+            study.mlflow.finish(study.folder, figures, 0)
+        except UnreachableError as problem:
+            print(problem)
+        if failures:
+            close(study.mlflow, "FAILED")
+    return int(bool(failures))
+
+
+def close(mlflow: MlflowRun | None, status: str) -> None:
+    """Say at the tracking server how a run ended."""
+    if mlflow is not None:
+        with suppress(UnreachableError):
+            mlflow.set_status(status)
+
+
+def _slots(group: str, resources: Resources) -> int:
+    """Runs that fit into the cluster together.
+
+    Raises:
+        UserError: not even one, which would wait for ever.
+    """
+    import ray
+
+    cluster = ray.cluster_resources()
+    needed = {"CPU": resources.cpus_per_trial, "GPU": resources.gpus_per_trial}
+    for kind, count in needed.items():
+        if count > cluster.get(kind, 0):
+            raise UserError(
+                f"{group}.{kind.lower()}s_per_trial = {count}: the Ray cluster has "
+                f"{cluster.get(kind, 0):g} {kind}s"
+            )
+    fit = min(int(cluster[kind] / count) for kind, count in needed.items() if count)
+    return min(fit, resources.max_concurrent or fit)

@@ -1,0 +1,121 @@
+"""One trial of a search: a training run that is not read on test, reported epoch by epoch.
+
+A trial is a run folder like any other, and everything it has to say is in there. A search that was
+killed simply starts again over the same trials: each first reports the epochs that its folder
+holds, and then, unless it had ended, goes on from its checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from afa_ray.config import Settings
+from afa_ray.data.corpus import Corpus, prepare_corpus
+from afa_ray.errors import UserError
+from afa_ray.training.mlflow_run import MlflowRun, open_mlflow_run
+from afa_ray.training.run_folder import begin, require_same_settings, write_whole
+from afa_ray.training.session import Session, local_session, pick_device
+from afa_ray.training.tracking import METRICS
+from afa_ray.training.worker import Job, Worker, prepare_process
+from tune.options import Resources
+from tune.runs import corpus_key, drop_checkpoints
+from tune.study import close
+
+TRIAL, ERROR = "trial.json", "error.txt"
+Report = Callable[[dict[str, float]], None]
+
+
+def train_trial(
+    settings: Settings,
+    shared: Settings,
+    corpus: Corpus,
+    resources: Resources,
+    parent: MlflowRun | None,
+    report: Report,
+) -> None:
+    """Train, or continue, or only report again, one trial.
+
+    Args:
+        settings: the trial's, with its folder; shared: those that `corpus` was prepared for.
+        report: is told each epoch's figures; it does not return when the trial is ended early.
+    """
+    folder = Path(settings.run.storage) / str(settings.run.name)
+    _discard_other_settings(settings, folder)
+    begin(settings, folder)
+    best = BestSoFar(report)
+    for figures in epochs(folder):
+        best.report(figures)
+    if (folder / TRIAL).exists():
+        return
+    if corpus_key(settings) != corpus_key(shared):
+        corpus = prepare_corpus(settings)
+    prepare_process(settings, resources.cpus_per_trial)
+    mlflow = open_mlflow_run(settings, folder, parent) if parent else None
+    session = _reporting(local_session(folder, pick_device(resources.gpus_per_trial > 0)), best)
+    worker = Worker(Job(settings, corpus, folder, mlflow), session)
+    try:
+        worker.train()
+    except Exception:
+        (folder / ERROR).write_text(traceback.format_exc(), encoding="utf-8")
+        close(mlflow, "FAILED")
+        raise
+    end_trial(folder, early=False)
+
+
+class BestSoFar:
+    """Reports the best score so far, as Tune's schedulers expect of a figure that is to grow."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._score = -math.inf
+
+    def report(self, figures: Mapping[str, float]) -> None:
+        """Figures of an epoch, `epoch` and `val/…`."""
+        self._score = max(self._score, figures["val/score"])
+        self._report({"epoch": figures["epoch"], "score": self._score})
+
+
+def _reporting(session: Session, best: BestSoFar) -> Session:
+    """The session, with a report of each epoch after its checkpoint is safe."""
+
+    def save(name: str, figures: dict[str, float], write: Callable[[Path], None]) -> None:
+        session.save(name, figures, write)
+        if figures:  # not at checkpoints within an epoch
+            best.report(figures)
+
+    return replace(session, save=save)
+
+
+def _discard_other_settings(settings: Settings, folder: Path) -> None:
+    """What a search that was killed had begun under this number and Tune now draws anew."""
+    try:
+        require_same_settings(settings, folder)
+    except UserError:
+        shutil.rmtree(folder)
+
+
+def epochs(folder: Path) -> list[dict[str, Any]]:
+    """The epochs that a run has recorded."""
+    file = folder / METRICS
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    records = [json.loads(line) for line in lines if line.endswith("}")]
+    return [record for record in records if record["kind"] == "epoch"]
+
+
+def end_trial(folder: Path, *, early: bool) -> None:
+    """Mark a trial as ended, unless it is; nothing continues it, so its checkpoints go.
+
+    Its best epoch is written to `trial.json`.
+    """
+    if (folder / TRIAL).exists():
+        return
+    best = max(epochs(folder), key=lambda record: record["val/score"])
+    write_whole(folder / TRIAL, json.dumps({"stopped_early": early, **best}, indent=1))
+    drop_checkpoints(folder)

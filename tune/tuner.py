@@ -1,0 +1,190 @@
+"""The trials of a search, handed to Ray Tune; what they found is read from their folders."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+from ray.tune import Callback
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
+from ray.tune.search import BasicVariantGenerator
+
+from afa_ray.config import Settings, override
+from afa_ray.data.corpus import Corpus
+from afa_ray.training.mlflow_run import MlflowRun, UnreachableError, open_mlflow_run
+from afa_ray.training.run_folder import CONFIG, read_settings
+from tune.options import Resources, SearchOptions
+from tune.progress import Progress
+from tune.space import Space, describe, for_tune
+from tune.study import Study
+from tune.trial import TRIAL, end_trial, train_trial
+
+QUIET = {"RAY_AIR_NEW_OUTPUT": "0", "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1"}
+LOST_WORKERS = 2  # times that a trial is continued after its process was lost
+METRIC, EPOCH = "score", "epoch"
+REDUCTION = 3  # asha: a third of the trials goes on at each rung
+
+
+@dataclass(frozen=True)
+class EndedTrial:
+    """What a trial drew, its best validation score, and whether it was ended early."""
+
+    name: str
+    values: dict[str, Any]
+    score: float
+    epoch: int
+    stopped_early: bool
+
+
+def run_trials(study: Study, options: SearchOptions, space: Space) -> list[str]:
+    """Run the trials that have not ended; returns a sentence for each that failed.
+
+    Trials that have ended before report again what their folders hold: that is how Tune's scheduler
+    and search algorithm learn about them, and the reason why Tune's own (pickled) state is neither
+    kept nor needed.
+    """
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    train, state, numbers = study.settings.train, study.folder / ".tune", itertools.count()
+    resources = {"CPU": options.cpus_per_trial, "GPU": options.gpus_per_trial}
+    base = study.run("trials", "trial", {}, train.seed, group="trial").settings
+    trainable = tune.with_parameters(
+        _trial, base=base, corpus=study.corpus, resources=options, parent=study.mlflow
+    )
+    title = f"searching {', '.join(space)} on {study.title}"
+    with Progress(title, options.samples, study) as progress:
+        follower = Follower(study, progress)
+        tuner = tune.Tuner(
+            tune.with_resources(trainable, resources),
+            param_space=for_tune(space),
+            tune_config=tune.TuneConfig(
+                metric=METRIC,
+                mode="max",
+                search_alg=_algorithm(study, options, space),
+                scheduler=_scheduler(options, train.epochs),
+                num_samples=options.samples,
+                max_concurrent_trials=study.slots,
+                reuse_actors=True,
+                trial_name_creator=lambda _: f"trial-{next(numbers):03}",
+            ),
+            run_config=tune.RunConfig(
+                name="state",
+                storage_path=str(state),
+                verbose=0,
+                callbacks=[follower],
+                failure_config=tune.FailureConfig(max_failures=LOST_WORKERS),
+            ),
+        )
+        tuner.fit()
+    shutil.rmtree(state, ignore_errors=True)
+    return follower.failures
+
+
+def _trial(
+    values: dict[str, Any],
+    base: Settings,
+    corpus: Corpus,
+    resources: Resources,
+    parent: MlflowRun | None,
+) -> None:
+    """What Tune runs for each trial."""
+    name = tune.get_context().get_trial_name()
+    settings = override(base, {**values, "run.name": name})
+    train_trial(settings, base, corpus, resources, parent, tune.report)
+
+
+def _scheduler(options: SearchOptions, epochs: int) -> TrialScheduler:
+    if options.scheduler == "fifo":
+        return FIFOScheduler()
+    return AsyncHyperBandScheduler(
+        time_attr=EPOCH,
+        max_t=epochs,
+        grace_period=min(options.grace_epochs, epochs),
+        reduction_factor=REDUCTION,
+        stop_last_trials=False,
+    )
+
+
+def _algorithm(study: Study, options: SearchOptions, space: Space) -> Any:
+    """Random draws are the same at every start; Optuna is first given those drawn before."""
+    seed = study.settings.train.seed
+    if options.algorithm == "random":
+        return BasicVariantGenerator(random_state=seed)
+    from ray.tune.search.optuna import OptunaSearch
+
+    drawn = [_drawn(folder, space) for folder in _folders(study)]
+    return OptunaSearch(points_to_evaluate=drawn or None, seed=seed + len(drawn))
+
+
+class Follower(Callback):
+    """Tells the user how the trials go, and closes each that has ended."""
+
+    def __init__(self, study: Study, progress: Progress) -> None:
+        self._study, self._progress = study, progress
+        self.failures: list[str] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune saves its callbacks; this one is not continued from there
+
+    def on_trial_start(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        self._progress.started(self._folder(trial), describe(trial.config))
+
+    def on_trial_complete(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        folder = self._folder(trial)
+        end_trial(folder, early=True)
+        self._close_tracking(folder)
+        self._progress.ended(folder)
+
+    def on_trial_error(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        folder = self._folder(trial)
+        reason = str(trial.get_pickled_error() or "its process was lost").strip().splitlines()[-1]
+        self.failures.append(f"{folder.name}: {reason}")
+        self._progress.ended(folder, reason)
+
+    def _close_tracking(self, folder: Path) -> None:
+        if self._study.mlflow is not None:
+            child = open_mlflow_run(self._study.settings, folder, self._study.mlflow)
+            with suppress(UnreachableError):
+                if child is not None:
+                    child.finish(folder, {}, 0)
+
+    def _folder(self, trial: Trial) -> Path:
+        return self._study.folder / "trials" / str(trial)
+
+
+def ended_trials(study: Study, space: Space) -> list[EndedTrial]:
+    """The trials that have ended, by number."""
+    found = []
+    for folder in _folders(study):
+        if (folder / TRIAL).exists():
+            best = json.loads((folder / TRIAL).read_text(encoding="utf-8"))
+            values = _drawn(folder, space)
+            found.append(
+                EndedTrial(
+                    folder.name, values, best["val/score"], best["epoch"], best["stopped_early"]
+                )
+            )
+    return found
+
+
+def _folders(study: Study) -> list[Path]:
+    return sorted(path.parent for path in study.folder.glob(f"trials/*/{CONFIG}"))
+
+
+def _drawn(folder: Path, space: Space) -> dict[str, Any]:
+    """What a trial's settings have for the searched names."""
+    return {name: read_settings(folder)[name] for name in space}
