@@ -12,7 +12,7 @@ from tune.options import CompareSettings, study_complaints
 from tune.plots import forest_plot
 from tune.runs import by_group, run_all
 from tune.study import finish_study, open_study
-from tune.tables import means, write_tables
+from tune.tables import main_measures, means, write_tables
 
 COMPARE = Command(
     "tune.compare",
@@ -47,9 +47,8 @@ def compare(settings: CompareSettings) -> int:
         values = by_group(runs)
         figures = {}
         if values:
-            text, found = write_tables(study.folder, values, next(iter(methods)), "method")
-            forest_plot(found, study.title, study.folder / "forest.png")
-            print(f"\n{text}")
+            found = write_tables(study.folder, values, next(iter(methods)), "method")
+            forest_plot(main_measures(found), study.title, study.folder / "forest.png")
             figures = means(found)
         return finish_study(study, failures, figures)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from afa_ray.command_line import TRAIN, read_config, settings_from
-from afa_ray.config import Settings, complaints, flatten, override
+from afa_ray.config import FOLDER_NAME, Settings, complaints, flatten, override
 
 METHODS: dict[str, dict[str, Any]] = {
     "plain": {"afa.lambda_adv": 0.0},
@@ -23,7 +23,10 @@ def parse_methods(text: str, base: Settings, faults: list[str]) -> dict[str, Val
     methods: dict[str, Values] = {}
     for item in filter(None, (part.strip() for part in text.split(","))):
         name, is_own, file = item.partition("=")
-        if is_own:
+        if name in methods or not FOLDER_NAME.fullmatch(name):
+            wrong = "is given twice" if name in methods else "must be fit for a folder's name"
+            faults.append(f"compare.methods: {name} {wrong}")
+        elif is_own:
             methods[name] = _from_file(file, base, faults)
         elif name in METHODS:
             methods[name] = METHODS[name]
@@ -32,11 +35,11 @@ def parse_methods(text: str, base: Settings, faults: list[str]) -> dict[str, Val
                 f"compare.methods: there is no method {name!r}; give some of {', '.join(METHODS)}, "
                 f"or {name}=FILE.yaml for one of your own"
             )
-            continue
-        faults += [f"method {name}: {fault}" for fault in _complaints(methods[name], base)]
+    for name, values in methods.items():
+        faults += [f"method {name}: {fault}" for fault in _complaints(values, base)]
         if name in ("original", "contrast", "random") and base.afa.lambda_adv == 0:
             faults.append(f"afa.lambda_adv = 0: method {name} needs a weight above 0")
-    if len(methods) < 2:
+    if len(methods) < 2 and not faults:
         faults.append(f"compare.methods = {text}: a comparison needs two methods at least")
     return methods
 

@@ -10,8 +10,6 @@ from matplotlib.figure import Figure
 
 from tune.tables import Entry
 
-SHOWN = ("accuracy", "macro F1", "normalised area", "AUROC")
-
 
 def forest_plot(entries: Sequence[Entry], title: str, path: Path) -> None:
     """A panel a measure: each group's mean, with its 95% t-interval, one below the other."""
@@ -87,8 +85,7 @@ def search_plot(trials: Sequence[Mapping[str, Any]], title: str, path: Path) -> 
 
 
 def _measures(entries: Sequence[Entry]) -> list[str]:
-    there = {entry.measure for entry in entries}
-    return [measure for measure in SHOWN if measure in there]
+    return list(dict.fromkeys(entry.measure for entry in entries))
 
 
 def _mean(entries: Sequence[Entry], measure: str, group: str) -> float:

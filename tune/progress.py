@@ -18,7 +18,7 @@ from tune.study import Study
 
 SHOWN = 16  # rows of the live table; the title counts the others
 REDRAW_S = 1.0
-ORDER = ("running", "failed", "done")
+ORDER = ("running", "failed", "done", "ended early")
 
 
 @dataclass
@@ -94,13 +94,13 @@ class Progress:
     def started(self, folder: Path, about: str = "") -> None:
         self._add(Row(folder, about, "running", time.monotonic()))
 
-    def ended(self, folder: Path, failure: str | None = None) -> None:
+    def ended(self, folder: Path, state: str = "done", reason: str = "") -> None:
+        """A run is done, failed (with the reason) or ended early."""
         with self._lock:
             row = self._rows[folder]
-            row.state = "failed" if failure else "done"
-            row.seconds = time.monotonic() - row.began
+            row.state, row.seconds = state, time.monotonic() - row.began
             row.look()
-            line = f"{self._ended():>4}/{self._count}  {_line(row)}  {failure or self._outlook()}"
+            line = f"{self._ended():>4}/{self._count}  {_line(row)}  {reason or self._outlook()}"
         self._console.print(line.rstrip())
 
     def _add(self, row: Row) -> None:
@@ -144,9 +144,8 @@ class Progress:
 
 def _line(row: Row) -> str:
     name, state, epoch, score, taken = _cells(row)
-    return (
-        f"{name:<18} {state}  epoch {epoch:>3}  score {score:>6}  {taken:>9}  {row.about}".rstrip()
-    )
+    line = f"{name:<18} {state:<11}  epoch {epoch:>3}  score {score:>6}  {taken:>9}  {row.about}"
+    return line.rstrip()
 
 
 def _cells(row: Row) -> tuple[str, str, str, str, str]:

@@ -52,22 +52,22 @@ def run_all(study: Study, runs: Sequence[Run], title: str) -> list[str]:
             (job, *_), _ = ray.wait(list(running), num_returns=1)
             run = running.pop(job)
             failure = _failure(job)
-            progress.ended(run.folder, failure)
+            progress.ended(run.folder, "failed" if failure else "done", failure)
             if failure:
                 failures.append(f"{run.folder.name}: {failure}")
     return failures
 
 
-def _failure(job: Any) -> str | None:
-    """Why a task failed, in a line."""
+def _failure(job: Any) -> str:
+    """Why a task failed, in a line; empty where it did not."""
     import ray
 
     try:
         ray.get(job)
     except ray.exceptions.RayError as error:
         cause = getattr(error, "cause", None) or error
-        return str(cause).strip().splitlines()[-1]
-    return None
+        return (str(cause).strip() or type(cause).__name__).splitlines()[-1]
+    return ""
 
 
 class Corpora:

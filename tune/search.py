@@ -53,7 +53,7 @@ def search(settings: SearchSettings) -> int:
     _require_optuna(settings, faults)
     if faults:
         raise UserError("\n".join(faults))
-    with open_study(settings) as study:
+    with open_study(settings, may_change=("samples", "final_seeds")) as study:
         failures = run_trials(study, settings.search, space)
         trials = ended_trials(study, space)
         if not trials:
@@ -61,7 +61,7 @@ def search(settings: SearchSettings) -> int:
         best = max(trials, key=lambda trial: trial.score)
         _write(study, trials, best)
         final = [
-            study.run("final", f"best-seed{seed}", best.values, seed, group="best")
+            study.run("final", f"{best.name}-seed{seed}", best.values, seed, group="best")
             for seed in study.seeds(settings.search.final_seeds)
         ]
         print(f"best: {best.name}  {describe(best.values)}  score {best.score:.4f}")
@@ -69,9 +69,7 @@ def search(settings: SearchSettings) -> int:
         figures = {"best/score": best.score}
         values = by_group(final)
         if values:
-            text, found = write_tables(study.folder, values, "best", "settings")
-            print(f"\n{text}")
-            figures |= means(found)
+            figures |= means(write_tables(study.folder, values, "best", "settings"))
         print(f"best settings, for afa_ray.train --config: {study.folder / 'best.yaml'}")
         return finish_study(study, failures, figures)
 

@@ -15,7 +15,7 @@ from tune.plots import sensitivity_plot
 from tune.runs import by_group, run_all
 from tune.space import parse_values
 from tune.study import finish_study, open_study
-from tune.tables import means, write_tables
+from tune.tables import main_measures, means, write_tables
 
 SENSITIVITY = Command(
     "tune.sensitivity",
@@ -55,9 +55,10 @@ def vary(settings: SensitivitySettings) -> int:
         measured = by_group(runs)
         figures = {}
         if measured:
-            text, found = write_tables(study.folder, measured, str(values[0]), setting)
-            sensitivity_plot(found, setting, study.title, study.folder / "sensitivity.png")
-            print(f"\n{text}")
+            found = write_tables(study.folder, measured, str(values[0]), setting)
+            sensitivity_plot(
+                main_measures(found), setting, study.title, study.folder / "sensitivity.png"
+            )
             figures = means(found)
         return finish_study(study, failures, figures)
 

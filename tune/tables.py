@@ -23,6 +23,7 @@ MEASURES = {
     "AUROC": ("agreement", "auroc"),
     "average precision": ("agreement", "average_precision"),
 }
+MAIN = ("accuracy", "macro F1", "normalised area", "AUROC")  # the measures of plots and terminals
 Values = dict[str, dict[int, dict[str, float]]]  # group -> seed -> measure -> value
 
 
@@ -83,7 +84,11 @@ def _against(runs: Mapping[int, float], baseline: Mapping[int, float]) -> Differ
 
 
 def markdown(found: Sequence[Entry], heading: str) -> str:
-    """Two tables, a row a group: mean ± 95% interval; difference to the baseline and p-value."""
+    """Two tables, a row a group: mean ± 95% interval; difference to the baseline and p-value.
+
+    Args:
+        found: of as many measures as there shall be columns.
+    """
     groups = list(dict.fromkeys(entry.group for entry in found))
     measures = list(dict.fromkeys(entry.measure for entry in found))
     at = {(entry.group, entry.measure): entry for entry in found}
@@ -135,25 +140,27 @@ def _p(value: float) -> str:
     return "p < .001" if value < 0.001 else f"p = {value:.3f}".replace("0.", ".")
 
 
-def write_tables(
-    folder: Path, values: Values, baseline: str, heading: str
-) -> tuple[str, list[Entry]]:
+def main_measures(found: Sequence[Entry]) -> list[Entry]:
+    """The entries of the main measures."""
+    return [entry for entry in found if entry.measure in MAIN]
+
+
+def write_tables(folder: Path, values: Values, baseline: str, heading: str) -> list[Entry]:
     """Write `table.md`, `table.csv` and `results.json`, which has every run's values.
 
-    Returns:
-        the Markdown, and what is in it.
+    Prints the main measures.
     """
     found = entries(values, baseline)
-    text = markdown(found, heading)
-    write_whole(folder / "table.md", text)
-    flat = [_flat(entry) for entry in found]
+    write_whole(folder / "table.md", markdown(found, heading))
+    print(f"\n{markdown(main_measures(found), heading)}")
+    flat = [_without_nan(_flat(entry)) for entry in found]
     with (folder / "table.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(flat[0]))
         writer.writeheader()
         writer.writerows(flat)
     content = {"baseline": baseline, "table": flat, "runs": values}
     write_whole(folder / "results.json", json.dumps(_without_nan(content), indent=1))
-    return text, found
+    return found
 
 
 def means(found: Sequence[Entry]) -> dict[str, float]:

@@ -109,13 +109,13 @@ def epochs(folder: Path) -> list[dict[str, Any]]:
     return [record for record in records if record["kind"] == "epoch"]
 
 
-def end_trial(folder: Path, *, early: bool) -> None:
-    """Mark a trial as ended, unless it is; nothing continues it, so its checkpoints go.
+def end_trial(folder: Path, *, early: bool) -> bool:
+    """Mark a trial as ended, unless it is; returns whether it was ended early.
 
-    Its best epoch is written to `trial.json`.
+    Its best epoch is written to `trial.json`. Nothing continues it, so its checkpoints go.
     """
-    if (folder / TRIAL).exists():
-        return
-    best = max(epochs(folder), key=lambda record: record["val/score"])
-    write_whole(folder / TRIAL, json.dumps({"stopped_early": early, **best}, indent=1))
-    drop_checkpoints(folder)
+    if not (folder / TRIAL).exists():
+        best = max(epochs(folder), key=lambda record: record["val/score"])
+        write_whole(folder / TRIAL, json.dumps({"stopped_early": early, **best}, indent=1))
+        drop_checkpoints(folder)
+    return json.loads((folder / TRIAL).read_text(encoding="utf-8"))["stopped_early"]

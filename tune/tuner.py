@@ -143,9 +143,9 @@ class Follower(Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
         folder = self._folder(trial)
-        end_trial(folder, early=True)
+        early = end_trial(folder, early=True)
         self._close_tracking(folder)
-        self._progress.ended(folder)
+        self._progress.ended(folder, "ended early" if early else "done")
 
     def on_trial_error(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
@@ -153,7 +153,7 @@ class Follower(Callback):
         folder = self._folder(trial)
         reason = str(trial.get_pickled_error() or "its process was lost").strip().splitlines()[-1]
         self.failures.append(f"{folder.name}: {reason}")
-        self._progress.ended(folder, reason)
+        self._progress.ended(folder, "failed", reason)
 
     def _close_tracking(self, folder: Path) -> None:
         if self._study.mlflow is not None:

@@ -1,0 +1,56 @@
+"""Methods by name, and methods of one's own."""
+
+from pathlib import Path
+
+from afa_ray.config import Settings, override
+from tune.methods import METHODS, parse_methods
+
+
+def parsed(text: str, base: Settings | None = None) -> tuple[dict, list[str]]:
+    faults: list[str] = []
+    return parse_methods(text, base or Settings(), faults), faults
+
+
+def test_the_four_methods() -> None:
+    methods, faults = parsed("plain,original,contrast,random")
+    assert faults == []
+    assert methods == METHODS
+    base = override(Settings(), {"afa.k": 5})
+    changed = {name: override(base, values) for name, values in methods.items()}
+    assert changed["plain"].afa.lambda_adv == 0
+    assert changed["random"].afa.epsilon == 1
+    assert changed["contrast"].discriminator.pairing == "contrast"
+    assert all(settings.afa.k == 5 for settings in changed.values())
+
+
+def test_a_method_of_ones_own(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "data: {name: imdb}\ntrain: {seed: 7, target_lr: 3e-4}\nafa: {k: 2}\nrun: {name: x}"
+    )
+    methods, faults = parsed(f"plain,mine={file}")
+    assert faults == []
+    assert methods["mine"] == {"train.target_lr": 3e-4, "afa.k": 2}  # not where and on what it runs
+
+
+def test_refusals(tmp_path: Path) -> None:
+    _, faults = parsed("plain,sharp")
+    assert "there is no method 'sharp'; give some of plain, original" in faults[0]
+    _, (fault,) = parsed("plain")
+    assert fault == "compare.methods = plain: a comparison needs two methods at least"
+    _, (fault,) = parsed(f"plain,own={tmp_path / 'nowhere.yaml'}")
+    assert "there is no such file" in fault
+    (tmp_path / "bad.yaml").write_text("afa: {k: 0, lamda_adv: 1}")
+    _, faults = parsed(f"plain,bad={tmp_path / 'bad.yaml'}")
+    assert any("did you mean afa.lambda_adv" in fault for fault in faults)
+    assert "method bad: afa.k = 0: must be at least 1" in faults
+    plain_base = override(Settings(), {"afa.lambda_adv": 0.0})
+    _, (fault,) = parsed("plain,contrast", plain_base)
+    assert fault == "afa.lambda_adv = 0: method contrast needs a weight above 0"
+
+
+def test_a_name_must_be_a_folder_name() -> None:
+    _, faults = parsed("plain,../up=file.yaml")
+    assert "../up" in faults[0]
+    _, faults = parsed("plain,plain")
+    assert "plain is given twice" in faults[0]
