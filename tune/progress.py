@@ -12,6 +12,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from afa_ray.training.tracking import METRICS
 from tune.study import Study
@@ -97,7 +98,7 @@ class Progress:
     def ended(self, folder: Path, state: str = "done", reason: str = "") -> None:
         """A run is done, failed (with the reason) or ended early."""
         with self._lock:
-            row = self._rows[folder]
+            row = self._rows.setdefault(folder, Row(folder, "", state, time.monotonic()))
             row.state, row.seconds = state, time.monotonic() - row.began
             row.look()
             line = f"{self._ended():>4}/{self._count}  {_line(row)}  {reason or self._outlook()}"
@@ -123,7 +124,7 @@ class Progress:
             table.add_column(column, no_wrap=True)
         order = sorted(self._rows.values(), key=lambda r: (ORDER.index(r.state), -(r.score or 0)))
         for row in order[:SHOWN]:
-            table.add_row(*_cells(row), row.about)
+            table.add_row(*map(Text, (*_cells(row), row.about)))
         return table
 
     def _ended(self) -> int:

@@ -122,15 +122,15 @@ def _examples() -> str:
 
 def for_tune(space: Space) -> dict[str, Any]:
     """The space in Ray Tune's terms."""
-    from ray import tune
+    from ray import tune as ray_tune
 
     def domain(one: Range | Choices) -> Any:
         if isinstance(one, Choices):
-            return tune.choice(list(one.values))
+            return ray_tune.choice(list(one.values))
         if one.whole:  # Tune leaves out the upper end
-            draw = tune.lograndint if one.log else tune.randint
+            draw = ray_tune.lograndint if one.log else ray_tune.randint
             return draw(int(one.low), int(one.high) + 1)
-        return (tune.loguniform if one.log else tune.uniform)(one.low, one.high)
+        return (ray_tune.loguniform if one.log else ray_tune.uniform)(one.low, one.high)
 
     return {name: domain(one) for name, one in space.items()}
 

@@ -9,17 +9,19 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from afa_ray.config import Settings, override
+from afa_ray.config import Settings, override, to_yaml
 from afa_ray.data.corpus import Corpus, prepare_corpus
 from afa_ray.errors import UserError
-from afa_ray.training.mlflow_run import MlflowRun, UnreachableError, open_mlflow_run
+from afa_ray.training.mlflow_run import MlflowRun, UnreachableError, open_mlflow_run, upload_hint
 from afa_ray.training.ray_run import ray_cluster
 from afa_ray.training.run_folder import (
+    CONFIG,
     MAY_CHANGE,
     begin,
     placed,
     require_same_settings,
     require_writable,
+    write_whole,
 )
 from tune.options import Resources, resources_of
 
@@ -101,11 +103,14 @@ def open_study(settings: Settings, may_change: Sequence[str] = ()) -> Iterator[S
     with ray_cluster() as dashboard:
         slots = _slots(group, resources)
         begin(settings, folder)
+        write_whole(folder / CONFIG, to_yaml(settings))  # as gone on with
         mlflow = open_mlflow_run(settings, folder)
         try:
             yield Study(settings, folder, corpus, mlflow, slots, dashboard)
-        except BaseException:
+        except BaseException as error:
             close(mlflow, "FAILED")
+            reason = "interrupted" if isinstance(error, KeyboardInterrupt) else "ended early"
+            print(f"{reason}; the same command goes on with {folder}", file=sys.stderr)
             raise
 
 
@@ -119,7 +124,7 @@ def finish_study(study: Study, failures: Sequence[str], figures: dict[str, float
         try:
             study.mlflow.finish(study.folder, figures, 0)
         except UnreachableError as problem:
-            print(problem)
+            print(f"{problem}{upload_hint(study.folder, study.mlflow.uri)}")
         if failures:
             close(study.mlflow, "FAILED")
     return int(bool(failures))

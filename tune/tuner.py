@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 import os
 import shutil
 from contextlib import suppress
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ray import tune
+from ray import tune as ray_tune
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
@@ -27,7 +28,11 @@ from tune.space import Space, describe, for_tune
 from tune.study import Study
 from tune.trial import TRIAL, end_trial, train_trial
 
-QUIET = {"RAY_AIR_NEW_OUTPUT": "0", "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1"}
+TUNE = {  # set before Tune starts; each can be overridden from outside
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # an interrupted search must not look like a complete one
+}
 LOST_WORKERS = 2  # times that a trial is continued after its process was lost
 METRIC, EPOCH = "score", "epoch"
 REDUCTION = 3  # asha: a third of the trials goes on at each rung
@@ -51,21 +56,22 @@ def run_trials(study: Study, options: SearchOptions, space: Space) -> list[str]:
     and search algorithm learn about them, and the reason why Tune's own (pickled) state is neither
     kept nor needed.
     """
-    for name, value in QUIET.items():
+    for name, value in TUNE.items():
         os.environ.setdefault(name, value)
     train, state, numbers = study.settings.train, study.folder / ".tune", itertools.count()
     resources = {"CPU": options.cpus_per_trial, "GPU": options.gpus_per_trial}
+    shutil.rmtree(state, ignore_errors=True)
     base = study.run("trials", "trial", {}, train.seed, group="trial").settings
-    trainable = tune.with_parameters(
+    trainable = ray_tune.with_parameters(
         _trial, base=base, corpus=study.corpus, resources=options, parent=study.mlflow
     )
     title = f"searching {', '.join(space)} on {study.title}"
     with Progress(title, options.samples, study) as progress:
         follower = Follower(study, progress)
-        tuner = tune.Tuner(
-            tune.with_resources(trainable, resources),
+        tuner = ray_tune.Tuner(
+            ray_tune.with_resources(trainable, resources),
             param_space=for_tune(space),
-            tune_config=tune.TuneConfig(
+            tune_config=ray_tune.TuneConfig(
                 metric=METRIC,
                 mode="max",
                 search_alg=_algorithm(study, options, space),
@@ -75,12 +81,12 @@ def run_trials(study: Study, options: SearchOptions, space: Space) -> list[str]:
                 reuse_actors=True,
                 trial_name_creator=lambda _: f"trial-{next(numbers):03}",
             ),
-            run_config=tune.RunConfig(
+            run_config=ray_tune.RunConfig(
                 name="state",
                 storage_path=str(state),
                 verbose=0,
                 callbacks=[follower],
-                failure_config=tune.FailureConfig(max_failures=LOST_WORKERS),
+                failure_config=ray_tune.FailureConfig(max_failures=LOST_WORKERS),
             ),
         )
         tuner.fit()
@@ -96,9 +102,9 @@ def _trial(
     parent: MlflowRun | None,
 ) -> None:
     """What Tune runs for each trial."""
-    name = tune.get_context().get_trial_name()
+    name = ray_tune.get_context().get_trial_name()
     settings = override(base, {**values, "run.name": name})
-    train_trial(settings, base, corpus, resources, parent, tune.report)
+    train_trial(settings, base, corpus, resources, parent, ray_tune.report)
 
 
 def _scheduler(options: SearchOptions, epochs: int) -> TrialScheduler:
@@ -120,6 +126,7 @@ def _algorithm(study: Study, options: SearchOptions, space: Space) -> Any:
         return BasicVariantGenerator(random_state=seed)
     from ray.tune.search.optuna import OptunaSearch
 
+    logging.getLogger("optuna").setLevel(logging.WARNING)
     drawn = [_drawn(folder, space) for folder in _folders(study)]
     return OptunaSearch(points_to_evaluate=drawn or None, seed=seed + len(drawn))
 
