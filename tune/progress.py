@@ -61,10 +61,10 @@ class Progress:
         self._addresses = addresses(study)
         self._rows: dict[Path, Row] = {}
         self._console = console or Console(highlight=False, markup=False, soft_wrap=True)
-        self._live = Live(console=self._console, auto_refresh=False, transient=True)
+        self._live = Live(console=self._console, auto_refresh=False)
         self._finished = threading.Event()
         self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._redraw, daemon=True)
+        self._thread = threading.Thread(target=self._follow, daemon=True)
 
     def __enter__(self) -> Progress:
         for line in (
@@ -102,20 +102,25 @@ class Progress:
             row.state, row.seconds = state, time.monotonic() - row.began
             row.look()
             line = f"{self._ended():>4}/{self._count}  {_line(row)}  {reason or self._outlook()}"
-        self._console.print(line.rstrip())
+        if not self._console.is_terminal:
+            self._console.print(line.rstrip())
 
     def _add(self, row: Row) -> None:
         with self._lock:
             row.look()
             self._rows[row.folder] = row
 
-    def _redraw(self) -> None:
+    def _follow(self) -> None:
         while not self._finished.wait(REDRAW_S):
-            with self._lock:
-                for row in self._rows.values():
-                    if row.state == "running":
-                        row.look()
-                self._live.update(self._table(), refresh=True)
+            self._redraw()
+        self._redraw()
+
+    def _redraw(self) -> None:
+        with self._lock:
+            for row in self._rows.values():
+                if row.state == "running":
+                    row.look()
+            self._live.update(self._table(), refresh=True)
 
     def _table(self) -> Table:
         title = f"{self._ended()} of {self._count} ended  {self._outlook()}"
@@ -151,8 +156,9 @@ def _line(row: Row) -> str:
 
 def _cells(row: Row) -> tuple[str, str, str, str, str]:
     score = "–" if row.score is None else f"{row.score:.4f}"
-    taken = row.seconds or time.monotonic() - row.began
-    return row.folder.name, row.state, str(row.epoch), score, duration(taken)
+    seconds = time.monotonic() - row.began if row.state == "running" else row.seconds
+    taken = "–" if seconds is None else duration(seconds)
+    return row.folder.name, row.state, str(row.epoch), score, taken
 
 
 def duration(seconds: float) -> str:
