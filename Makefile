@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DATA_SETS ?= reviews sms_spam sst2_sentences http_params sst2 ag_news imdb
 
-.PHONY: train test check results clean
+.PHONY: train test check results studies clean
 
 train: .venv/installed
 	$(BIN)/python -m afa_ray.train
@@ -28,6 +28,15 @@ results: .venv/installed
 	  || exit 1; \
 	done
 	$(BIN)/python -m afa_ray.evaluation.report results
+
+# The studies of the README: methods, k, and a search, each on two data sets, with five seeds.
+studies: .venv/installed
+	for data in sms_spam sst2_sentences; do \
+	  common="--config afa_ray/configs/$$data.yaml --run.storage results"; \
+	  $(BIN)/python -m tune.compare $$common && \
+	  $(BIN)/python -m tune.sensitivity $$common && \
+	  $(BIN)/python -m tune.search $$common || exit 1; \
+	done
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

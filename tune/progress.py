@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from afa_ray.training.tracking import METRICS
+from afa_ray.training.tracking import epoch_records
 from tune.study import Study
 
 SHOWN = 16  # rows of the live table; the title counts the others
@@ -36,10 +35,7 @@ class Row:
 
     def look(self) -> None:
         """Read epoch and score from the run's `metrics.jsonl`."""
-        file = self.folder / METRICS
-        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-        records = [json.loads(line) for line in lines if line.endswith("}")]
-        epochs = [record for record in records if record["kind"] == "epoch"]
+        epochs = epoch_records(self.folder)
         if epochs:
             self.epoch = epochs[-1]["epoch"]
             self.score = max(record["val/score"] for record in epochs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -16,6 +17,7 @@ from afa_ray.training.mlflow_run import MlflowRun, UnreachableError, open_mlflow
 from afa_ray.training.ray_run import ray_cluster
 from afa_ray.training.run_folder import (
     CONFIG,
+    FIGURES,
     MAY_CHANGE,
     begin,
     placed,
@@ -115,7 +117,12 @@ def open_study(settings: Settings, may_change: Sequence[str] = ()) -> Iterator[S
 
 
 def finish_study(study: Study, failures: Sequence[str], figures: dict[str, float]) -> int:
-    """Say what failed, hand figures and files on to MLflow; returns the exit status."""
+    """Say what failed, hand figures and files on to MLflow; returns the exit status.
+
+    Args:
+        figures: `group/measure` -> value; they are kept in `figures.json` for `afa_ray.track`.
+    """
+    write_whole(study.folder / FIGURES, json.dumps(figures, indent=1))
     for failure in failures:
         print(f"failed: {failure}", file=sys.stderr)
     if failures:

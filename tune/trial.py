@@ -14,7 +14,6 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus, prepare_corpus
@@ -22,7 +21,7 @@ from afa_ray.errors import UserError
 from afa_ray.training.mlflow_run import MlflowRun, open_mlflow_run
 from afa_ray.training.run_folder import begin, require_same_settings, write_whole
 from afa_ray.training.session import Session, local_session, pick_device
-from afa_ray.training.tracking import METRICS
+from afa_ray.training.tracking import epoch_records
 from afa_ray.training.worker import Job, Worker, prepare_process
 from tune.options import Resources
 from tune.runs import corpus_key, drop_checkpoints
@@ -50,7 +49,7 @@ def train_trial(
     _discard_other_settings(settings, folder)
     begin(settings, folder)
     best = BestSoFar(report)
-    for figures in epochs(folder):
+    for figures in epoch_records(folder):
         best.report(figures)
     if (folder / TRIAL).exists():
         return
@@ -101,21 +100,13 @@ def _discard_other_settings(settings: Settings, folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def epochs(folder: Path) -> list[dict[str, Any]]:
-    """The epochs that a run has recorded."""
-    file = folder / METRICS
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    records = [json.loads(line) for line in lines if line.endswith("}")]
-    return [record for record in records if record["kind"] == "epoch"]
-
-
 def end_trial(folder: Path, *, early: bool) -> bool:
     """Mark a trial as ended, unless it is; returns whether it was ended early.
 
     Its best epoch is written to `trial.json`. Nothing continues it, so its checkpoints go.
     """
     if not (folder / TRIAL).exists():
-        best = max(epochs(folder), key=lambda record: record["val/score"])
+        best = max(epoch_records(folder), key=lambda record: record["val/score"])
         write_whole(folder / TRIAL, json.dumps({"stopped_early": early, **best}, indent=1))
         drop_checkpoints(folder)
     return json.loads((folder / TRIAL).read_text(encoding="utf-8"))["stopped_early"]

@@ -28,29 +28,31 @@ QUIET = {  # set before `import ray`; each can be overridden from outside
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
+LOOPBACK = {  # a cluster of our own needs no tokens, for nobody else reaches it
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # on Linux, too: listen on 127.0.0.1 alone
+    "RAY_AUTH_MODE": "disabled",
+}
 
 
 @contextmanager
-def ray_cluster() -> Iterator[None]:
-    """Be connected to a Ray cluster.
+def ray_cluster() -> Iterator[str | None]:
+    """Be connected to a Ray cluster; yields the address of its dashboard, where it is known.
 
     That of a Ray job or of `RAY_ADDRESS`, else one running on this machine, else one of our own,
     which is stopped afterwards.
     """
-    for name, value in QUIET.items():
+    for name, value in (QUIET if "RAY_ADDRESS" in os.environ else QUIET | LOOPBACK).items():
         os.environ.setdefault(name, value)
-    if "RAY_ADDRESS" not in os.environ:  # a cluster of this machine listens on loopback only
-        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     import ray
 
-    connected_before = ray.is_initialized()
-    if not connected_before:
-        ray.init(logging_level=logging.ERROR, log_to_driver=False)
+    if ray.is_initialized():
+        yield None
+        return
+    context = ray.init(logging_level=logging.ERROR, log_to_driver=False)
     try:
-        yield
+        yield f"http://{context.dashboard_url}" if context.dashboard_url else None
     finally:
-        if not connected_before:
-            ray.shutdown()
+        ray.shutdown()
 
 
 def require_resources(settings: Settings) -> bool:

@@ -14,6 +14,7 @@ from afa_ray.config import S, Settings, flatten, override, to_yaml
 from afa_ray.errors import UserError
 
 CONFIG, RESULT = "config.yaml", "result.json"
+FIGURES = "figures.json"  # of a study of many runs
 MAY_CHANGE = {  # when a run is resumed: where and how it runs, not what it learns from
     "data.dir",
     "train.num_workers",
@@ -24,19 +25,39 @@ MAY_CHANGE = {  # when a run is resumed: where and how it runs, not what it lear
     "mlflow.uri",
     "mlflow.experiment",
 }
+JOB_COPIES = "/runtime_resources/working_dir_files/"  # where Ray unpacks what a job brings along
 PARTS_OF_RESULT = {"test", "deletion_curve", "agreement", "validation", "training"}
 
 
 def placed(settings: S, default_name: str) -> tuple[S, Path]:
-    """The settings with the run's name filled in and all paths absolute, and the run's folder."""
+    """The settings with the run's name filled in and all paths absolute, and the run's folder.
+
+    Raises:
+        UserError: see `absolute_storage`.
+    """
     paths = {
         f"data.{field}": _absolute(path)
         for field in ("dir", "train_file", "test_file", "lexicon_file")
         if (path := getattr(settings.data, field)) is not None
     }
-    name, storage = settings.run.name or default_name, _absolute(settings.run.storage)
+    name, storage = settings.run.name or default_name, absolute_storage(settings.run.storage)
     run = {"run.name": name, "run.storage": storage}
     return override(settings, paths | run), Path(storage) / name
+
+
+def absolute_storage(storage: str) -> str:
+    """`run.storage` as an absolute path.
+
+    Raises:
+        UserError: it lies in the working directory of a Ray job, a temporary copy.
+    """
+    path = _absolute(storage)
+    if JOB_COPIES in Path(path).as_posix():
+        raise UserError(
+            f"run.storage = {storage}: lies in a Ray job's copy of the working directory, which "
+            "Ray deletes after the job; give an absolute folder that every node sees"
+        )
+    return path
 
 
 def begin(settings: Settings, run: Path) -> None:
@@ -93,7 +114,7 @@ def require_same_settings(
     """
     if not run.exists() or not any(run.iterdir()):
         return
-    before = _read_config(run)
+    before = read_settings(run)
     faults = [
         f"{name} = {value}: run {run.name} was started with {before.get(name, 'another version')}; "
         "give the same value, or another run.name"
@@ -115,7 +136,7 @@ def _absolute(path: str) -> str:
     return str(Path(path).expanduser().absolute())
 
 
-def _read_config(run: Path) -> dict[str, Any]:
+def read_settings(run: Path) -> dict[str, Any]:
     """The settings that a run was started with, by dotted name."""
     try:
         content = yaml.safe_load((run / CONFIG).read_text(encoding="utf-8"))

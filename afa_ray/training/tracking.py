@@ -7,20 +7,23 @@ trained again are dropped first, so that no step is counted twice.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from afa_ray.training.mlflow_run import MlflowRun, UnreachableError
+from afa_ray.training.mlflow_run import MlflowRun, UnreachableError, upload_hint
 from afa_ray.training.run_folder import write_whole
 
 METRICS, SAMPLES = "metrics.jsonl", "samples.jsonl"
 
 
 class Tracker:
-    """Appends records, `{"kind", "step", "epoch", …}`, and hands their figures on to MLflow.
+    """Appends records, `{"kind", "step", "epoch", "at", …}`, and hands their figures on to MLflow.
+
+    `at` is when a record was written, in seconds since 1970.
 
     Args:
         run: the run's folder.
@@ -36,6 +39,7 @@ class Tracker:
             keep_up_to(run / name, step)
         if mlflow is not None:
             with self._unless_unreachable(step, 0):
+                mlflow.add_missing(figure_records(run))  # of a time when the server was away
                 self._uploaded = {
                     "train": mlflow.last_step("train/loss"),
                     "epoch": mlflow.last_step("val/accuracy"),
@@ -43,7 +47,8 @@ class Tracker:
 
     def log(self, kind: str, step: int, epoch: int, figures: dict[str, float]) -> None:
         """Record figures of `kind` train (an interval) or epoch."""
-        self._append(METRICS, {"kind": kind, "step": step, "epoch": epoch, **figures})
+        about = {"kind": kind, "step": step, "epoch": epoch, "at": round(time.time(), 3)}
+        self._append(METRICS, {**about, **figures})
         if self._mlflow is not None and step > self._uploaded[kind]:
             with self._unless_unreachable(step, epoch):
                 self._mlflow.log_metrics(figures, step)
@@ -60,8 +65,9 @@ class Tracker:
         try:
             yield
         except UnreachableError as problem:
+            assert self._mlflow is not None
+            self.note(step, epoch, f"{problem}{upload_hint(self.run, self._mlflow.uri)}")
             self._mlflow = None
-            self.note(step, epoch, str(problem))
 
     def note(self, step: int, epoch: int, text: str) -> None:
         """Record a sentence for the user."""
@@ -77,21 +83,40 @@ class Tracker:
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
 
 
+def figure_records(run: Path) -> list[dict[str, Any]]:
+    """The records of a run that hold figures; a last line that a crash cut short is left out."""
+    records = [_parsed(line) for line in _lines(run / METRICS)]
+    return [record for record in records if record and record["kind"] != "note"]
+
+
+def epoch_records(run: Path) -> list[dict[str, Any]]:
+    """The records of a run's epochs so far, with the figures of validation."""
+    return [record for record in figure_records(run) if record["kind"] == "epoch"]
+
+
 def keep_up_to(path: Path, step: int) -> None:
     """Drop the records of later steps, and a last line that a crash cut short."""
-    if not path.exists():
-        return
-    kept = [
-        line for line in path.read_text(encoding="utf-8").splitlines() if _is_before(line, step)
-    ]
-    write_whole(path, "".join(line + "\n" for line in kept))
+    if path.exists():
+        kept = [line for line in _lines(path) if _is_before(line, step)]
+        write_whole(path, "".join(line + "\n" for line in kept))
 
 
 def _is_before(line: str, step: int) -> bool:
+    record = _parsed(line)
+    return record is not None and record["step"] <= step
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of a file, which need not exist; the last may end within a character."""
+    return path.read_text("utf-8", errors="replace").split("\n") if path.exists() else []
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    """The record in a line, or None if the line is not whole."""
     try:
-        return json.loads(line)["step"] <= step
+        return json.loads(line)
     except json.JSONDecodeError:
-        return False
+        return None
 
 
 @dataclass

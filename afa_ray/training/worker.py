@@ -166,7 +166,7 @@ class Worker:
             self.tracker.log("epoch", progress.step, progress.epoch, figures)
             samples = describe_rollout(self.learner.rollout, self.corpus.tokenizer)
             self.tracker.sample(progress.step, progress.epoch, samples)
-        self._save(figures)
+        self._save({"epoch": progress.epoch, **figures})
 
     def _validate(self) -> dict[str, float]:
         """Figures of the validation texts; `val/score` decides which epoch is the best."""

@@ -44,7 +44,7 @@ def interrupt_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
 def records(run: Path) -> list[dict]:
     lines = (run / "metrics.jsonl").read_text().splitlines()
     parsed = [json.loads(line) for line in lines]
-    return [{k: v for k, v in r.items() if not k.startswith("time/")} for r in parsed]
+    return [{k: v for k, v in r.items() if k != "at" and k[:5] != "time/"} for r in parsed]
 
 
 @pytest.mark.parametrize("pairing", ["original", "contrast"])

@@ -23,6 +23,10 @@ LAYERS = {  # each may import what stands in its own list, and itself
         "envs", "afa_ray.errors", "afa_ray.noise", "afa_ray.config", "afa_ray.policy",
         "afa_ray.losses", "afa_ray.models", "afa_ray.data", "afa_ray.evaluation",
     ],
+    "tune": [
+        "afa_ray.errors", "afa_ray.config", "afa_ray.command_line", "afa_ray.data",
+        "afa_ray.training",
+    ],
 }  # fmt: skip
 LIGHT = ("envs", "afa_ray.policy", "afa_ray.losses", "afa_ray.noise")
 HEAVY = ("ray", "mlflow", "transformers")

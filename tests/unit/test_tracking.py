@@ -8,7 +8,7 @@ import pytest
 
 from afa_ray.console import POLL_S, Follower, render
 from afa_ray.training.mlflow_run import UnreachableError
-from afa_ray.training.tracking import GameWatch, Tracker, keep_up_to
+from afa_ray.training.tracking import GameWatch, Tracker, figure_records, keep_up_to
 
 TRAIN = {
     "train/loss_cls": 0.5, "train/accuracy": 0.75, "train/attention_entropy": 2.0,
@@ -40,8 +40,15 @@ def test_a_resumed_tracker_drops_what_will_come_again(tmp_path: Path) -> None:
 class FakeMlflow:
     """Remembers what it was given; says that steps up to 20 had been logged before."""
 
+    uri = "http://127.0.0.1:5000"
+
     def __init__(self) -> None:
         self.logged: list[int] = []
+        self.added: list[int] = []
+
+    def add_missing(self, records: list[dict]) -> int:
+        self.added = [record["step"] for record in records]
+        return len(records)
 
     def last_step(self, name: str) -> int:
         return 20
@@ -59,12 +66,35 @@ def test_mlflow_gets_no_step_twice(tmp_path: Path) -> None:
     assert len(lines(tmp_path)) == 3
 
 
+def test_a_resumed_run_hands_on_what_the_server_may_have_missed(tmp_path: Path) -> None:
+    tracker = Tracker(tmp_path, 0, None)
+    for step in (5, 10, 15):
+        tracker.log("train", step, 1, TRAIN)
+    tracker.note(10, 1, "a note")
+    mlflow = FakeMlflow()
+    Tracker(tmp_path, 10, mlflow)  # type: ignore[arg-type]
+    assert mlflow.added == [5, 10]
+
+
+def test_records_of_a_file_that_a_crash_cut_short(tmp_path: Path) -> None:
+    tracker = Tracker(tmp_path, 0, None)
+    tracker.log("train", 10, 1, TRAIN)
+    tracker.note(10, 1, "line\u2028separators and é stay whole")
+    with (tmp_path / "metrics.jsonl").open("ab") as file:
+        file.write('{"kind": "note", "text": "é'.encode()[:-1])  # within a character
+    (record,) = figure_records(tmp_path)
+    assert record["step"] == 10
+    assert abs(record["at"] - time.time()) < 60
+    keep_up_to(tmp_path / "metrics.jsonl", 10)
+    assert len((tmp_path / "metrics.jsonl").read_text().split("\n")) == 3
+
+
 class DeadMlflow(FakeMlflow):
     """Answers once, then no more."""
 
     def log_metrics(self, figures: dict, step: int) -> None:
         self.logged.append(step)
-        raise UnreachableError("MLflow could not be reached (gone): figures go to metrics.jsonl")
+        raise UnreachableError("MLflow could not be reached (gone)")
 
 
 def test_a_server_that_vanishes_is_said_once_and_left_alone(tmp_path: Path) -> None:
@@ -76,7 +106,9 @@ def test_a_server_that_vanishes_is_said_once_and_left_alone(tmp_path: Path) -> N
     assert mlflow.logged == [25]
     kinds = [record["kind"] for record in lines(tmp_path)]
     assert kinds == ["train", "note", "train", "train"]
-    assert "could not be reached" in lines(tmp_path)[1]["text"]
+    text = lines(tmp_path)[1]["text"]
+    assert text.startswith("MLflow could not be reached (gone): ")
+    assert text.endswith(f"python -m afa_ray.track {tmp_path} --mlflow.uri {mlflow.uri}")
 
 
 def test_a_degenerate_game_is_noticed_once_and_in_plain_words() -> None:

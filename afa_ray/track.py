@@ -1,0 +1,209 @@
+"""`python -m afa_ray.track`: upload to MLflow, afterwards, what lies in a run's or study's folder.
+
+It may be done at any time, again, and to any server: what is there already is left alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from textwrap import indent
+from typing import Any, NoReturn
+
+from afa_ray.command_line import INTERRUPTED, USAGE_ERROR
+from afa_ray.config import MlflowSettings
+from afa_ray.errors import UserError
+from afa_ray.training.mlflow_run import (
+    MlflowRun,
+    UnreachableError,
+    files_to_keep,
+    find_or_create,
+    place_of_tracking,
+)
+from afa_ray.training.run_folder import CONFIG, FIGURES, RESULT, read_result, read_settings
+from afa_ray.training.tracking import figure_records
+
+PLACES = ("trials", "runs", "final")  # of the runs in a study's folder
+TRIAL = "trial.json"  # is there when a trial of a search has ended; it is not read on test
+OPTIONS = ("mlflow.uri", "mlflow.experiment")
+FINISHED, FAILED = "FINISHED", "FAILED"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status: 0, or 2 after a mistake of the user's."""
+    try:
+        track(*parse(sys.argv[1:] if arguments is None else arguments))
+        return 0
+    except UserError as error:
+        print(f"afa_ray.track: cannot run:\n{indent(str(error), '  ')}", file=sys.stderr)
+        return USAGE_ERROR
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def track(folder: Path, uri: str | None = None, experiment: str | None = None) -> MlflowRun:
+    """Upload a run's folder, or a study's together with those of its runs, which are its children.
+
+    Args:
+        uri, experiment: where to; by default where the settings in the folder say, as for training.
+
+    Raises:
+        UserError: no such folder, or no such server. What has been uploaded then stays.
+    """
+    if find_spec("mlflow") is None:
+        raise UserError("mlflow is not installed: pip install mlflow")
+    folder = folder.expanduser().absolute()
+    settings = _settings(folder)
+    if uri is None and settings.get("mlflow.uri") != "none":
+        uri = settings.get("mlflow.uri")
+    uri = place_of_tracking(uri, folder)
+    name = experiment or settings.get("mlflow.experiment") or MlflowSettings.experiment
+    try:
+        run = find_or_create(folder, uri, name, settings)
+        filed = run.experiment()
+        if experiment is not None and experiment != filed:
+            print(f"{folder.name} is in the experiment {filed} at this server, and stays there")
+        runs = runs_of(folder)
+        for child in runs:
+            upload_run(child, find_or_create(child, uri, name, _settings(child), run))
+        if runs:
+            upload_study(folder, run, all(map(has_ended, runs)))
+        else:
+            upload_run(folder, run)
+    except UnreachableError as problem:
+        raise UserError(
+            f"{problem}\n"
+            "--mlflow.uri takes a running server, http://HOST:5000, or a database, "
+            "sqlite:////FOLDER/mlflow.db; the same command goes on where this one stopped"
+        ) from None
+    print(f"{1 + len(runs)} run{'s' * bool(runs)} tracked: {run.page()}")
+    return run
+
+
+def runs_of(folder: Path) -> list[Path]:
+    """The folders of a study's runs; none, if it is not a study's folder."""
+    configs = [config for place in PLACES for config in folder.glob(f"{place}/*/{CONFIG}")]
+    return sorted(config.parent for config in configs)
+
+
+def has_ended(run: Path) -> bool:
+    return (run / RESULT).exists() or (run / TRIAL).exists()
+
+
+def upload_run(folder: Path, run: MlflowRun) -> None:
+    """Upload what is missing of a run, which is complete or has failed, and say what it was."""
+    ended, files = has_ended(folder), files_to_keep(folder)
+    new = run.add_missing([*_dated_records(folder), *_final_figures(folder)])
+    if ended and not new and run.status() == FINISHED and run.has_files(folder, files):
+        print(f"{folder.name}: was tracked completely", flush=True)
+        return
+    run.close(folder, FINISHED if ended else FAILED, _last_change(files))
+    incomplete = "" if ended else ", of a run that is not complete"
+    print(f"{folder.name}: {new:,} figures, {len(files)} files{incomplete}", flush=True)
+
+
+def upload_study(folder: Path, run: MlflowRun, ended: bool) -> None:
+    """Upload a study's own files, always, because they change when it goes on.
+
+    Args:
+        ended: whether all its runs have.
+    """
+    if (folder / FIGURES).exists():
+        figures = json.loads((folder / FIGURES).read_text(encoding="utf-8"))
+        run.add_missing([{"step": 0, "at": (folder / FIGURES).stat().st_mtime, **figures}])
+    files = files_to_keep(folder)
+    has_results = any(file.name != CONFIG for file in files)
+    run.close(folder, FINISHED if ended and has_results else FAILED, _last_change(files))
+    print(f"{folder.name}: {len(files)} files of the study", flush=True)
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    """The settings of a run or a study, by dotted name."""
+    if not folder.is_dir():
+        raise UserError(f"{folder}: there is no such folder")
+    try:
+        return read_settings(folder)
+    except UserError:
+        raise UserError(
+            f"{folder} holds no readable {CONFIG}: it is not the folder of a run or of a study"
+        ) from None
+
+
+def _dated_records(run: Path) -> list[dict[str, Any]]:
+    """The records with figures; those without a time of their own have that of the last."""
+    records = figure_records(run)
+    last = _last_change(files_to_keep(run))
+    return [{"at": last, **record} for record in records]
+
+
+def _final_figures(run: Path) -> list[dict[str, Any]]:
+    """The figures of a complete run's result, as a record."""
+    result = read_result(run)
+    if result is None:
+        return []
+    from afa_ray.training.finish import flat_figures  # with PyTorch, which takes seconds
+
+    at = (run / RESULT).stat().st_mtime
+    return [{"step": result["training"]["steps"], "at": at, **flat_figures(result)}]
+
+
+def _last_change(files: Sequence[Path]) -> float:
+    return max(file.stat().st_mtime for file in files)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(message)
+
+
+def parse(arguments: Sequence[str]) -> tuple[Path, str | None, str | None]:
+    """Folder, URI and experiment.
+
+    Raises:
+        UserError: with one line for everything that is not understood.
+        SystemExit: 0 after `--help`.
+    """
+    parser = _Parser(
+        prog="python -m afa_ray.track",
+        usage="%(prog)s RUN_DIR [--mlflow.uri URI] [--mlflow.experiment NAME]",
+        description="Upload a run's folder, complete or not, or a study's folder to MLflow; again "
+        "at any time, and to any server: what is there already is not uploaded twice.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("folder", metavar="RUN_DIR", nargs="*", help="folder of a run or a study")
+    parser.add_argument(
+        "--mlflow.uri", dest="uri", metavar="URI",
+        help="tracking server or database, by default the run's own: sqlite in its parent folder, "
+        "unless it was trained with another",
+    )  # fmt: skip
+    parser.add_argument(
+        "--mlflow.experiment", dest="experiment", metavar="NAME",
+        help="experiment to file it under, by default the run's own",
+    )  # fmt: skip
+    given, unknown = parser.parse_known_args(arguments)
+    faults = [_unknown(word) for word in unknown if word.startswith("-")]
+    if not faults and len(given.folder) != 1:
+        faults.append(f"one folder must be given, not {len(given.folder)}: RUN_DIR")
+    if given.uri == "none":
+        faults.append("mlflow.uri = none: give a tracking server or database")
+    if faults:
+        raise UserError("\n".join(faults))
+    return Path(given.folder[0]), given.uri, given.experiment
+
+
+def _unknown(word: str) -> str:
+    """The complaint about an unknown option, with the one that it may stand for."""
+    option = word.partition("=")[0]
+    known = {key: o for o in OPTIONS for key in (o, o.split(".")[1])}
+    near = difflib.get_close_matches(option.lstrip("-"), known, n=1, cutoff=0.6)
+    hint = f"did you mean --{known[near[0]]}?" if near else "see --help"
+    return f"{option}: there is no such option; {hint}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
