@@ -33,7 +33,7 @@ TUNE = {  # set before Tune starts; each can be overridden from outside
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # an interrupted search must not look like a complete one
 }
-LOST_WORKERS = 2  # times that a trial is continued after its process was lost
+LOST_WORKERS = 1  # times that a trial is continued after its process was lost
 METRIC, EPOCH = "score", "epoch"
 REDUCTION = 3  # asha: a third of the trials goes on at each rung
 
