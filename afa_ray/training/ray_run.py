@@ -40,6 +40,9 @@ def ray_cluster() -> Iterator[str | None]:
 
     That of a Ray job or of `RAY_ADDRESS`, else one running on this machine, else one of our own,
     which is stopped afterwards.
+
+    Raises:
+        UserError: there is a cluster, but it does not let us in.
     """
     for name, value in (QUIET if "RAY_ADDRESS" in os.environ else QUIET | LOOPBACK).items():
         os.environ.setdefault(name, value)
@@ -48,7 +51,13 @@ def ray_cluster() -> Iterator[str | None]:
     if ray.is_initialized():
         yield None
         return
-    context = ray.init(logging_level=logging.ERROR, log_to_driver=False)
+    try:
+        context = ray.init(logging_level=logging.ERROR, log_to_driver=False)
+    except ConnectionError as error:
+        raise UserError(
+            f"{error}: is it running, and does it ask for a token? Then set RAY_AUTH_MODE=token; "
+            "RAY_ADDRESS=local starts a cluster of its own"
+        ) from error
     try:
         yield f"http://{context.dashboard_url}" if context.dashboard_url else None
     finally:

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from afa_ray.training.ray_run import QUIET
+from afa_ray.training.ray_run import LOOPBACK, QUIET
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     """Two CPUs on this machine, on loopback; stopped afterwards."""
-    for name, value in (QUIET | {"RAY_AUTH_MODE": "disabled"}).items():
+    for name, value in (QUIET | LOOPBACK).items():
         os.environ.setdefault(name, value)
     import ray
 
