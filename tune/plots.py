@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +56,14 @@ def sensitivity_plot(entries: Sequence[Entry], setting: str, title: str, path: P
     figure.savefig(path)
 
 
-def search_plot(trials: Sequence[Mapping[str, Any]], title: str, path: Path) -> None:
+def search_plot(
+    trials: Sequence[Mapping[str, Any]], log: Collection[str], title: str, path: Path
+) -> None:
     """A panel a searched setting: the score of each trial against its value, the best one ringed.
 
     Args:
         trials: `values` (dotted name -> value), `score` and `stopped_early` of each.
+        log: the settings that have a logarithmic axis.
     """
     names = list(trials[0]["values"])
     best = max(trials, key=lambda trial: trial["score"])
@@ -76,6 +79,8 @@ def search_plot(trials: Sequence[Mapping[str, Any]], title: str, path: Path) -> 
             _plain(best["values"][name]), best["score"], "o", ms=12, mfc="none", mec="tab:red"
         )
         axes.set_xlabel(name)
+        if name in log:
+            axes.set_xscale("log")
         if number == 1:
             axes.set_ylabel("best validation score")
             axes.legend(frameon=False, fontsize=8)

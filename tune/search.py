@@ -19,7 +19,7 @@ from afa_ray.training.run_folder import write_whole
 from tune.options import SearchSettings, study_complaints
 from tune.plots import search_plot
 from tune.runs import by_group, run_all
-from tune.space import describe, parse_space
+from tune.space import Range, Space, describe, parse_space
 from tune.study import Study, finish_study, open_study
 from tune.tables import means, write_tables
 from tune.tuner import EndedTrial, ended_trials, run_trials
@@ -59,7 +59,7 @@ def search(settings: SearchSettings) -> int:
         if not trials:
             return finish_study(study, [*failures, "no trial ended"], {})
         best = max(trials, key=lambda trial: trial.score)
-        _write(study, trials, best)
+        _write(study, space, trials, best)
         final = [
             study.run("final", f"{best.name}-seed{seed}", best.values, seed, group="best")
             for seed in study.seeds(settings.search.final_seeds)
@@ -82,11 +82,12 @@ def _require_optuna(settings: SearchSettings, faults: list[str]) -> None:
         )
 
 
-def _write(study: Study, trials: Sequence[EndedTrial], best: EndedTrial) -> None:
+def _write(study: Study, space: Space, trials: Sequence[EndedTrial], best: EndedTrial) -> None:
     """`trials.json`, `trials.md`, `search.png` and `best.yaml`."""
     write_whole(study.folder / "trials.json", json.dumps([asdict(t) for t in trials], indent=1))
     write_whole(study.folder / "trials.md", trial_table(trials))
-    search_plot([asdict(t) for t in trials], study.title, study.folder / "search.png")
+    log = [name for name, one in space.items() if isinstance(one, Range) and one.log]
+    search_plot([asdict(t) for t in trials], log, study.title, study.folder / "search.png")
     found = study.run("", "", best.values, study.settings.train.seed, group="best").settings
     own = {"run.name": None, "run.storage": study.settings.run.storage}
     write_whole(study.folder / "best.yaml", to_yaml(override(found, own)))

@@ -107,6 +107,6 @@ def test_plots(tmp_path: Path) -> None:
             "stopped_early": True,
         },
     ]
-    search_plot(trials, "title", tmp_path / "search.png")
+    search_plot(trials, ["afa.k"], "title", tmp_path / "search.png")
     for name in ("forest", "names", "numbers", "search"):
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
