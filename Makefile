@@ -34,9 +34,11 @@ studies: .venv/installed
 	for data in sms_spam sst2_sentences; do \
 	  common="--config afa_ray/configs/$$data.yaml --run.storage results"; \
 	  $(BIN)/python -m tune.compare $$common && \
-	  $(BIN)/python -m tune.sensitivity $$common && \
-	  $(BIN)/python -m tune.search $$common || exit 1; \
+	  $(BIN)/python -m tune.sensitivity $$common --train.epochs 5 || exit 1; \
 	done
+	$(BIN)/python -m tune.search --config afa_ray/configs/sms_spam.yaml --run.storage results
+	$(BIN)/python -m tune.search --config afa_ray/configs/sst2_sentences.yaml \
+	  --run.storage results --search.grace_epochs 1
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
