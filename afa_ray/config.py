@@ -35,6 +35,8 @@ class DataSettings:
     """Most words in the vocabulary; words that occur once are unknown words."""
     protocol: str | None = None
     """Split of sst2: random (10% of the training phrases, the default) or official."""
+    split_seed: int | None = None
+    """Fixes the splits that are drawn at random, and generated sets; by default train.seed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,6 +245,10 @@ def complaints(settings: Settings) -> list[str]:
             found.append(
                 f"{part}.hidden_size = {size}: must be a multiple of {part}.heads = {heads}"
             )
+    if settings.data.split_seed is not None and not 0 <= settings.data.split_seed < 2**32:
+        found.append(
+            f"data.split_seed = {settings.data.split_seed}: must be between 0 and 4294967295"
+        )
     found += _worker_complaints(settings.train)
     if settings.target.name != "transformer":
         found.append(f"target.name = {settings.target.name}: the only Target so far is transformer")

@@ -9,7 +9,7 @@ import argparse
 import difflib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from textwrap import indent
@@ -25,13 +25,13 @@ from afa_ray.training.mlflow_run import (
     find_or_create,
     place_of_tracking,
 )
-from afa_ray.training.run_folder import CONFIG, FIGURES, RESULT, read_result, read_settings
+from afa_ray.training.run_folder import CONFIG, FIGURES, RESULT, TRIAL, read_result, read_settings
 from afa_ray.training.tracking import figure_records
 
 PLACES = ("trials", "runs", "final")  # of the runs in a study's folder
-TRIAL = "trial.json"  # is there when a trial of a search has ended; it is not read on test
 OPTIONS = ("mlflow.uri", "mlflow.experiment")
 FINISHED, FAILED = "FINISHED", "FAILED"
+Say = Callable[[str], object]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,7 +70,7 @@ def track(folder: Path, uri: str | None = None, experiment: str | None = None) -
             print(f"{folder.name} is in the experiment {filed} at this server, and stays there")
         runs = runs_of(folder)
         for child in runs:
-            upload_run(child, find_or_create(child, uri, name, _settings(child), run))
+            upload_child(child, run)
         if runs:
             upload_study(folder, run, all(map(has_ended, runs)))
         else:
@@ -95,16 +95,27 @@ def has_ended(run: Path) -> bool:
     return (run / RESULT).exists() or (run / TRIAL).exists()
 
 
-def upload_run(folder: Path, run: MlflowRun) -> None:
+def upload_child(folder: Path, parent: MlflowRun, say: Say = print) -> None:
+    """Upload what is missing of a study's run, filed under the study's.
+
+    Raises:
+        UnreachableError: the server does not do as asked.
+    """
+    experiment = ""  # the parent's
+    child = find_or_create(folder, parent.uri, experiment, _settings(folder), parent)
+    upload_run(folder, child, say)
+
+
+def upload_run(folder: Path, run: MlflowRun, say: Say = print) -> None:
     """Upload what is missing of a run, which is complete or has failed, and say what it was."""
     ended, files = has_ended(folder), files_to_keep(folder)
     new = run.add_missing([*_dated_records(folder), *_final_figures(folder)])
     if ended and not new and run.status() == FINISHED and run.has_files(folder, files):
-        print(f"{folder.name}: was tracked completely", flush=True)
+        say(f"{folder.name}: was tracked completely")
         return
     run.close(folder, FINISHED if ended else FAILED, _last_change(files))
     incomplete = "" if ended else ", of a run that is not complete"
-    print(f"{folder.name}: {new:,} figures, {len(files)} files{incomplete}", flush=True)
+    say(f"{folder.name}: {new:,} figures, {len(files)} files{incomplete}")
 
 
 def upload_study(folder: Path, run: MlflowRun, ended: bool) -> None:
@@ -115,7 +126,7 @@ def upload_study(folder: Path, run: MlflowRun, ended: bool) -> None:
     """
     if (folder / FIGURES).exists():
         figures = json.loads((folder / FIGURES).read_text(encoding="utf-8"))
-        run.add_missing([{"step": 0, "at": (folder / FIGURES).stat().st_mtime, **figures}])
+        run.log_changed(figures, 0)
     files = files_to_keep(folder)
     has_results = any(file.name != CONFIG for file in files)
     run.close(folder, FINISHED if ended and has_results else FAILED, _last_change(files))

@@ -10,9 +10,9 @@ from afa_ray.errors import UserError
 from tune.methods import parse_methods
 from tune.options import CompareSettings, study_complaints
 from tune.plots import forest_plot
-from tune.runs import by_group, run_all
+from tune.runs import by_group, report, run_all
 from tune.study import finish_study, open_study
-from tune.tables import main_measures, means, write_tables
+from tune.tables import Entry
 
 COMPARE = Command(
     "tune.compare",
@@ -37,19 +37,19 @@ def compare(settings: CompareSettings) -> int:
     methods = parse_methods(settings.compare.methods, settings, faults)
     if faults:
         raise UserError("\n".join(faults))
+    baseline = next(iter(methods))
+
+    def plot(found: list[Entry]) -> None:
+        forest_plot(found, baseline, study.title, study.folder / "forest.png")
+
     with open_study(settings, may_change=("methods", "seeds")) as study:
         runs = [
             study.run("runs", f"{name}-seed{seed}", values, seed, group=name)
             for seed in study.seeds(settings.compare.seeds)
             for name, values in methods.items()
         ]
-        failures = run_all(study, runs, f"comparing {', '.join(methods)} on {settings.data.name}")
-        values = by_group(runs)
-        figures = {}
-        if values:
-            found = write_tables(study.folder, values, next(iter(methods)), "method")
-            forest_plot(main_measures(found), study.title, study.folder / "forest.png")
-            figures = means(found)
+        failures = run_all(study, runs, f"comparing {', '.join(methods)} on {study.title}")
+        figures = report(study, by_group(runs, methods), baseline, "method", plot)
         return finish_study(study, failures, figures)
 
 

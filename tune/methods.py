@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from afa_ray.command_line import TRAIN, read_config, settings_from
-from afa_ray.config import FOLDER_NAME, Settings, complaints, flatten, override
+from afa_ray.config import Settings, complaints, flatten, override
 
+METHOD_NAME = re.compile(r"[\w-][\w.-]{0,60}", re.ASCII)  # for folders, tables and MLflow
 METHODS: dict[str, dict[str, Any]] = {
     "plain": {"afa.lambda_adv": 0.0},
     "original": {"discriminator.pairing": "original"},
@@ -23,8 +25,8 @@ def parse_methods(text: str, base: Settings, faults: list[str]) -> dict[str, Val
     methods: dict[str, Values] = {}
     for item in filter(None, (part.strip() for part in text.split(","))):
         name, is_own, file = item.partition("=")
-        if name in methods or not FOLDER_NAME.fullmatch(name):
-            wrong = "is given twice" if name in methods else "must be fit for a folder's name"
+        if name in methods or not METHOD_NAME.fullmatch(name):
+            wrong = "is given twice" if name in methods else "must be of letters, digits, . _ and -"
             faults.append(f"compare.methods: {name} {wrong}")
         elif is_own:
             methods[name] = _from_file(file, base, faults)
@@ -37,7 +39,8 @@ def parse_methods(text: str, base: Settings, faults: list[str]) -> dict[str, Val
             )
     for name, values in methods.items():
         faults += [f"method {name}: {fault}" for fault in _complaints(values, base)]
-        if name in ("original", "contrast", "random") and base.afa.lambda_adv == 0:
+        needs_feedback = name != "plain" and values == METHODS.get(name)
+        if needs_feedback and base.afa.lambda_adv == 0:
             faults.append(f"afa.lambda_adv = 0: method {name} needs a weight above 0")
     if len(methods) < 2 and not faults:
         faults.append(f"compare.methods = {text}: a comparison needs two methods at least")

@@ -91,7 +91,6 @@ class SensitivitySettings(Settings):
 
 _AT_LEAST = {
     "cpus_per_trial": 1,
-    "gpus_per_trial": 0,
     "max_concurrent": 0,
     "samples": 1,
     "grace_epochs": 1,
@@ -113,6 +112,14 @@ def study_complaints(settings: Settings, group: str) -> list[str]:
         found.append(
             f"train.num_workers = {settings.train.num_workers}: each run of a study is one "
             f"process; leave it out and set {group}.cpus_per_trial or {group}.gpus_per_trial"
+        )
+    gpus, use_gpu = options.gpus_per_trial, settings.train.use_gpu
+    if not (0 <= gpus <= 1 or (1 < gpus < 1000 and gpus == int(gpus))):
+        found.append(f"{group}.gpus_per_trial = {gpus}: must be 0 to 1, or a whole number of GPUs")
+    if use_gpu is not None and use_gpu != (gpus > 0):
+        found.append(
+            f"train.use_gpu = {str(use_gpu).lower()}: in a study {group}.gpus_per_trial = {gpus} "
+            "decides; leave it out"
         )
     return found
 

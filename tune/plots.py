@@ -11,8 +11,11 @@ from matplotlib.figure import Figure
 from tune.tables import Entry
 
 
-def forest_plot(entries: Sequence[Entry], title: str, path: Path) -> None:
-    """A panel a measure: each group's mean, with its 95% t-interval, one below the other."""
+def forest_plot(entries: Sequence[Entry], baseline: str, title: str, path: Path) -> None:
+    """A panel a measure: each group's mean, with its 95% t-interval, one below the other.
+
+    A dashed line goes through the baseline's mean.
+    """
     measures = _measures(entries)
     groups = list(dict.fromkeys(entry.group for entry in entries))
     size = (1 + 2.7 * len(measures), 1.2 + 0.36 * len(groups))
@@ -24,7 +27,8 @@ def forest_plot(entries: Sequence[Entry], title: str, path: Path) -> None:
             axes.errorbar(
                 entry.value.mean, place, xerr=entry.value.half_width, fmt="s", capsize=3, c=colour
             )
-        axes.axvline(_mean(entries, measure, groups[0]), color="0.7", lw=1, ls="--", zorder=0)
+        for entry in (e for e in entries if (e.measure, e.group) == (measure, baseline)):
+            axes.axvline(entry.value.mean, color="0.7", lw=1, ls="--", zorder=0)
         names = groups if number == 1 else [""] * len(groups)
         axes.set_yticks([-i for i in range(len(groups))], names, parse_math=False)
         axes.set_ylim(0.6 - len(groups), 0.4)
@@ -42,7 +46,7 @@ def sensitivity_plot(entries: Sequence[Entry], setting: str, title: str, path: P
     figure = Figure(figsize=(1 + 2.8 * len(measures), 2.8), dpi=150, layout="constrained")
     for number, measure in enumerate(measures, start=1):
         axes = figure.add_subplot(1, len(measures), number)
-        shown = [entry for entry in entries if entry.measure == measure]
+        shown = _in_order([entry for entry in entries if entry.measure == measure])
         places, names = _places([entry.group for entry in shown])
         means = [entry.value.mean for entry in shown]
         spread = [entry.value.half_width for entry in shown]
@@ -93,8 +97,12 @@ def _measures(entries: Sequence[Entry]) -> list[str]:
     return list(dict.fromkeys(entry.measure for entry in entries))
 
 
-def _mean(entries: Sequence[Entry], measure: str, group: str) -> float:
-    return next(e.value.mean for e in entries if (e.measure, e.group) == (measure, group))
+def _in_order(entries: list[Entry]) -> list[Entry]:
+    """By value where all groups are numbers, else as they are."""
+    try:
+        return sorted(entries, key=lambda entry: float(entry.group))
+    except ValueError:
+        return entries
 
 
 def _places(groups: Sequence[str]) -> tuple[list[float], list[str]]:

@@ -94,8 +94,10 @@ class Progress:
     def ended(self, folder: Path, state: str = "done", reason: str = "") -> None:
         """A run is done, failed (with the reason) or ended early."""
         with self._lock:
-            row = self._rows.setdefault(folder, Row(folder, "", state, time.monotonic()))
-            row.state, row.seconds = state, time.monotonic() - row.began
+            row = self._rows.setdefault(folder, Row(folder, "", "running", time.monotonic()))
+            if row.state == "running":
+                row.seconds = time.monotonic() - row.began
+            row.state = state
             row.look()
             line = f"{self._ended():>4}/{self._count}  {_line(row)}  {reason or self._outlook()}"
         if not self._console.is_terminal:

@@ -8,35 +8,46 @@ from __future__ import annotations
 
 import shutil
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from afa_ray.config import Settings, flatten
 from afa_ray.data.corpus import Corpus, prepare_corpus
+from afa_ray.errors import UserError
+from afa_ray.track import upload_run
 from afa_ray.training.finish import train_and_finish
-from afa_ray.training.mlflow_run import MlflowRun, open_mlflow_run
-from afa_ray.training.run_folder import begin, read_result, require_same_settings
+from afa_ray.training.mlflow_run import MlflowRun, UnreachableError, open_mlflow_run
+from afa_ray.training.run_folder import CONFIG, begin, read_result, require_same_settings
 from afa_ray.training.session import local_session, pick_device
 from afa_ray.training.worker import Job, prepare_process
 from tune.options import Resources
 from tune.progress import Progress
-from tune.study import Run, Study, close
-from tune.tables import Values, measured
+from tune.study import LOST_WORKERS, Run, Study, close
+from tune.tables import Entry, Values, main_measures, means, measured, write_tables
 
+ERROR = "error.txt"  # in the folder of a run that failed: why
 READ_BY_CORPUS = ("target.hidden_size", "target.word2vec", "train.seed")
 
 
 def run_all(study: Study, runs: Sequence[Run], title: str) -> list[str]:
-    """Train all runs that are not complete; returns a sentence for each that failed."""
+    """Train all runs that are not complete; returns a sentence for each that failed.
+
+    Raises:
+        UserError: some runs are there already, with other settings. Nothing is trained then.
+    """
     import ray
 
+    _require_same_settings(runs)
     resources = study.resources
     train = ray.remote(train_run).options(
-        num_cpus=resources.cpus_per_trial, num_gpus=resources.gpus_per_trial, max_retries=2
+        num_cpus=resources.cpus_per_trial,
+        num_gpus=resources.gpus_per_trial,
+        max_retries=LOST_WORKERS,
     )
     corpora = Corpora(study)
-    waiting = [run for run in runs if read_result(run.folder) is None]
+    waiting = [run for run in runs if not is_finished(run.folder)]
     running: dict[Any, Run] = {}
     failures: list[str] = []
     with Progress(title, len(runs), study) as progress:
@@ -58,6 +69,24 @@ def run_all(study: Study, runs: Sequence[Run], title: str) -> list[str]:
     return failures
 
 
+def _require_same_settings(runs: Sequence[Run]) -> None:
+    """All runs that are there must be those that are asked for; foreign folders fail later."""
+    faults: list[str] = []
+    for run in runs:
+        if (run.folder / CONFIG).exists():
+            try:
+                require_same_settings(run.settings, run.folder)
+            except UserError as error:
+                faults += str(error).splitlines()
+    if faults:
+        raise UserError("\n".join(faults))
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a run is complete, and was closed at the tracking server: checkpoints go last."""
+    return read_result(folder) is not None and not any(folder.glob("checkpoint_*"))
+
+
 def _failure(job: Any) -> str:
     """Why a task failed, in a line; empty where it did not."""
     import ray
@@ -71,19 +100,21 @@ def _failure(job: Any) -> str:
 
 
 class Corpora:
-    """The prepared corpora in the object store: one for all runs that read the same data."""
+    """The prepared corpora in the object store: one for all runs that read the same data.
+
+    Data are read here, in the driver, whose folders and environment the workers need not have.
+    """
 
     def __init__(self, study: Study) -> None:
-        import ray
-
-        self._prepared = {corpus_key(study.settings): ray.put(study.corpus)}
-        self._prepare = ray.remote(prepare_corpus).options(num_cpus=1)
+        self._prepared = {corpus_key(study.settings): study.corpus}
 
     def of(self, settings: Settings) -> Any:
         """A reference to the corpus of `settings`, which is prepared when it is first asked for."""
+        import ray
+
         key = corpus_key(settings)
         if key not in self._prepared:
-            self._prepared[key] = self._prepare.remote(settings)
+            self._prepared[key] = ray.put(prepare_corpus(settings))
         return self._prepared[key]
 
 
@@ -107,30 +138,51 @@ def train_run(
     folder = Path(settings.run.storage) / str(settings.run.name)
     require_same_settings(settings, folder)
     begin(settings, folder)
-    prepare_process(settings, resources.cpus_per_trial)
     mlflow = open_mlflow_run(settings, folder, parent) if parent else None
-    device = pick_device(resources.gpus_per_trial > 0)
-    try:
-        train_and_finish(Job(settings, corpus, folder, mlflow), local_session(folder, device))
-    except BaseException:
-        (folder / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
-        close(mlflow, "FAILED")
-        raise
+    if read_result(folder) is None:
+        prepare_process(settings, resources.cpus_per_trial)
+        device = pick_device(resources.gpus_per_trial > 0)
+        try:
+            train_and_finish(Job(settings, corpus, folder, mlflow), local_session(folder, device))
+        except BaseException:
+            (folder / ERROR).write_text(traceback.format_exc(), encoding="utf-8")
+            close(mlflow, "FAILED")
+            raise
+    if mlflow is not None:
+        with suppress(UnreachableError):  # the study uploads what is missing in the end
+            upload_run(folder, mlflow)
     drop_checkpoints(folder)
 
 
 def drop_checkpoints(folder: Path) -> None:
     """A complete run has nothing to continue from: in a study of many that would fill the disk."""
-    for checkpoint in folder.glob("checkpoint_*"):
-        shutil.rmtree(checkpoint)
-    (folder / "error.txt").unlink(missing_ok=True)
+    for pattern in (".checkpoint_*", "checkpoint_*"):
+        for checkpoint in folder.glob(pattern):
+            shutil.rmtree(checkpoint)
+    (folder / ERROR).unlink(missing_ok=True)
 
 
-def by_group(runs: Sequence[Run]) -> Values:
-    """The measures of the complete runs."""
+def by_group(runs: Sequence[Run], groups: Iterable[str]) -> Values:
+    """The measures of the complete runs, in the order of `groups`."""
     values: Values = {}
-    for run in runs:
-        result = read_result(run.folder)
-        if result is not None:
-            values.setdefault(run.group, {})[run.settings.train.seed] = measured(result)
+    for group in groups:
+        for run in runs:
+            result = read_result(run.folder) if run.group == group else None
+            if result is not None:
+                values.setdefault(group, {})[run.settings.train.seed] = measured(result)
     return values
+
+
+def report(
+    study: Study,
+    values: Values,
+    baseline: str,
+    heading: str,
+    plot: Callable[[list[Entry]], None],
+) -> dict[str, float]:
+    """Write and print the tables, and the plot of the main measures; returns the means."""
+    if not values:
+        return {}
+    found = write_tables(study.folder, values, baseline, heading)
+    plot(main_measures(found))
+    return means(found)

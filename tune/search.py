@@ -18,10 +18,9 @@ from afa_ray.errors import UserError
 from afa_ray.training.run_folder import write_whole
 from tune.options import SearchSettings, study_complaints
 from tune.plots import search_plot
-from tune.runs import by_group, run_all
+from tune.runs import by_group, report, run_all
 from tune.space import Range, Space, describe, parse_space
 from tune.study import Study, finish_study, open_study
-from tune.tables import means, write_tables
 from tune.tuner import EndedTrial, ended_trials, run_trials
 
 SEARCH = Command(
@@ -50,6 +49,11 @@ def search(settings: SearchSettings) -> int:
             "search.metric = score: without a train.deletion_weight above 0 the score is the "
             "accuracy; give one, for example --train.deletion_weight 0.1"
         )
+    if settings.search.metric == "accuracy" and settings.train.deletion_weight > 0:
+        faults.append(
+            f"train.deletion_weight = {settings.train.deletion_weight}: trials are then judged by "
+            "the score; say so with --search.metric score"
+        )
     _require_optuna(settings, faults)
     if faults:
         raise UserError("\n".join(faults))
@@ -60,16 +64,15 @@ def search(settings: SearchSettings) -> int:
             return finish_study(study, [*failures, "no trial ended"], {})
         best = max(trials, key=lambda trial: trial.score)
         _write(study, space, trials, best)
+        pinned = {"data.split_seed": study.split_seed}  # what was searched with is not tested on
         final = [
-            study.run("final", f"{best.name}-seed{seed}", best.values, seed, group="best")
+            study.run("final", f"{best.name}-seed{seed}", best.values | pinned, seed, group="best")
             for seed in study.seeds(settings.search.final_seeds)
         ]
         print(f"best: {best.name}  {describe(best.values)}  score {best.score:.4f}")
         failures += run_all(study, final, f"training it with {len(final)} seeds, then test")
-        figures = {"best/score": best.score}
-        values = by_group(final)
-        if values:
-            figures |= means(write_tables(study.folder, values, "best", "settings"))
+        figures = report(study, by_group(final, ["best"]), "best", "settings", lambda _: None)
+        figures["best/score"] = best.score
         print(f"best settings, for afa_ray.train --config: {study.folder / 'best.yaml'}")
         return finish_study(study, failures, figures)
 

@@ -12,10 +12,10 @@ from afa_ray.command_line import Command, run_command
 from afa_ray.errors import UserError
 from tune.options import SensitivitySettings, study_complaints
 from tune.plots import sensitivity_plot
-from tune.runs import by_group, run_all
+from tune.runs import by_group, report, run_all
 from tune.space import parse_values
 from tune.study import finish_study, open_study
-from tune.tables import main_measures, means, write_tables
+from tune.tables import Entry
 
 SENSITIVITY = Command(
     "tune.sensitivity",
@@ -45,6 +45,10 @@ def vary(settings: SensitivitySettings) -> int:
     if faults:
         raise UserError("\n".join(faults))
     name = setting.split(".")[1]
+
+    def plot(found: list[Entry]) -> None:
+        sensitivity_plot(found, setting, study.title, study.folder / "sensitivity.png")
+
     with open_study(settings, may_change=("values", "seeds")) as study:
         runs = [
             study.run("runs", f"{name}-{value}-seed{seed}", {setting: value}, seed, str(value))
@@ -52,14 +56,8 @@ def vary(settings: SensitivitySettings) -> int:
             for value in values
         ]
         failures = run_all(study, runs, f"{setting} {options.values} on {study.title}")
-        measured = by_group(runs)
-        figures = {}
-        if measured:
-            found = write_tables(study.folder, measured, str(values[0]), setting)
-            sensitivity_plot(
-                main_measures(found), setting, study.title, study.folder / "sensitivity.png"
-            )
-            figures = means(found)
+        found = by_group(runs, map(str, values))
+        figures = report(study, found, str(values[0]), setting, plot)
         return finish_study(study, failures, figures)
 
 

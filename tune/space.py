@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from afa_ray.command_line import TRAIN, settings_from
 from afa_ray.config import Settings, complaints, flatten, override
 
@@ -16,10 +18,14 @@ KNOWN_RANGES = {
     "train.target_lr": "3e-5:1e-3:log",
     "train.discriminator_lr": "3e-5:1e-3:log",
 }
-NOT_VARIED = (
-    "run.", "mlflow.", "train.seed", "train.num_workers", "train.use_gpu",
-    "data.name", "data.dir", "data.train_file", "data.test_file",
+NOT_VARIED = (  # what the runs are made on, and where
+    "run.", "mlflow.", "train.seed", "train.num_workers", "train.use_gpu", "train.max_failures",
+    "train.checkpoint_every", "train.log_every", "data.name", "data.dir", "data.train_file",
+    "data.test_file", "data.text_column", "data.label_column", "data.split_seed",
 )  # fmt: skip
+NOT_SEARCHED = (*NOT_VARIED, "train.deletion_weight", "train.epochs", "train.max_steps",
+                "data.protocol", "data.lexicon_file")  # fmt: skip
+MOST_CHECKED = 1000  # whole numbers of a range that are checked one by one
 
 
 @dataclass(frozen=True)
@@ -48,9 +54,11 @@ def parse_space(text: str, base: Settings, faults: list[str]) -> Space:
     for item in text.split():
         name, _, domain = item.partition("=")
         domain = domain or KNOWN_RANGES.get(name, "")
-        if _cannot_vary(name, faults, "search.space"):
+        if _cannot_vary(name, NOT_SEARCHED, faults, "search.space"):
             continue
-        if not domain:
+        if name in space:
+            faults.append(f"search.space: {name} is given twice")
+        elif not domain:
             faults.append(f"search.space: {name} needs a range, for example {_examples()}")
         elif ":" in domain:
             _add_range(space, name, domain, base, faults)
@@ -73,30 +81,34 @@ def _add_range(space: Space, name: str, domain: str, base: Settings, faults: lis
         faults.append(f"search.space: {name}={domain}: a log range must begin above 0")
     else:
         whole = all(isinstance(v, int) for v in values)
-        space[name] = Range(values[0], values[1], whole, log)
+        inside = range(values[0] + 1, values[1])[:MOST_CHECKED] if whole else ()
+        if None not in [_value(name, str(v), base, faults, "search.space") for v in inside]:
+            space[name] = Range(values[0], values[1], whole, log)
 
 
 def _add_choices(
     space: Space, name: str, given: list[str], base: Settings, faults: list[str]
 ) -> None:
     values = [_value(name, one, base, faults, "search.space") for one in given]
-    if None not in values:
+    if None not in values and len(set(values)) < len(values):
+        faults.append(f"search.space: {name}={','.join(given)}: a value is given twice")
+    elif None not in values:
         space[name] = Choices(tuple(values))
 
 
 def parse_values(setting: str, text: str, base: Settings, faults: list[str]) -> list[Any]:
     """The values of one setting, with commas between."""
-    if _cannot_vary(setting, faults, "sensitivity.setting"):
+    if _cannot_vary(setting, NOT_VARIED, faults, "sensitivity.setting"):
         return []
     given = [part.strip() for part in text.split(",")]
     values = [_value(setting, one, base, faults, "sensitivity.values") for one in given]
-    if len(set(values)) < len(values):
+    if None not in values and len(set(values)) < len(values):
         faults.append(f"sensitivity.values = {text}: a value is given twice")
     return values
 
 
-def _cannot_vary(name: str, faults: list[str], where: str) -> bool:
-    known = [n for n in flatten(Settings()) if not n.startswith(NOT_VARIED)]
+def _cannot_vary(name: str, fixed: tuple[str, ...], faults: list[str], where: str) -> bool:
+    known = [n for n in flatten(Settings()) if not n.startswith(fixed)]
     if name in known:
         return False
     near = difflib.get_close_matches(name, known, n=1)
@@ -133,6 +145,12 @@ def for_tune(space: Space) -> dict[str, Any]:
         return (ray_tune.loguniform if one.log else ray_tune.uniform)(one.low, one.high)
 
     return {name: domain(one) for name, one in space.items()}
+
+
+def draw(space: Space, seed: list[int]) -> dict[str, Any]:
+    """One random draw."""
+    random = np.random.default_rng(seed)
+    return {name: domain.sample(random_state=random) for name, domain in for_tune(space).items()}
 
 
 def describe(values: Mapping[str, Any]) -> str:

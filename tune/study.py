@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from afa_ray.config import Settings, override, to_yaml
-from afa_ray.data.corpus import Corpus, prepare_corpus
+from afa_ray.data.corpus import prepare_corpus
 from afa_ray.errors import UserError
+from afa_ray.track import runs_of, upload_child
 from afa_ray.training.mlflow_run import MlflowRun, UnreachableError, open_mlflow_run, upload_hint
 from afa_ray.training.ray_run import ray_cluster
 from afa_ray.training.run_folder import (
@@ -27,6 +28,7 @@ from afa_ray.training.run_folder import (
 )
 from tune.options import Resources, resources_of
 
+LOST_WORKERS = 1  # times that a run is continued after its process was lost
 RESOURCES = ("cpus_per_trial", "gpus_per_trial", "max_concurrent")
 
 
@@ -48,13 +50,14 @@ class Study:
 
     Attributes:
         settings: of the study, which are those of its runs where these have none of their own.
-        folder: absolute. corpus: that of `settings`. mlflow: the parent run, or None.
+        folder: absolute. mlflow: the parent run, or None.
+        corpus: that of `settings`, in the object store (an `ObjectRef`).
         slots: how many runs the cluster has room for at a time. dashboard: its page, or None.
     """
 
     settings: Settings
     folder: Path
-    corpus: Corpus
+    corpus: Any
     mlflow: MlflowRun | None
     slots: int
     dashboard: str | None
@@ -68,6 +71,12 @@ class Study:
         """The data set, with its protocol where one was chosen."""
         data = self.settings.data
         return data.name + (f" ({data.protocol})" if data.protocol else "")
+
+    @property
+    def split_seed(self) -> int:
+        """The seed of the splits that the study's own corpus has."""
+        given = self.settings.data.split_seed
+        return self.settings.train.seed if given is None else given
 
     def seeds(self, count: int) -> range:
         first = self.settings.train.seed
@@ -103,21 +112,26 @@ def open_study(settings: Settings, may_change: Sequence[str] = ()) -> Iterator[S
     print(f"preparing {settings.data.name}", flush=True)
     corpus = prepare_corpus(settings)
     with ray_cluster() as dashboard:
+        import ray
+
         slots = _slots(group, resources)
         begin(settings, folder)
         write_whole(folder / CONFIG, to_yaml(settings))  # as gone on with
         mlflow = open_mlflow_run(settings, folder)
         try:
-            yield Study(settings, folder, corpus, mlflow, slots, dashboard)
+            yield Study(settings, folder, ray.put(corpus), mlflow, slots, dashboard)
         except BaseException as error:
             close(mlflow, "FAILED")
-            reason = "interrupted" if isinstance(error, KeyboardInterrupt) else "ended early"
-            print(f"{reason}; the same command goes on with {folder}", file=sys.stderr)
+            if not isinstance(error, UserError):
+                reason = "interrupted" if isinstance(error, KeyboardInterrupt) else "ended early"
+                print(f"{reason}; the same command goes on with {folder}", file=sys.stderr)
             raise
 
 
 def finish_study(study: Study, failures: Sequence[str], figures: dict[str, float]) -> int:
     """Say what failed, hand figures and files on to MLflow; returns the exit status.
+
+    What the tracking server missed of the runs while it was away is uploaded now.
 
     Args:
         figures: `group/measure` -> value; they are kept in `figures.json` for `afa_ray.track`.
@@ -129,6 +143,8 @@ def finish_study(study: Study, failures: Sequence[str], figures: dict[str, float
         print("the same command tries these again", file=sys.stderr)
     if study.mlflow is not None:
         try:
+            for folder in runs_of(study.folder):
+                upload_child(folder, study.mlflow, say=lambda _: None)
             study.mlflow.finish(study.folder, figures, 0)
         except UnreachableError as problem:
             print(f"{problem}{upload_hint(study.folder, study.mlflow.uri)}")
@@ -152,13 +168,22 @@ def _slots(group: str, resources: Resources) -> int:
     """
     import ray
 
-    cluster = ray.cluster_resources()
     needed = {"CPU": resources.cpus_per_trial, "GPU": resources.gpus_per_trial}
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     for kind, count in needed.items():
-        if count > cluster.get(kind, 0):
+        most = max(node.get(kind, 0) for node in nodes)
+        if count > most:
             raise UserError(
-                f"{group}.{kind.lower()}s_per_trial = {count}: the Ray cluster has "
-                f"{cluster.get(kind, 0):g} {kind}s"
+                f"{group}.{kind.lower()}s_per_trial = {count}: a run needs them on one node, and "
+                f"no node of the Ray cluster has more than {most:g} {kind}s"
             )
-    fit = min(int(cluster[kind] / count) for kind, count in needed.items() if count)
+    fit = sum(
+        min(_places(node.get(kind, 0), count) for kind, count in needed.items() if count)
+        for node in nodes
+    )
     return min(fit, resources.max_concurrent or fit)
+
+
+def _places(there: float, needed: float) -> int:
+    """Runs for which a node has enough; parts of a GPU are parts of one and the same."""
+    return int(there) * int(1 / needed) if needed < 1 else int(there / needed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -83,7 +84,7 @@ def _against(runs: Mapping[int, float], baseline: Mapping[int, float]) -> Differ
     return paired_difference([runs[s] for s in both], [baseline[s] for s in both])
 
 
-def markdown(found: Sequence[Entry], heading: str) -> str:
+def markdown(found: Sequence[Entry], heading: str, baseline: str) -> str:
     """Two tables, a row a group: mean ± 95% interval; difference to the baseline and p-value.
 
     Args:
@@ -94,14 +95,14 @@ def markdown(found: Sequence[Entry], heading: str) -> str:
     at = {(entry.group, entry.measure): entry for entry in found}
     head = f"| {' | '.join([heading, *measures])} |\n{'|---' * (len(measures) + 1)}|"
     means = [
-        [group, *(_mean(at.get((group, measure))) for measure in measures)] for group in groups
+        [_with_count(group, found), *(_mean(at.get((group, measure))) for measure in measures)]
+        for group in groups
     ]
     compared = [group for group in groups if any(e.difference for e in found if e.group == group)]
     differences = [
         [group, *(_difference(at.get((group, measure))) for measure in measures)]
         for group in compared
     ]
-    (baseline, *_) = [group for group in groups if group not in compared] or groups
     parts = ["Mean ± half-width of the 95% t-interval over seeds.", "", head, *_rows(means)]
     if differences:
         parts += [
@@ -113,6 +114,12 @@ def markdown(found: Sequence[Entry], heading: str) -> str:
             *_rows(differences),
         ]
     return "\n".join(parts) + "\n"
+
+
+def _with_count(group: str, found: Sequence[Entry]) -> str:
+    """The group's name, with the number of its runs where not all groups have equally many."""
+    counts = {entry.group: entry.value.count for entry in found}
+    return group if len(set(counts.values())) == 1 else f"{group} (n = {counts[group]})"
 
 
 def _rows(cells: Sequence[Sequence[str]]) -> list[str]:
@@ -151,13 +158,14 @@ def write_tables(folder: Path, values: Values, baseline: str, heading: str) -> l
     Prints the main measures.
     """
     found = entries(values, baseline)
-    write_whole(folder / "table.md", markdown(found, heading))
-    print(f"\n{markdown(main_measures(found), heading)}")
+    write_whole(folder / "table.md", markdown(found, heading, baseline))
+    print(f"\n{markdown(main_measures(found), heading, baseline)}")
     flat = [_without_nan(_flat(entry)) for entry in found]
-    with (folder / "table.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(flat[0]))
-        writer.writeheader()
-        writer.writerows(flat)
+    csv_text = io.StringIO(newline="")
+    writer = csv.DictWriter(csv_text, list(flat[0]))
+    writer.writeheader()
+    writer.writerows(flat)
+    write_whole(folder / "table.csv", csv_text.getvalue())
     content = {"baseline": baseline, "table": flat, "runs": values}
     write_whole(folder / "results.json", json.dumps(_without_nan(content), indent=1))
     return found

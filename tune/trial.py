@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -17,17 +16,15 @@ from pathlib import Path
 
 from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus, prepare_corpus
-from afa_ray.errors import UserError
 from afa_ray.training.mlflow_run import MlflowRun, open_mlflow_run
-from afa_ray.training.run_folder import begin, require_same_settings, write_whole
+from afa_ray.training.run_folder import TRIAL, begin, require_same_settings, write_whole
 from afa_ray.training.session import Session, local_session, pick_device
 from afa_ray.training.tracking import epoch_records
 from afa_ray.training.worker import Job, Worker, prepare_process
 from tune.options import Resources
-from tune.runs import corpus_key, drop_checkpoints
+from tune.runs import ERROR, corpus_key, drop_checkpoints
 from tune.study import close
 
-TRIAL, ERROR = "trial.json", "error.txt"
 Report = Callable[[dict[str, float]], None]
 
 
@@ -46,7 +43,7 @@ def train_trial(
         report: is told each epoch's figures; it does not return when the trial is ended early.
     """
     folder = Path(settings.run.storage) / str(settings.run.name)
-    _discard_other_settings(settings, folder)
+    require_same_settings(settings, folder)
     begin(settings, folder)
     best = BestSoFar(report)
     for figures in epoch_records(folder):
@@ -90,14 +87,6 @@ def _reporting(session: Session, best: BestSoFar) -> Session:
             best.report(figures)
 
     return replace(session, save=save)
-
-
-def _discard_other_settings(settings: Settings, folder: Path) -> None:
-    """What a search that was killed had begun under this number and Tune now draws anew."""
-    try:
-        require_same_settings(settings, folder)
-    except UserError:
-        shutil.rmtree(folder)
 
 
 def end_trial(folder: Path, *, early: bool) -> bool:

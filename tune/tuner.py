@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray import tune as ray_tune
 from ray.tune import Callback
 from ray.tune.experiment import Trial
@@ -19,21 +20,20 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialSch
 from ray.tune.search import BasicVariantGenerator
 
 from afa_ray.config import Settings, override
-from afa_ray.data.corpus import Corpus
-from afa_ray.training.mlflow_run import MlflowRun, UnreachableError, open_mlflow_run
-from afa_ray.training.run_folder import CONFIG, read_settings
+from afa_ray.track import upload_child
+from afa_ray.training.mlflow_run import MlflowRun, UnreachableError
+from afa_ray.training.run_folder import CONFIG, TRIAL, read_settings
 from tune.options import Resources, SearchOptions
 from tune.progress import Progress
-from tune.space import Space, describe, for_tune
-from tune.study import Study
-from tune.trial import TRIAL, end_trial, train_trial
+from tune.space import Space, describe, draw, for_tune
+from tune.study import LOST_WORKERS, Study
+from tune.trial import end_trial, train_trial
 
 TUNE = {  # set before Tune starts; each can be overridden from outside
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # an interrupted search must not look like a complete one
 }
-LOST_WORKERS = 1  # times that a trial is continued after its process was lost
 METRIC, EPOCH = "score", "epoch"
 REDUCTION = 3  # asha: a third of the trials goes on at each rung
 
@@ -89,22 +89,24 @@ def run_trials(study: Study, options: SearchOptions, space: Space) -> list[str]:
                 failure_config=ray_tune.FailureConfig(max_failures=LOST_WORKERS),
             ),
         )
-        tuner.fit()
-    shutil.rmtree(state, ignore_errors=True)
+        try:
+            tuner.fit()
+        finally:  # Tune's own state has pickles in it
+            shutil.rmtree(state, ignore_errors=True)
     return follower.failures
 
 
 def _trial(
     values: dict[str, Any],
     base: Settings,
-    corpus: Corpus,
+    corpus: ray.ObjectRef,
     resources: Resources,
     parent: MlflowRun | None,
 ) -> None:
     """What Tune runs for each trial."""
     name = ray_tune.get_context().get_trial_name()
     settings = override(base, {**values, "run.name": name})
-    train_trial(settings, base, corpus, resources, parent, ray_tune.report)
+    train_trial(settings, base, ray.get(corpus), resources, parent, ray_tune.report)
 
 
 def _scheduler(options: SearchOptions, epochs: int) -> TrialScheduler:
@@ -127,7 +129,11 @@ def _algorithm(study: Study, options: SearchOptions, space: Space) -> Any:
     from ray.tune.search.optuna import OptunaSearch
 
     logging.getLogger("optuna").setLevel(logging.WARNING)
-    drawn = [_drawn(folder, space) for folder in _folders(study)]
+    there = {int(folder.name.rsplit("-")[-1]): folder for folder in _folders(study)}
+    drawn = [
+        _drawn(there[number], space) if number in there else draw(space, [seed, number])
+        for number in range(max(there, default=-1) + 1)  # some had no folder yet when it was killed
+    ]
     return OptunaSearch(points_to_evaluate=drawn or None, seed=seed + len(drawn))
 
 
@@ -144,7 +150,11 @@ class Follower(Callback):
     def on_trial_start(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        self._progress.started(self._folder(trial), describe(trial.config))
+        folder, about = self._folder(trial), describe(trial.config)
+        if (folder / TRIAL).exists():  # it only reports again
+            self._progress.found(folder, about)
+        else:
+            self._progress.started(folder, about)
 
     def on_trial_complete(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
@@ -164,10 +174,8 @@ class Follower(Callback):
 
     def _close_tracking(self, folder: Path) -> None:
         if self._study.mlflow is not None:
-            child = open_mlflow_run(self._study.settings, folder, self._study.mlflow)
-            with suppress(UnreachableError):
-                if child is not None:
-                    child.finish(folder, {}, 0)
+            with suppress(UnreachableError):  # the study uploads what is missing in the end
+                upload_child(folder, self._study.mlflow, say=lambda _: None)
 
     def _folder(self, trial: Trial) -> Path:
         return self._study.folder / "trials" / str(trial)
@@ -189,7 +197,8 @@ def ended_trials(study: Study, space: Space) -> list[EndedTrial]:
 
 
 def _folders(study: Study) -> list[Path]:
-    return sorted(path.parent for path in study.folder.glob(f"trials/*/{CONFIG}"))
+    folders = [path.parent for path in study.folder.glob(f"trials/*/{CONFIG}")]
+    return sorted(folders, key=lambda folder: int(folder.name.rsplit("-")[-1]))
 
 
 def _drawn(folder: Path, space: Space) -> dict[str, Any]:

@@ -46,7 +46,8 @@ def prepare_corpus(settings: Settings) -> Corpus:
     Raises:
         UserError: data that is missing or unusable.
     """
-    data, seed = settings.data, settings.train.seed
+    data = settings.data
+    seed = settings.train.seed if data.split_seed is None else data.split_seed
     raw = load_raw(
         data.name,
         data_dir=data.dir,
@@ -65,7 +66,10 @@ def prepare_corpus(settings: Settings) -> Corpus:
     vectors = None
     if settings.target.word2vec:
         vectors = word_vectors(
-            _without_special_tokens(splits[0]), len(tokenizer), settings.target.hidden_size, seed
+            _without_special_tokens(splits[0]),
+            len(tokenizer),
+            settings.target.hidden_size,
+            settings.train.seed,
         )
     return Corpus(
         name=raw.name,

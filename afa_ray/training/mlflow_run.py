@@ -99,10 +99,14 @@ class MlflowRun:
 
         Figures that it has already, because it was finished before, are not logged again.
         """
+        self.log_changed(figures, step)
+        self.close(folder)
+
+    def log_changed(self, figures: Mapping[str, float], step: int) -> None:
+        """Log those figures whose last value at the server is another."""
         with speaking_to(self.uri) as client:
             logged = client.get_run(self.run_id).data.metrics
         self.log_metrics({n: v for n, v in figures.items() if logged.get(n) != v}, step)
-        self.close(folder)
 
     def close(self, folder: Path, status: str = "FINISHED", ended: float | None = None) -> None:
         """Upload the folder's files and say how the run ended, and when (seconds since 1970)."""

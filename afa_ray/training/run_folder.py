@@ -14,6 +14,7 @@ from afa_ray.config import S, Settings, flatten, override, to_yaml
 from afa_ray.errors import UserError
 
 CONFIG, RESULT = "config.yaml", "result.json"
+TRIAL = "trial.json"  # there when a trial of a search has ended, which is not read on test
 FIGURES = "figures.json"  # of a study of many runs
 MAY_CHANGE = {  # when a run is resumed: where and how it runs, not what it learns from
     "data.dir",
@@ -112,8 +113,8 @@ def require_same_settings(
     Raises:
         UserError: other settings, or a folder that holds something else than a run.
     """
-    if not run.exists() or not any(run.iterdir()):
-        return
+    if not run.exists() or all(file.name.startswith(".") for file in run.iterdir()):
+        return  # at most what was being written when an earlier start was killed
     before = read_settings(run)
     faults = [
         f"{name} = {value}: run {run.name} was started with {before.get(name, 'another version')}; "

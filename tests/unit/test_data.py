@@ -1,9 +1,13 @@
 """Tokenizer, packing and batches."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from afa_ray.config import Settings, override
 from afa_ray.data.batches import contrast_partners, global_batches, worker_batches
+from afa_ray.data.corpus import prepare_corpus
 from afa_ray.data.packed import PackedTexts, pack
 from afa_ray.data.texts import Texts
 from afa_ray.data.tokenizer import special_ids, train_tokenizer
@@ -139,3 +143,18 @@ def test_partners_are_of_another_class() -> None:
         assert set(partners) <= set(batch)
     alone = contrast_partners(np.array([0, 1, 5]), labels, np.random.default_rng(0))
     assert (labels[alone] != 0).all()
+
+
+def test_the_split_may_have_a_seed_of_its_own(tmp_path: Path) -> None:
+    """Several runs of one setting can be tested on the same texts."""
+    rows = "".join(f"text number{i} and number{i % 7},{i % 2}\n" for i in range(60))
+    (tmp_path / "own.csv").write_text("text,label\n" + rows)
+    values = {"data.name": "own", "data.train_file": str(tmp_path / "own.csv"),
+              "target.word2vec": False}  # fmt: skip
+
+    def test_texts(seed: int, split_seed: int | None) -> list[int]:
+        seeds = {"train.seed": seed, "data.split_seed": split_seed}
+        return prepare_corpus(override(Settings(), values | seeds)).test.tokens.tolist()
+
+    assert test_texts(0, 5) == test_texts(1, 5) == test_texts(5, None)
+    assert test_texts(0, None) == test_texts(1, 0) != test_texts(1, None)

@@ -45,12 +45,16 @@ def test_refusals(tmp_path: Path) -> None:
     assert any("did you mean afa.lambda_adv" in fault for fault in faults)
     assert "method bad: afa.k = 0: must be at least 1" in faults
     plain_base = override(Settings(), {"afa.lambda_adv": 0.0})
+    (tmp_path / "own.yaml").write_text("afa: {lambda_adv: 1}")
+    assert parsed(f"plain,original={tmp_path / 'own.yaml'}", plain_base)[1] == []
     _, (fault,) = parsed("plain,contrast", plain_base)
     assert fault == "afa.lambda_adv = 0: method contrast needs a weight above 0"
 
 
 def test_a_name_must_be_a_folder_name() -> None:
-    _, faults = parsed("plain,../up=file.yaml")
-    assert "../up" in faults[0]
+    for name in ("../up", "a|b", "a b", "a(b)", ".x"):
+        _, faults = parsed(f"plain,{name}=file.yaml")
+        assert name in faults[0]
+        assert "must be of letters" in faults[0]
     _, faults = parsed("plain,plain")
     assert "plain is given twice" in faults[0]

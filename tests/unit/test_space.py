@@ -5,7 +5,7 @@ from ray.tune.search.variant_generator import generate_variants
 
 from afa_ray.config import Settings, complaints, override
 from tune.options import SearchOptions
-from tune.space import Choices, Range, Space, describe, for_tune, parse_space, parse_values
+from tune.space import Choices, Range, Space, describe, draw, for_tune, parse_space, parse_values
 
 
 def space_of(text: str) -> Space:
@@ -51,6 +51,10 @@ def test_choices_and_names_with_a_range_of_their_own() -> None:
         ("afa.lambda_adv=0:1:log", "must begin above 0"),
         ("afa.policy=topk,best", "must be one of topk, plackett-luce"),
         ("afa.policy=topk:plackett-luce", "is no range"),
+        ("afa.k=2,2", "a value is given twice"),
+        ("afa.k=1:3 afa.k=1:4", "afa.k is given twice"),
+        ("train.deletion_weight=0:1", "no setting that can be varied"),
+        ("train.epochs=2:5", "no setting that can be varied"),
         ("", "is empty"),
     ],
 )
@@ -58,6 +62,11 @@ def test_refusals(text: str, message: str) -> None:
     (fault,) = faults_of(text)
     assert fault.startswith("search.space")
     assert message in fault
+
+
+def test_every_whole_number_of_a_range_is_checked() -> None:
+    faults = faults_of("target.heads=1:4")  # 512 is no multiple of 3
+    assert [fault for fault in faults if "target.heads = 3" in fault] == faults != []
 
 
 def test_all_mistakes_at_once() -> None:
@@ -91,11 +100,20 @@ def test_values_of_one_setting() -> None:
     parse_values("afa.k", "1,1", Settings(), faults)
     parse_values("afa.k", "1,0", Settings(), faults)
     parse_values("run.name", "a,b", Settings(), faults)
+    parse_values("afa.k", "x,y", Settings(), faults)
     assert [fault.split(":")[0] for fault in faults] == [
         "sensitivity.values = 1,1", "sensitivity.values", "sensitivity.setting",
+        "sensitivity.values", "sensitivity.values",
     ]  # fmt: skip
 
 
 def test_description() -> None:
     drawn = {"afa.k": 3, "afa.epsilon": 0.12345, "afa.policy": "topk"}
     assert describe(drawn) == "k 3  epsilon 0.123  policy topk"
+
+
+def test_a_single_draw_is_of_plain_values_and_repeats() -> None:
+    space = space_of("afa.k=1:8 train.patience=1:9:log afa.lambda_adv=0.1:1:log afa.policy")
+    one = draw(space, [0, 3])
+    assert one == draw(space, [0, 3]) != draw(space, [0, 4])
+    assert [type(value) for value in one.values()] == [int, int, float, str]

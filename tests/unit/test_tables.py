@@ -56,7 +56,7 @@ def test_only_seeds_of_both_are_compared() -> None:
 
 
 def test_markdown() -> None:
-    text = markdown(entries(VALUES, "plain"), "method")
+    text = markdown(entries(VALUES, "plain"), "method", "plain")
     assert "| method | accuracy |" in text
     assert "| plain | 0.8200 ± 0.0497 |" in text  # 4.3027 · .02 / sqrt(3)
     assert "Difference to plain" in text
@@ -66,21 +66,34 @@ def test_markdown() -> None:
 
 def test_one_seed_has_no_interval() -> None:
     values = {name: {0: runs[0]} for name, runs in VALUES.items()}
-    text = markdown(entries(values, "plain"), "method")
+    text = markdown(entries(values, "plain"), "method", "plain")
     assert "| plain | 0.8000 |" in text
     assert "| good | +0.0100 |" in text
 
 
+def test_the_number_of_runs_is_said_where_it_differs() -> None:
+    values = {"plain": VALUES["plain"], "good": {0: {"accuracy": 0.9}, 1: {"accuracy": 0.92}}}
+    text = markdown(entries(values, "plain"), "method", "plain")
+    assert "| plain (n = 3) | 0.8200" in text
+    assert "| good (n = 2) | 0.9100" in text
+    assert "(n =" not in markdown(entries(VALUES, "plain"), "method", "plain")
+
+
+def test_the_baseline_is_the_one_that_was_named() -> None:
+    values = {"a": {0: {"accuracy": 0.7}}, "plain": VALUES["plain"], "good": VALUES["good"]}
+    assert "Difference to plain" in markdown(entries(values, "plain"), "method", "plain")
+
+
 def test_a_baseline_without_runs_leaves_the_means() -> None:
     assert all(e.difference is None for e in entries({"good": VALUES["good"]}, "plain"))
-    assert "| good |" in markdown(entries({"good": VALUES["good"]}, "plain"), "method")
+    assert "| good |" in markdown(entries({"good": VALUES["good"]}, "plain"), "method", "plain")
 
 
 def test_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     values = {name: {0: runs[0]} for name, runs in VALUES.items()}  # one seed: nan in Python
     found = write_tables(tmp_path, values, "plain", "method")
     assert "| good | 0.8100 |" in capsys.readouterr().out
-    assert (tmp_path / "table.md").read_text() == markdown(found, "method")
+    assert (tmp_path / "table.md").read_text() == markdown(found, "method", "plain")
     content = json.loads((tmp_path / "results.json").read_text(), parse_constant=pytest.fail)
     assert content["runs"]["good"]["0"] == {"accuracy": 0.81}
     with (tmp_path / "table.csv").open(newline="") as file:
@@ -95,7 +108,7 @@ def test_plots(tmp_path: Path) -> None:
               for name, runs in {**VALUES, "$odd_{": VALUES["good"]}.items()}  # fmt: skip
     found = main_measures(entries(values, "plain"))
     assert {e.measure for e in found} == {"accuracy", "macro F1", "normalised area"}
-    forest_plot(found, "$a_{ title", tmp_path / "forest.png")
+    forest_plot(found, "plain", "$a_{ title", tmp_path / "forest.png")
     sensitivity_plot(found, "afa.policy", "title", tmp_path / "names.png")
     numbers = main_measures(entries({"1": VALUES["plain"], "2.5": VALUES["good"]}, "1"))
     sensitivity_plot(numbers, "afa.k", "title", tmp_path / "numbers.png")
