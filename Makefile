@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+NARROW := --target.hidden_size 256 --discriminator.hidden_size 256
 DATA_SETS ?= reviews sms_spam sst2_sentences http_params sst2 ag_news imdb
 
 .PHONY: train test check results studies clean
@@ -34,7 +35,7 @@ studies: .venv/installed
 	for data in sms_spam sst2_sentences; do \
 	  common="--config afa_ray/configs/$$data.yaml --run.storage results"; \
 	  $(BIN)/python -m tune.compare $$common && \
-	  $(BIN)/python -m tune.sensitivity $$common --train.epochs 5 || exit 1; \
+	  $(BIN)/python -m tune.sensitivity $$common $(NARROW) || exit 1; \
 	done
 	$(BIN)/python -m tune.search --config afa_ray/configs/sms_spam.yaml --run.storage results
 	$(BIN)/python -m tune.search --config afa_ray/configs/sst2_sentences.yaml \

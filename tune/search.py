@@ -80,7 +80,7 @@ def search(settings: SearchSettings) -> int:
 def _require_optuna(settings: SearchSettings, faults: list[str]) -> None:
     if settings.search.algorithm == "optuna" and find_spec("optuna") is None:
         faults.append(
-            "search.algorithm = optuna: optuna is not installed; pip install 'afa_ray[optuna]', or "
+            "search.algorithm = optuna: optuna is not installed; pip install optuna, or "
             "leave the setting out"
         )
 

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -56,11 +57,11 @@ class Head:
 
     def process_named(self, part: str) -> psutil.Process:
         """The latest process of this node with those words in its command line, but for shells."""
-        found = [
-            process
-            for process in psutil.Process(self.process.pid).children(recursive=True)
-            if part in " ".join(process.cmdline()) and "bash" not in process.name()
-        ]
+        found = []
+        for process in psutil.Process(self.process.pid).children(recursive=True):
+            with suppress(psutil.Error):  # it has ended meanwhile
+                if part in " ".join(process.cmdline()) and "bash" not in process.name():
+                    found.append(process)
         return found[-1]
 
 
