@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import ray
 from ray import tune as ray_tune
 from ray.tune import Callback
 from ray.tune.experiment import Trial
@@ -20,6 +19,7 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialSch
 from ray.tune.search import BasicVariantGenerator
 
 from afa_ray.config import Settings, override
+from afa_ray.data.corpus import Corpus
 from afa_ray.track import upload_child
 from afa_ray.training.mlflow_run import MlflowRun, UnreachableError
 from afa_ray.training.run_folder import CONFIG, TRIAL, read_settings
@@ -58,6 +58,7 @@ def run_trials(study: Study, options: SearchOptions, space: Space) -> list[str]:
     """
     for name, value in TUNE.items():
         os.environ.setdefault(name, value)
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # what failed is said below
     train, state, numbers = study.settings.train, study.folder / ".tune", itertools.count()
     resources = {"CPU": options.cpus_per_trial, "GPU": options.gpus_per_trial}
     shutil.rmtree(state, ignore_errors=True)
@@ -99,14 +100,14 @@ def run_trials(study: Study, options: SearchOptions, space: Space) -> list[str]:
 def _trial(
     values: dict[str, Any],
     base: Settings,
-    corpus: ray.ObjectRef,
+    corpus: Corpus,
     resources: Resources,
     parent: MlflowRun | None,
 ) -> None:
     """What Tune runs for each trial."""
     name = ray_tune.get_context().get_trial_name()
     settings = override(base, {**values, "run.name": name})
-    train_trial(settings, base, ray.get(corpus), resources, parent, ray_tune.report)
+    train_trial(settings, base, corpus, resources, parent, ray_tune.report)
 
 
 def _scheduler(options: SearchOptions, epochs: int) -> TrialScheduler:
