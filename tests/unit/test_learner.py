@@ -153,7 +153,11 @@ def test_update_equals_the_textbook(
     figures, _ = averages(learner.sums, learner.metrics)
     assert expected["reward_spread"] > 1e-3
     for name, value in expected.items():
-        assert figures[f"train/{name}"] == pytest.approx(value.item(), rel=1e-4, abs=5e-6), name
+        # L_adv adds terms of about 6 with both signs, whose rounding differs between processors
+        tolerance = 5e-5 if name in ("loss", "loss_adv") else 5e-6
+        assert figures[f"train/{name}"] == pytest.approx(value.item(), rel=1e-4, abs=tolerance), (
+            name
+        )
     for player in ("target", "discriminator"):
         ours = dict(getattr(learner, player).named_parameters())
         theirs = dict(getattr(textbook, player).named_parameters())
