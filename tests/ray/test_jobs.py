@@ -214,9 +214,7 @@ def test_a_refused_search_fails_and_says_why(head: Head, tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_search_that_was_stopped_and_then_crashed_is_continued(
-    head: Head, tmp_path: Path
-) -> None:
+def test_a_search_that_was_stopped_is_continued(head: Head, tmp_path: Path) -> None:
     command = search_arguments(tmp_path)
     ended = partial(ended_trials, tmp_path / "sweep")
     with ThreadPoolExecutor() as pool:
@@ -224,12 +222,7 @@ def test_a_search_that_was_stopped_and_then_crashed_is_continued(
         wait_until(lambda: ended() >= 1)
         head.ray_job("stop", "sweep")
         assert submitted.result().returncode == 0
-        stopped_at = ended()
-        assert stopped_at < 5
-        submitted = pool.submit(head.submit, *command)
-        wait_until(lambda: ended() > stopped_at)
-        head.process_named("tune.search").kill()
-        assert submitted.result().returncode == 1
+    assert ended() < 5
     assert not (tmp_path / "sweep" / "best.yaml").exists()
     done = head.submit(*command)
     print(done.stdout)
