@@ -19,7 +19,13 @@ from afa_ray.errors import UserError
 from afa_ray.track import upload_run
 from afa_ray.training.finish import train_and_finish
 from afa_ray.training.mlflow_run import MlflowRun, UnreachableError, open_mlflow_run
-from afa_ray.training.run_folder import CONFIG, begin, read_result, require_same_settings
+from afa_ray.training.run_folder import (
+    CONFIG,
+    begin,
+    folder_of,
+    read_result,
+    require_same_settings,
+)
 from afa_ray.training.session import local_session, pick_device
 from afa_ray.training.worker import Job, prepare_process
 from tune.options import Resources
@@ -135,7 +141,7 @@ def train_run(
     Raises:
         UserError: its folder belongs to a run with other settings.
     """
-    folder = Path(settings.run.storage) / str(settings.run.name)
+    folder = folder_of(settings)
     require_same_settings(settings, folder)
     begin(settings, folder)
     mlflow = open_mlflow_run(settings, folder, parent) if parent else None

@@ -38,10 +38,8 @@ def vary(settings: SensitivitySettings) -> int:
     """
     options = settings.sensitivity
     faults: list[str] = []
-    setting, values = (
-        options.setting,
-        parse_values(options.setting, options.values, settings, faults),
-    )
+    setting = options.setting
+    values = parse_values(setting, options.values, settings, faults)
     if faults:
         raise UserError("\n".join(faults))
     name = setting.split(".")[1]

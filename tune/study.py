@@ -20,7 +20,7 @@ from afa_ray.training.run_folder import (
     CONFIG,
     FIGURES,
     MAY_CHANGE,
-    begin,
+    folder_of,
     placed,
     require_same_settings,
     require_writable,
@@ -29,7 +29,6 @@ from afa_ray.training.run_folder import (
 from tune.options import Resources, resources_of
 
 LOST_WORKERS = 1  # times that a run is continued after its process was lost
-RESOURCES = ("cpus_per_trial", "gpus_per_trial", "max_concurrent")
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        return Path(self.settings.run.storage) / str(self.settings.run.name)
+        return folder_of(self.settings)
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ def open_study(settings: Settings, may_change: Sequence[str] = ()) -> Iterator[S
     group, resources = resources_of(settings)
     settings, folder = placed(settings, f"{group}-{settings.data.name}")
     require_writable(folder)
-    own = (f"{group}.{name}" for name in (*RESOURCES, *may_change))
+    own = (f"{group}.{name}" for name in (*(f.name for f in fields(Resources)), *may_change))
     require_same_settings(settings, folder, {*MAY_CHANGE, *own})
     print(f"preparing {settings.data.name}", flush=True)
     corpus = prepare_corpus(settings)
@@ -115,8 +114,8 @@ def open_study(settings: Settings, may_change: Sequence[str] = ()) -> Iterator[S
         import ray
 
         slots = _slots(group, resources)
-        begin(settings, folder)
-        write_whole(folder / CONFIG, to_yaml(settings))  # as gone on with
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / CONFIG, to_yaml(settings))  # as the study goes on now
         mlflow = open_mlflow_run(settings, folder)
         try:
             yield Study(settings, folder, ray.put(corpus), mlflow, slots, dashboard)

@@ -17,7 +17,13 @@ from pathlib import Path
 from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus, prepare_corpus
 from afa_ray.training.mlflow_run import MlflowRun, open_mlflow_run
-from afa_ray.training.run_folder import TRIAL, begin, require_same_settings, write_whole
+from afa_ray.training.run_folder import (
+    TRIAL,
+    begin,
+    folder_of,
+    require_same_settings,
+    write_whole,
+)
 from afa_ray.training.session import Session, local_session, pick_device
 from afa_ray.training.tracking import epoch_records
 from afa_ray.training.worker import Job, Worker, prepare_process
@@ -42,7 +48,7 @@ def train_trial(
         settings: the trial's, with its folder; shared: those that `corpus` was prepared for.
         report: is told each epoch's figures; it does not return when the trial is ended early.
     """
-    folder = Path(settings.run.storage) / str(settings.run.name)
+    folder = folder_of(settings)
     require_same_settings(settings, folder)
     begin(settings, folder)
     best = BestSoFar(report)

@@ -130,7 +130,7 @@ def _algorithm(study: Study, options: SearchOptions, space: Space) -> Any:
     from ray.tune.search.optuna import OptunaSearch
 
     logging.getLogger("optuna").setLevel(logging.WARNING)
-    there = {int(folder.name.rsplit("-")[-1]): folder for folder in _folders(study)}
+    there = {_number(folder): folder for folder in _folders(study)}
     drawn = [
         _drawn(there[number], space) if number in there else draw(space, [seed, number])
         for number in range(max(there, default=-1) + 1)  # some had no folder yet when it was killed
@@ -199,9 +199,14 @@ def ended_trials(study: Study, space: Space) -> list[EndedTrial]:
 
 def _folders(study: Study) -> list[Path]:
     folders = [path.parent for path in study.folder.glob(f"trials/*/{CONFIG}")]
-    return sorted(folders, key=lambda folder: int(folder.name.rsplit("-")[-1]))
+    return sorted(folders, key=_number)
+
+
+def _number(folder: Path) -> int:
+    return int(folder.name.rsplit("-")[-1])
 
 
 def _drawn(folder: Path, space: Space) -> dict[str, Any]:
     """What a trial's settings have for the searched names."""
-    return {name: read_settings(folder)[name] for name in space}
+    settings = read_settings(folder)
+    return {name: settings[name] for name in space}

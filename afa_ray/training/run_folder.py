@@ -30,6 +30,11 @@ JOB_COPIES = "/runtime_resources/working_dir_files/"  # where Ray unpacks what a
 PARTS_OF_RESULT = {"test", "deletion_curve", "agreement", "validation", "training"}
 
 
+def folder_of(settings: Settings) -> Path:
+    """The folder of the run of these settings, which have been placed."""
+    return Path(settings.run.storage) / str(settings.run.name)
+
+
 def placed(settings: S, default_name: str) -> tuple[S, Path]:
     """The settings with the run's name filled in and all paths absolute, and the run's folder.
 
@@ -43,7 +48,8 @@ def placed(settings: S, default_name: str) -> tuple[S, Path]:
     }
     name, storage = settings.run.name or default_name, absolute_storage(settings.run.storage)
     run = {"run.name": name, "run.storage": storage}
-    return override(settings, paths | run), Path(storage) / name
+    settings = override(settings, paths | run)
+    return settings, folder_of(settings)
 
 
 def absolute_storage(storage: str) -> str:
