@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,7 @@ from typing import Any, Generic, Literal, get_args, get_origin, get_type_hints
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 
-from afa_ray.config import S, Settings, complaints, flatten, override, to_yaml
+from afa_ray.config import S, Settings, complaints, flatten, leaves, override, to_yaml
 from afa_ray.errors import UserError
 
 USAGE_ERROR = 2  # exit status
@@ -120,7 +121,7 @@ def read_config(file: str, faults: list[str]) -> Iterator[tuple[str, Any]]:
         faults.append(f"config = {file}: not valid YAML: {' '.join(str(error).split())}")
     else:
         if isinstance(content, dict):
-            yield from _leaves(content)
+            yield from leaves(content)
         else:
             faults.append(f"config = {file}: must hold settings such as 'afa: {{k: 3}}'")
 
@@ -177,14 +178,6 @@ def _read(parser: ArgumentParser, name: str, value: Any, settings: type[Settings
     return parser.parse_args([f"--{name}={text}"])[name]
 
 
-def _leaves(content: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in content.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
 def _unknown(name: str, value: Any, known: list[str]) -> str:
     """The complaint about an unknown setting, with the names that it may stand for."""
     last = {n.split(".")[-1]: n for n in known}
@@ -197,8 +190,9 @@ def _unknown(name: str, value: Any, known: list[str]) -> str:
 
 def _kind(name: str, settings: type[Settings]) -> Any:
     """The declared type of a setting."""
-    group, field = name.split(".")
-    return get_type_hints(type(getattr(settings(), group)))[field]
+    *groups, field = name.split(".")
+    group = functools.reduce(getattr, groups, settings())
+    return get_type_hints(type(group))[field]
 
 
 def _allowed(name: str, settings: type[Settings]) -> str:

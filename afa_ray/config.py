@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
 import yaml
+
+SINGLE_LAYER = "transformer"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,19 +42,43 @@ class DataSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LoraSettings:
+    """Low-rank adapters for a pretrained Target (pip install "afa_ray[lora]")."""
+
+    r: int = 0
+    """Rank; 0 trains all weights instead."""
+    alpha: float = 16.0
+    """The adapters' output is scaled by alpha / r."""
+    dropout: float = 0.0
+    """Dropout in front of the adapters."""
+    modules: str = "all-linear"
+    """Names of the layers to adapt, separated by commas, or all-linear."""
+    merge: bool = False
+    """Save the model with its adapters merged in, instead of the adapters."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TargetSettings:
     """The classifier whose attention is shaped."""
 
-    name: str = "transformer"
-    """transformer: one Transformer block."""
+    name: str = SINGLE_LAYER
+    """transformer: one Transformer block, from scratch; else a Hugging Face model, by its id on the
+    hub or by its folder."""
     hidden_size: int = 512
-    """Width d; a multiple of heads."""
+    """Width d of transformer; a multiple of heads."""
     heads: int = 4
-    """Attention heads."""
+    """Attention heads of transformer."""
     dropout: float = 0.3
-    """Dropout, also the Discriminator's."""
+    """Dropout of transformer and of the Discriminator; a pretrained model keeps its own."""
     word2vec: bool = True
-    """Initialise word embeddings with word2vec vectors of the training texts."""
+    """Initialise the words of transformer with word2vec vectors of the training texts."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Type of a pretrained model's weights; adapters stay in float32."""
+    lora: LoraSettings = field(default_factory=LoraSettings)
+
+    @property
+    def pretrained(self) -> bool:
+        return self.name != SINGLE_LAYER
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +101,9 @@ class AfaSettings:
     """The adversarial feedback."""
 
     k: int = 3
-    """Tokens masked in a sequence."""
+    """Units masked in a sequence: tokens, or words."""
+    unit: Literal["piece", "word"] = "piece"
+    """piece masks tokens; word masks whole words, by the sum of their pieces' attention."""
     epsilon: float = 0.2
     """Probability of masking k tokens at random instead of by attention."""
     lambda_adv: float = 0.5
@@ -100,8 +128,21 @@ class TrainSettings:
     """Most updates; 0 for no limit."""
     batch_size: int = 64
     """Texts in an update, over all workers together."""
+    accumulation_steps: int = 1
+    """Parts that each worker reads its share of an update in, to save memory; above 1 each text
+    is read a second time."""
+    gradient_checkpointing: bool = False
+    """Recompute a pretrained Target's activations instead of keeping them."""
+    shard: bool = False
+    """Spread a pretrained Target's weights over the workers (FSDP2): models larger than a GPU."""
     target_lr: float = 1e-4
     """Adam's learning rate for the Target."""
+    schedule: Literal["constant", "linear"] = "constant"
+    """linear lowers both learning rates to 0 at the last update of the last epoch."""
+    warmup_steps: int = 0
+    """Updates in which both learning rates rise from 0."""
+    max_grad_norm: float = 0.0
+    """Longest gradient of the Target; longer ones are scaled down; 0 for no limit."""
     discriminator_lr: float = 1e-4
     """Adam's learning rate for the Discriminator."""
     patience: int = 2
@@ -123,6 +164,8 @@ class TrainSettings:
     """Updates between checkpoints within an epoch; 0 saves at the end of each epoch only."""
     log_every: int = 50
     """Updates between progress lines."""
+    dry_run: bool = False
+    """Only count parameters, estimate memory, time three updates, and stop."""
 
     @property
     def workers(self) -> tuple[int, int]:
@@ -168,31 +211,49 @@ S = TypeVar("S", bound=Settings)
 
 
 def flatten(settings: Settings) -> dict[str, Any]:
-    """`{"afa.k": 3, …}`, in the order of the classes above."""
-    return {
-        f"{group}.{name}": value
-        for group, values in asdict(settings).items()
-        for name, value in values.items()
-    }
+    """`{"afa.k": 3, …, "target.lora.r": 0, …}`, in the order of the classes above."""
+    return dict(leaves(asdict(settings)))
+
+
+def leaves(nested: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted name, value) of everything in nested dictionaries."""
+    for name, value in nested.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
 
 
 def override(settings: S, values: Mapping[str, Any]) -> S:
     """Settings with the values of dotted names replaced: `override(settings, {"afa.k": 2})`."""
-    groups: dict[str, dict[str, Any]] = {}
-    for name, value in values.items():
-        group, field = name.split(".")
-        groups.setdefault(group, {})[field] = value
-    changed = {g: replace(getattr(settings, g), **fields) for g, fields in groups.items()}
+    changed = {
+        name: _replaced(getattr(settings, name), group) for name, group in _nest(values).items()
+    }
     return replace(settings, **changed)
+
+
+def _replaced(old: Any, new: Any) -> Any:
+    """`new`, or where it is a group of settings, `old` with these replaced."""
+    if not isinstance(new, dict):
+        return new
+    return replace(old, **{name: _replaced(getattr(old, name), x) for name, x in new.items()})
+
+
+def _nest(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The reverse of `leaves`."""
+    nested: dict[str, Any] = {}
+    for name, value in values.items():
+        *groups, last = name.split(".")
+        inner = nested
+        for group in groups:
+            inner = inner.setdefault(group, {})
+        inner[last] = value
+    return nested
 
 
 def to_yaml(settings: Settings) -> str:
     """Settings as YAML that `--config` takes."""
-    nested: dict[str, dict[str, Any]] = {}
-    for name, value in flatten(settings).items():
-        group, field = name.split(".")
-        nested.setdefault(group, {})[field] = value
-    return yaml.safe_dump(nested, sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump(asdict(settings), sort_keys=False, allow_unicode=True)
 
 
 LONGEST_NAME = 100
@@ -203,6 +264,7 @@ _AT_LEAST = {
     "data.vocab_size": 6,
     "target.hidden_size": 1,
     "target.heads": 1,
+    "target.lora.r": 0,
     "discriminator.hidden_size": 1,
     "discriminator.heads": 1,
     "afa.k": 1,
@@ -210,6 +272,8 @@ _AT_LEAST = {
     "train.epochs": 1,
     "train.max_steps": 0,
     "train.batch_size": 2,
+    "train.accumulation_steps": 1,
+    "train.warmup_steps": 0,
     "train.patience": 0,
     "train.max_failures": -1,
     "train.checkpoint_every": 0,
@@ -218,6 +282,9 @@ _AT_LEAST = {
 _IN_RANGE: dict[str, tuple[Callable[[float], bool], str]] = {
     "train.seed": (lambda x: 0 <= x < 2**32, "between 0 and 4294967295"),
     "target.dropout": (lambda x: 0 <= x < 1, "at least 0 and below 1"),
+    "target.lora.dropout": (lambda x: 0 <= x < 1, "at least 0 and below 1"),
+    "target.lora.alpha": (lambda x: 0 < x < float("inf"), "a finite number above 0"),
+    "train.max_grad_norm": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),
     "afa.epsilon": (lambda x: 0 <= x <= 1, "between 0 and 1"),
     "afa.lambda_adv": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),
     "train.deletion_weight": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),
@@ -250,8 +317,7 @@ def complaints(settings: Settings) -> list[str]:
             f"data.split_seed = {settings.data.split_seed}: must be between 0 and 4294967295"
         )
     found += _worker_complaints(settings.train)
-    if settings.target.name != "transformer":
-        found.append(f"target.name = {settings.target.name}: the only Target so far is transformer")
+    found += _pretrained_complaints(values) if not settings.target.pretrained else []
     for setting, name in (("data.name", settings.data.name), ("run.name", settings.run.name)):
         if name is not None and not FOLDER_NAME.fullmatch(name):
             found.append(
@@ -268,6 +334,29 @@ def _worker_complaints(train: TrainSettings) -> list[str]:
     least, most = train.workers
     if least > most:
         return [f"{given}: the range must begin with the smaller number"]
-    if train.batch_size < 2 * most:
-        return [f"train.batch_size = {train.batch_size}: must be at least twice {given}"]
+    parts = max(1, most) * max(1, train.accumulation_steps)
+    if train.batch_size < 2 * parts:
+        return [
+            f"train.batch_size = {train.batch_size}: must be at least twice train.num_workers "
+            f"times train.accumulation_steps = {2 * parts}"
+        ]
+    if train.shard and least < 2:
+        return [f"{given}: train.shard spreads the Target over workers: use at least 2"]
     return []
+
+
+PRETRAINED_ONLY = {  # setting: the value that leaves it off
+    "target.dtype": "float32",
+    "target.lora.r": 0,
+    "train.gradient_checkpointing": False,
+    "train.shard": False,
+}
+
+
+def _pretrained_complaints(values: Mapping[str, Any]) -> list[str]:
+    """What a single-layer Target has no use for."""
+    return [
+        f"{name} = {values[name]}: is for pretrained models; target.name is {SINGLE_LAYER}"
+        for name, off in PRETRAINED_ONLY.items()
+        if values[name] != off
+    ]

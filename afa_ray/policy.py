@@ -99,6 +99,19 @@ def log_prob_plackett_luce(row: Tensor, maskable: Tensor, choice: Choice, epsilo
     return torch.where(choice.valid.any(-1), mixture, 0.0)
 
 
+def unit_scores(row: Tensor, maskable: Tensor, units: Tensor) -> tuple[Tensor, Tensor]:
+    """Attention and maskability by unit: a word's score is the sum over its maskable pieces.
+
+    Args:
+        row: (B, L); maskable: (B, L) bool; units: (B, L) int64, the unit of each token, 0 … L - 1.
+
+    Returns:
+        (B, L) scores, differentiable in `row`, and (B, L) bool, both by unit.
+    """
+    scores = torch.zeros_like(row).scatter_add(1, units, row * maskable)
+    return scores, torch.zeros_like(units).scatter_add(1, units, maskable.long()) > 0
+
+
 def attention_entropy(row: Tensor) -> Tensor:
     """(B,) entropy of the attention row in nats, over all real tokens (padding has exactly 0)."""
     return torch.special.entr(row).sum(-1)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from envs.masking import MaskKind, apply_mask, keep_at_most, maskable_tokens
+from envs.masking import MaskKind, apply_mask, keep_at_most, maskable_tokens, masked_units
 from envs.reward import log_confusion
 
 Discriminator = Callable[..., Any]
@@ -19,11 +19,11 @@ Discriminator = Callable[..., Any]
 
 @dataclass(frozen=True)
 class MaskingGame:
-    """One sequence, at most k masked tokens, one reward.
+    """One sequence, at most k masked tokens (or units of several tokens), one reward.
 
     Attributes:
         discriminator: see `Discriminator`; it may return anything that `torch.as_tensor` takes.
-        k: how many tokens are masked at most, >= 1.
+        k: how many tokens, or units, are masked at most, >= 1.
         mask: `delete` or `token`.
         special_ids: ids never masked; padding and the mask token are always among them.
         pad_id: the padding id.
@@ -52,15 +52,26 @@ class MaskingGame:
         others = {self.pad_id} if self.mask_id is None else {self.pad_id, self.mask_id}
         return maskable_tokens(tokens, {*self.special_ids, *others})
 
-    def legal(self, masks: Tensor, maskable: Tensor, generator: torch.Generator | None) -> Tensor:
+    def legal(
+        self,
+        masks: Tensor,
+        maskable: Tensor,
+        generator: torch.Generator | None,
+        units: Tensor | None = None,
+    ) -> Tensor:
         """Ignore bits on unmaskable positions; of more than k that remain keep k at random.
 
         Args:
             masks: (..., L) bool; maskable: broadcastable against it.
+            units: the unit of each token (see `masked_units`), broadcastable too: then a bit masks
+                its whole unit, and k counts units.
         """
         masks = masks & maskable
         keys = torch.rand(masks.shape, device=masks.device, generator=generator)
-        return keep_at_most(masks, self.k, keys)
+        if units is None:
+            return keep_at_most(masks, self.k, keys)
+        kept = keep_at_most(masked_units(masks, units), self.k, keys)
+        return kept.gather(-1, units.expand_as(kept)) & maskable
 
     def mask_out(self, tokens: Tensor, masks: Tensor) -> Tensor:
         """(..., L) ids of Mask(X, S); the two broadcast against each other."""
@@ -89,6 +100,28 @@ class MaskingGame:
         return copies, log_confusion(logits.float()).view(masks.shape[:2])
 
 
+def pad_units(
+    units: Sequence[Sequence[int]] | None, sequences: Sequence[Sequence[int]]
+) -> np.ndarray:
+    """(N, L) int64: the unit of each token of `sequences`; by default each token is one.
+
+    Raises:
+        ValueError: not one unit a token, or a number that is none.
+    """
+    if units is None:
+        units = [range(len(sequence)) for sequence in sequences]
+    lengths = [(len(u), len(s)) for u, s in zip(units, sequences, strict=True)]
+    if any(given != tokens for given, tokens in lengths):
+        raise ValueError(f"units of lengths {[n for n, _ in lengths]}: give one for each token")
+    padded = pad_sequences(units, 0)
+    if padded.max(initial=0) >= padded.shape[1]:
+        raise ValueError(
+            f"unit {padded.max()}: number the units of a sequence from 0 to at most "
+            f"{padded.shape[1] - 1}"
+        )
+    return padded
+
+
 def pad_sequences(sequences: Sequence[Sequence[int]], pad_id: int) -> np.ndarray:
     """(N, L) int64: the sequences padded on the right to the longest (at least 1).
 
@@ -102,5 +135,5 @@ def pad_sequences(sequences: Sequence[Sequence[int]], pad_id: int) -> np.ndarray
     for row, sequence in zip(padded, sequences, strict=True):
         row[: len(sequence)] = np.asarray(sequence, dtype=np.int64)
     if padded.min() < 0:
-        raise ValueError(f"token id {padded.min()} in sequences: ids must be at least 0")
+        raise ValueError(f"token id {padded.min()} in sequences: numbers must be at least 0")
     return padded

@@ -64,6 +64,19 @@ def apply_mask(
     return replace_tokens(tokens, masks, mask_id)
 
 
+def masked_units(masks: Tensor, units: Tensor) -> Tensor:
+    """Which units, such as words of several tokens, have a masked token.
+
+    Args:
+        masks: (..., L) bool; units: (..., L) int64, the unit of each token, 0 … L - 1.
+
+    Returns:
+        (..., L) bool, by unit; `.gather(-1, units)` says it of each token.
+    """
+    masks, units = torch.broadcast_tensors(masks, units)
+    return torch.zeros_like(units).scatter_add(-1, units, masks.long()) > 0
+
+
 def keep_at_most(masks: Tensor, k: int, keys: Tensor) -> Tensor:
     """Keep k masked positions of each sequence, those of largest `keys`; fewer stay as they are.
 

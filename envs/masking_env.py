@@ -1,7 +1,8 @@
 """The masking choice as Gymnasium environments.
 
 An episode is one sequence: the agent chooses tokens to mask, the Discriminator looks at the masked
-sequence, and its log-confusion (E6) is the reward. `MaskingEnv` takes the whole set at once,
+sequence, and its log-confusion (E6) is the reward. With `units`, the words that the tokens are
+pieces of, whole words are masked. `MaskingEnv` takes the whole set at once,
 `SequentialMaskingEnv` one token a step, `MaskingVectorEnv` a batch of sequences as tensors on the
 training device; `MaskingGame` holds the rules of all three.
 """
@@ -19,8 +20,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
-from envs.dynamics import Discriminator, MaskingGame, pad_sequences
-from envs.masking import MaskKind
+from envs.dynamics import Discriminator, MaskingGame, pad_sequences, pad_units
+from envs.masking import MaskKind, masked_units
 
 Observation = dict[str, Any]
 
@@ -54,9 +55,11 @@ class _SingleEnv(gymnasium.Env[Observation, Any]):
         special_ids: Sequence[int] = (),
         pad_id: int = 0,
         mask_id: int | None = None,
+        units: Sequence[Sequence[int]] | None = None,
     ) -> None:
         self.game = MaskingGame(discriminator, k, mask, tuple(special_ids), pad_id, mask_id)
         self._padded = pad_sequences(sequences, pad_id)
+        self._all_units = pad_units(units, sequences)
         self.length = self._padded.shape[1]
         self.observation_space = observation_space(
             self.length, _largest_id(self._padded, self.game)
@@ -74,6 +77,7 @@ class _SingleEnv(gymnasium.Env[Observation, Any]):
             raise ValueError(f"index = {index}: must be 0 to {len(self._padded) - 1}")
         self._tokens = torch.from_numpy(self._padded[index : index + 1])  # (1, L)
         self._maskable = self.game.maskable(self._tokens)
+        self._units = torch.from_numpy(self._all_units[index : index + 1])  # (1, L)
         return self._observe(self._tokens, self._maskable), {}
 
     def _observe(self, tokens: Tensor, maskable: Tensor) -> Observation:
@@ -108,7 +112,7 @@ class MaskingEnv(_SingleEnv):
                 f"action of shape {tuple(chosen.shape[1:])}: must hold {self.length} bits"
             )
         generator = torch.Generator().manual_seed(int(self.np_random.integers(2**63)))
-        return self._finish(self.game.legal(chosen, self._maskable, generator))
+        return self._finish(self.game.legal(chosen, self._maskable, generator, self._units))
 
 
 class SequentialMaskingEnv(_SingleEnv):
@@ -117,7 +121,8 @@ class SequentialMaskingEnv(_SingleEnv):
     Positions are those of the original sequence throughout; a picked position is no longer
     `maskable`, and `info["action_mask"]` says (int8) what may be picked next. A pick that the mask
     forbids masks nothing and still spends the pick. The episode ends after min(k, number of
-    maskable tokens) picks, or after one where nothing can be masked.
+    maskable tokens) picks, or after one where nothing can be masked. With `units` a pick masks the
+    token's whole unit.
     """
 
     def __init__(self, **arguments: Any) -> None:
@@ -129,14 +134,15 @@ class SequentialMaskingEnv(_SingleEnv):
     ) -> tuple[Observation, dict[str, Any]]:
         observation, info = super().reset(seed=seed, options=options)
         self._picked = torch.zeros_like(self._maskable)
-        self._picks_left = min(self.game.k, int(self._maskable.sum()))
+        self._picks_left = min(self.game.k, int(masked_units(self._maskable, self._units).sum()))
         return observation, info | {"action_mask": observation["maskable"].copy()}
 
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         pick = int(action)
         if not 0 <= pick < self.length:
             raise ValueError(f"action = {pick}: must be 0 to {self.length - 1}")
-        self._picked[0, pick] |= self._maskable[0, pick]
+        if self._maskable[0, pick]:
+            self._picked |= self._maskable & (self._units == self._units[0, pick])
         self._picks_left -= 1
         if self._picks_left <= 0:
             observation, reward, terminated, truncated, info = self._finish(self._picked)
@@ -152,7 +158,8 @@ class MaskingVectorEnv(VectorEnv[dict[str, Tensor], Tensor, Tensor]):
 
     `reset(options={"sequences": ids})` plays the padded batch `ids` (B, L) itself, without a copy;
     `options["condition"]` (B,) is handed on to the Discriminator (the class, in pairing
-    `contrast`). Without options each of `num_envs` sub-environments draws one of `sequences`.
+    `contrast`), and with `options["units"]` (B, L) whole units are masked. Without options each
+    of `num_envs` sub-environments draws one of `sequences`.
 
     `step(masks)` takes (B, L), or (B, M, L) for M masks of each sequence in one call; rewards are
     (B,) or (B, M). Every step ends its episodes; the next observation is that of the next ones
@@ -188,6 +195,7 @@ class MaskingVectorEnv(VectorEnv[dict[str, Tensor], Tensor, Tensor]):
         self._corpus = torch.from_numpy(padded).to(self.device)
         self._given = False
         self._condition: tuple[Tensor, ...] = ()
+        self._units: Tensor | None = None
         self._set_spaces(padded.shape[1])
 
     def _set_spaces(self, length: int) -> None:
@@ -205,6 +213,7 @@ class MaskingVectorEnv(VectorEnv[dict[str, Tensor], Tensor, Tensor]):
         options = options or {}
         self._given = "sequences" in options
         self._condition = (options["condition"],) if "condition" in options else ()
+        self._units = options["units"][:, None] if "units" in options else None  # (B, 1, L)
         if self._given:
             self._play(torch.as_tensor(options["sequences"], device=self.device))
         else:
@@ -235,7 +244,7 @@ class MaskingVectorEnv(VectorEnv[dict[str, Tensor], Tensor, Tensor]):
                 f"B, L = {tuple(self._tokens.shape)}"
             )
         masks = masks.reshape(batch, -1, length)  # (B, M, L)
-        masks = self.game.legal(masks, self._maskable[:, None], self.generator)
+        masks = self.game.legal(masks, self._maskable[:, None], self.generator, self._units)
         masked, rewards = self.game.play(self._tokens, masks, *self._condition)
         shape = (batch, *copied)
         info = {

@@ -16,7 +16,8 @@ from afa_ray.data.corpus import Corpus
 from afa_ray.data.packed import pack
 from afa_ray.data.texts import Texts
 from afa_ray.data.tokenizer import special_ids, train_tokenizer
-from afa_ray.training.learner import Learner, build_players
+from afa_ray.training.learner import Learner
+from afa_ray.training.players import build_players
 
 
 @pytest.fixture(scope="session")
@@ -85,7 +86,7 @@ def small_corpus() -> Corpus:
     texts = [small_texts(n, seed) for seed, n in enumerate((150, 40, 60))]
     tokenizer = train_tokenizer(texts[0].texts, 100, 64)
     train, validation, test = (pack(part, tokenizer, 64) for part in texts)
-    return Corpus("small", ["bad", "good"], tokenizer, train, validation, test, None, ())
+    return Corpus("small", ["bad", "good"], tokenizer, train, validation, test, None, (), 64)
 
 
 @pytest.fixture
@@ -94,12 +95,7 @@ def make_learner(small_corpus: Corpus) -> Callable[..., Learner]:
 
     def make(settings: Settings, discriminator: Any = None) -> Learner:
         tokenizer = small_corpus.tokenizer
-        target, built = build_players(
-            settings,
-            label_names=small_corpus.label_names,
-            vocab_size=len(tokenizer),
-            vectors=None,
-        )
+        target, built, _ = build_players(settings, small_corpus)
         return Learner(
             settings,
             target,

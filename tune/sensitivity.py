@@ -42,7 +42,7 @@ def vary(settings: SensitivitySettings) -> int:
     values = parse_values(setting, options.values, settings, faults)
     if faults:
         raise UserError("\n".join(faults))
-    name = setting.split(".")[1]
+    name = setting.split(".")[-1]
 
     def plot(found: list[Entry]) -> None:
         sensitivity_plot(found, setting, study.title, study.folder / "sensitivity.png")

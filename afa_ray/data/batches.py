@@ -19,6 +19,7 @@ class Batch:
     Attributes:
         tokens: (B, L) int64, padded; labels: (B,) int64.
         examples: (B,) int64 numbers in the corpus.
+        units: (B, L) int64 words of the tokens, where words are masked whole; else None.
         partners: (B, L') int64: for each text an untouched one of another class from the same
             global batch (pairing `contrast`), or None.
         weight: B * workers / (size of the global batch): a worker's mean losses times this,
@@ -30,6 +31,31 @@ class Batch:
     examples: np.ndarray
     partners: np.ndarray | None
     weight: float
+    units: np.ndarray | None = None
+
+    def parts(self, count: int) -> list[Batch]:
+        """The batch in `count` parts, equal in size to within one, each with its part of `weight`.
+
+        Losses are means, so that the parts' losses times their weights add up to the whole's.
+        """
+        if count == 1:
+            return [self]
+        texts = len(self.labels)
+
+        def take(array: np.ndarray | None, part: np.ndarray) -> np.ndarray | None:
+            return None if array is None else array[part]
+
+        return [
+            Batch(
+                tokens=self.tokens[part],
+                labels=self.labels[part],
+                examples=self.examples[part],
+                partners=take(self.partners, part),
+                weight=self.weight * len(part) / texts,
+                units=take(self.units, part),
+            )
+            for part in np.array_split(np.arange(texts), count)
+        ]
 
 
 def batch_count(texts: int, batch_size: int) -> int:
@@ -88,6 +114,7 @@ def worker_batches(
     workers: int = 1,
     contrast: bool = False,
     skip: int = 0,
+    pad_id: int = 0,
 ) -> Iterator[Batch]:
     """One worker's shares of the epoch's global batches, from number `skip` on.
 
@@ -100,9 +127,11 @@ def worker_batches(
         partners = None
         if contrast:
             random = np.random.default_rng([seed, epoch, number])
-            partners = texts.padded(contrast_partners(batch, texts.labels, random)[rank::workers])
+            numbers = contrast_partners(batch, texts.labels, random)[rank::workers]
+            partners = texts.padded(numbers, pad_id)
         yield Batch(
-            tokens=texts.padded(share),
+            tokens=texts.padded(share, pad_id),
+            units=texts.padded_units(share),
             labels=texts.labels[share],
             examples=share,
             partners=partners,

@@ -12,8 +12,9 @@ from afa_ray.data.packed import PackedTexts, pack
 from afa_ray.data.sources import load_raw
 from afa_ray.data.splits import stratified_split
 from afa_ray.data.texts import RawCorpus, Texts
-from afa_ray.data.tokenizer import train_tokenizer
+from afa_ray.data.tokenizer import load_tokenizer, splits_words, train_tokenizer
 from afa_ray.errors import UserError
+from afa_ray.models.loading import longest_text, read_config
 from afa_ray.models.word2vec import word_vectors
 
 VALIDATION_SHARE = 0.1
@@ -23,8 +24,8 @@ VALIDATION_SHARE = 0.1
 class Corpus:
     """A tokenised data set.
 
-    `vectors` are the (V, d) initial word embeddings, or None where they are random. `notes` tell
-    the user what was done to the data.
+    `vectors` are the (V, d) initial word embeddings, or None where they are random or pretrained.
+    `notes` tell the user what was done to the data. `max_length` is the longest sequence in tokens.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Corpus:
     test: PackedTexts
     vectors: np.ndarray | None
     notes: tuple[str, ...]
+    max_length: int
 
 
 def prepare_corpus(settings: Settings) -> Corpus:
@@ -61,10 +63,11 @@ def prepare_corpus(settings: Settings) -> Corpus:
     )
     _require_learnable(raw, settings)
     train, validation = _with_validation(raw, seed)
-    tokenizer = train_tokenizer(train.texts, data.vocab_size, data.max_length)
-    splits = [pack(part, tokenizer, data.max_length) for part in (train, validation, raw.test)]
+    tokenizer, max_length = _tokenizer(settings, train)
+    units = settings.afa.unit == "word"
+    splits = [pack(part, tokenizer, max_length, units) for part in (train, validation, raw.test)]
     vectors = None
-    if settings.target.word2vec:
+    if settings.target.word2vec and not settings.target.pretrained:
         vectors = word_vectors(
             _without_special_tokens(splits[0]),
             len(tokenizer),
@@ -79,8 +82,24 @@ def prepare_corpus(settings: Settings) -> Corpus:
         validation=splits[1],
         test=splits[2],
         vectors=vectors,
-        notes=(*raw.notes, *_truncation_notes(splits, data.max_length)),
+        max_length=max_length,
+        notes=(*raw.notes, *_truncation_notes(splits, max_length, data.max_length)),
     )
+
+
+def _tokenizer(settings: Settings, train: Texts) -> tuple[PreTrainedTokenizerFast, int]:
+    """The Target's tokenizer, and the longest sequence in tokens."""
+    data, name = settings.data, settings.target.name
+    if not settings.target.pretrained:
+        return train_tokenizer(train.texts, data.vocab_size, data.max_length), data.max_length
+    tokenizer = load_tokenizer(name)
+    if settings.afa.mask == "token" and tokenizer.mask_token is None:
+        raise UserError(f"afa.mask = token: the tokenizer of {name} has no mask token; use delete")
+    if settings.afa.unit == "word" and not splits_words(tokenizer):
+        raise UserError(f"afa.unit = word: the tokenizer of {name} does not tell words; use piece")
+    most = longest_text(read_config(name)) or data.max_length
+    tokenizer.model_max_length = min(data.max_length, tokenizer.model_max_length, most)
+    return tokenizer, tokenizer.model_max_length
 
 
 def _require_learnable(raw: RawCorpus, settings: Settings) -> None:
@@ -90,10 +109,11 @@ def _require_learnable(raw: RawCorpus, settings: Settings) -> None:
             f"the training texts of {raw.name} have one class only ({', '.join(classes)}): "
             "a classifier needs at least two"
         )
-    if len(raw.train) < 2 * max(1, settings.train.workers[1]):
+    if len(raw.train) < 2 * max(1, settings.train.workers[1]) * settings.train.accumulation_steps:
         raise UserError(
-            f"{raw.name} has {len(raw.train)} training texts: too few for "
-            f"train.num_workers = {settings.train.num_workers}"
+            f"{raw.name} has {len(raw.train)} training texts: too few for train.num_workers = "
+            f"{settings.train.num_workers} and train.accumulation_steps = "
+            f"{settings.train.accumulation_steps}"
         )
     for part, texts in (("validation", raw.validation), ("test", raw.test)):
         if texts is not None and not len(texts):
@@ -111,7 +131,8 @@ def _without_special_tokens(packed: PackedTexts) -> list[np.ndarray]:
     return [part[1:-1] for part in np.split(packed.tokens, packed.offsets[1:-1])]
 
 
-def _truncation_notes(splits: list[PackedTexts], max_length: int) -> list[str]:
+def _truncation_notes(splits: list[PackedTexts], max_length: int, wanted: int) -> list[str]:
+    limit = f"data.max_length = {wanted}" if max_length == wanted else f"the model's {max_length}"
     counts = dict(zip(("train", "validation", "test"), splits, strict=True))
     cut = [f"{p.truncated:,} of {len(p):,} {name}" for name, p in counts.items() if p.truncated]
-    return [f"texts cut to data.max_length = {max_length} tokens: {', '.join(cut)}"] if cut else []
+    return [f"texts cut to {limit} tokens: {', '.join(cut)}"] if cut else []

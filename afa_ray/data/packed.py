@@ -3,9 +3,11 @@ by array indexing."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from tokenizers import Encoding
 from transformers import PreTrainedTokenizerFast
 
 from afa_ray.data.texts import Texts
@@ -18,9 +20,11 @@ class PackedTexts:
     """One tokenised split of N texts and T tokens in all.
 
     Attributes:
-        tokens: (T,) int32, `[SOS]` and `[EOS]` included; offsets: (N + 1,) int64 into it.
+        tokens: (T,) int32, special tokens included; offsets: (N + 1,) int64 into it.
         labels: (N,) int64.
         marks: (T,) uint8, 1 on tokens of marked words; None where the corpus marks none.
+        units: (T,) int32, the number within its text of the word that a token is a piece of (0 at
+            special tokens); None where masks need no words.
         truncated: how many texts were cut to the maximum length.
     """
 
@@ -29,6 +33,7 @@ class PackedTexts:
     labels: np.ndarray
     marks: np.ndarray | None
     truncated: int
+    units: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -47,6 +52,10 @@ class PackedTexts:
         assert self.marks is not None
         return self._gather(self.marks, examples, 0)
 
+    def padded_units(self, examples: np.ndarray) -> np.ndarray | None:
+        """(n, L) int64 words of the given texts' tokens, 0 at padding; None where none are kept."""
+        return None if self.units is None else self._gather(self.units, examples, 0)
+
     def _gather(self, flat: np.ndarray, examples: np.ndarray, fill: int) -> np.ndarray:
         start = self.offsets[examples]
         length = self.offsets[examples + 1] - start
@@ -57,43 +66,85 @@ class PackedTexts:
         )
 
 
-def pack(texts: Texts, tokenizer: PreTrainedTokenizerFast, max_length: int) -> PackedTexts:
-    """Tokenise a split once. Longer texts keep their first `max_length` - 1 tokens and `[EOS]`."""
-    rows: list[np.ndarray] = []
-    marks: list[np.ndarray] | None = None if texts.marks is None else []
+def pack(
+    texts: Texts, tokenizer: PreTrainedTokenizerFast, max_length: int, units: bool = False
+) -> PackedTexts:
+    """Tokenise a split once.
+
+    Longer texts are cut behind; the special tokens that the tokenizer puts at the end stay there.
+
+    Args:
+        units: keep which word each token is a piece of.
+    """
+    tail = _special_tokens_at_the_end(tokenizer)
+    columns: dict[str, list[np.ndarray]] = {"tokens": [], "marks": [], "units": []}
     truncated = 0
+    for start in range(0, len(texts), CHUNK):
+        part = texts.take(range(start, min(start + CHUNK, len(texts))))
+        for encoding, marks in _encode(part, tokenizer, units):
+            truncated += len(encoding) > max_length
+            columns["tokens"].append(_cut(encoding.ids, max_length, tail))
+            if marks is not None:
+                columns["marks"].append(_cut(marks, max_length, tail))
+            if units:
+                words = [0 if word is None else word for word in encoding.word_ids]
+                columns["units"].append(_cut(words, max_length, tail))
+    lengths = [len(row) for row in columns["tokens"]]
+    return PackedTexts(
+        tokens=_flat(columns["tokens"], np.int32),
+        offsets=np.cumsum([0, *lengths], dtype=np.int64),
+        labels=np.array(texts.labels, dtype=np.int64),
+        marks=None if texts.marks is None else _flat(columns["marks"], np.uint8),
+        truncated=truncated,
+        units=_flat(columns["units"], np.int32) if units else None,
+    )
+
+
+def _encode(
+    texts: Texts, tokenizer: PreTrainedTokenizerFast, units: bool
+) -> Iterator[tuple[Encoding, list[int] | None]]:
+    """Each text's encoding, and the marks of its tokens where the texts have any."""
     backend = tokenizer.backend_tokenizer
     backend.no_truncation()
     backend.no_padding()
     backend.encode_special_tokens = True
-    for start in range(0, len(texts), CHUNK):
-        part = slice(start, start + CHUNK)
-        if texts.words is None or texts.marks is None or marks is None:
-            encodings = backend.encode_batch_fast(texts.texts[part])
-        else:
-            encodings = backend.encode_batch(texts.words[part], is_pretokenized=True)
-            marks += [
-                _token_marks(encoding.word_ids, word_marks, max_length)
-                for encoding, word_marks in zip(encodings, texts.marks[part], strict=True)
-            ]
-        for encoding in encodings:
-            ids = np.array(encoding.ids, dtype=np.int32)
-            if len(ids) > max_length:
-                truncated += 1
-                ids = np.concatenate([ids[: max_length - 1], ids[-1:]])
-            rows.append(ids)
-    return PackedTexts(
-        tokens=np.concatenate(rows) if rows else np.zeros(0, np.int32),
-        offsets=np.cumsum([0, *map(len, rows)], dtype=np.int64),
-        labels=np.array(texts.labels, dtype=np.int64),
-        marks=None if marks is None else np.concatenate(marks),
-        truncated=truncated,
-    )
+    if texts.words is None or texts.marks is None:
+        encode = backend.encode_batch if units else backend.encode_batch_fast
+        yield from ((encoding, None) for encoding in encode(texts.texts))
+        return
+    joined = [" ".join(words) for words in texts.words]
+    for encoding, words, marks in zip(
+        backend.encode_batch(joined), texts.words, texts.marks, strict=True
+    ):
+        yield encoding, _token_marks(encoding, words, marks)
 
 
-def _token_marks(word_ids: list[int | None], word_marks: list[int], max_length: int) -> np.ndarray:
-    """(L,) uint8: each token takes the mark of its word; special tokens take 0."""
-    marks = [0 if word is None else word_marks[word] for word in word_ids]
-    if len(marks) > max_length:
-        marks = [*marks[: max_length - 1], 0]
-    return np.array(marks, dtype=np.uint8)
+def _token_marks(encoding: Encoding, words: list[str], marks: list[int]) -> list[int]:
+    """Each token takes the mark of the word that its last character is in; special tokens take 0.
+
+    The words stand in the encoded text with one space between them.
+    """
+    ends = np.cumsum([len(word) + 1 for word in words])  # each word and the space behind it
+    found = np.searchsorted(ends, [end for _, end in encoding.offsets], side="left")
+    return [
+        0 if special or start == end else marks[word]
+        for word, special, (start, end) in zip(
+            found, encoding.special_tokens_mask, encoding.offsets, strict=True
+        )
+    ]
+
+
+def _special_tokens_at_the_end(tokenizer: PreTrainedTokenizerFast) -> int:
+    mask = tokenizer.backend_tokenizer.encode("a").special_tokens_mask
+    return len(mask) - max((i + 1 for i, special in enumerate(mask) if not special), default=0)
+
+
+def _cut(row: Sequence[int], length: int, tail: int) -> np.ndarray:
+    """At most `length` values: the first ones, and the last `tail`."""
+    if len(row) > length:
+        row = [*row[: length - tail], *row[len(row) - tail :]]
+    return np.array(row, dtype=np.int32)
+
+
+def _flat(rows: list[np.ndarray], kind: type[np.generic]) -> np.ndarray:
+    return np.concatenate(rows).astype(kind) if rows else np.zeros(0, kind)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -29,7 +30,7 @@ class Texts:
     def __len__(self) -> int:
         return len(self.texts)
 
-    def take(self, indices: list[int]) -> Texts:
+    def take(self, indices: Sequence[int]) -> Texts:
         """The rows `indices`, in that order."""
 
         return Texts(

@@ -1,4 +1,4 @@
-"""The word-level tokenizer: lower-cased words and punctuation marks, `[SOS] … [EOS]`."""
+"""Tokenizers: a word-level one of our own, `[SOS] word … [EOS]`, or that of a pretrained model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 from tokenizers.processors import TemplateProcessing
 from tokenizers.trainers import WordLevelTrainer
-from transformers import PreTrainedTokenizerFast
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+from afa_ray.errors import UserError
 
 PAD, UNK, SOS, EOS, MASK = SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[SOS]", "[EOS]", "[MASK]"]
 MIN_FREQUENCY = 2  # rarer words stand in the training texts as [UNK], which so learns a vector
@@ -52,6 +54,54 @@ def train_tokenizer(
     )
 
 
+def load_tokenizer(name: str) -> PreTrainedTokenizerFast:
+    """The tokenizer of a model on the hub or in a folder, with a padding token.
+
+    One without (most causal models) pads with its end-of-text token, or with another special token
+    if it ends every text with that one.
+
+    Raises:
+        UserError: there is none that gives pieces with their places in the text.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+    except (OSError, ValueError, ImportError) as error:
+        raise UserError(f"target.name = {name}: no tokenizer: {_first_line(error)}") from error
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
+        raise UserError(
+            f"target.name = {name}: its tokenizer, {type(tokenizer).__name__}, has no fast version "
+            "(tokenizer.json), which masks of whole pieces need"
+        )
+    if tokenizer.pad_token is None:
+        in_every_text = set(tokenizer("a").input_ids)
+        free = [
+            token
+            for token in (tokenizer.eos_token, tokenizer.unk_token, tokenizer.bos_token)
+            if token is not None and tokenizer.convert_tokens_to_ids(token) not in in_every_text
+        ]
+        if not free:
+            raise UserError(f"target.name = {name}: its tokenizer has no token to pad with")
+        tokenizer.pad_token = free[0]
+    return tokenizer
+
+
 def special_ids(tokenizer: PreTrainedTokenizerFast) -> tuple[int, ...]:
-    """Ids that are never masked. `[UNK]` is not one: an unknown word is a word of the text."""
-    return tuple(i for i in tokenizer.all_special_ids if i != tokenizer.unk_token_id)
+    """Ids that are never masked. An unknown word is a word of the text and may be, unless its token
+    serves another purpose, too."""
+    others = {
+        token
+        for name, token in tokenizer.special_tokens_map.items()
+        if name != "unk_token" and isinstance(token, str)
+    }
+    unknown = None if tokenizer.unk_token in others else tokenizer.unk_token_id
+    return tuple(i for i in tokenizer.all_special_ids if i != unknown)
+
+
+def splits_words(tokenizer: PreTrainedTokenizerFast) -> bool:
+    """Whether the tokenizer says which word a piece belongs to."""
+    words = tokenizer.backend_tokenizer.encode("one two", add_special_tokens=False).word_ids
+    return len(set(words)) > 1 and None not in words
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]

@@ -7,12 +7,12 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from afa_ray.data.packed import PackedTexts
 from afa_ray.evaluation.prediction import batches_on_device, read
-from afa_ray.models import Target
+from afa_ray.models import AnyTarget
 from envs import maskable_tokens
 
 
 def agreement_with_marks(
-    target: Target, texts: PackedTexts, special_ids: tuple[int, ...]
+    target: AnyTarget, texts: PackedTexts, special_ids: tuple[int, ...]
 ) -> dict[str, float | int | None]:
     """AUROC and average precision of attention as a score for "is marked", means over texts.
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from afa_ray.data.packed import PackedTexts
 from afa_ray.evaluation.prediction import batches_on_device, read
-from afa_ray.models import Target
+from afa_ray.models import AnyTarget
 from afa_ray.noise import uniform
 from envs import delete_tokens, maskable_tokens
 
@@ -57,7 +57,7 @@ class DeletionCurve:
 
 
 def deletion_curve(
-    target: Target,
+    target: AnyTarget,
     texts: PackedTexts,
     special_ids: tuple[int, ...],
     seed: int,

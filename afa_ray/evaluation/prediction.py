@@ -10,21 +10,19 @@ from torch import Tensor
 
 from afa_ray.data.batches import evaluation_batches
 from afa_ray.data.packed import PackedTexts
-from afa_ray.models import Target
-
-BATCH_SIZE = 256
+from afa_ray.models import AnyTarget
 
 
 def batches_on_device(
-    texts: PackedTexts, target: Target, rank: int = 0, workers: int = 1
+    texts: PackedTexts, target: AnyTarget, rank: int = 0, workers: int = 1
 ) -> Iterator[tuple[np.ndarray, Tensor]]:
     """(example numbers (n,), tokens (n, L)) of this worker's share, on the Target's device."""
-    for examples in evaluation_batches(texts, BATCH_SIZE)[rank::workers]:
+    for examples in evaluation_batches(texts, target.evaluation_batch)[rank::workers]:
         tokens = texts.padded(examples, target.config.pad_token_id)
         yield examples, torch.from_numpy(tokens).to(target.device)
 
 
-def read(target: Target, tokens: Tensor) -> tuple[Tensor, Tensor]:
+def read(target: AnyTarget, tokens: Tensor) -> tuple[Tensor, Tensor]:
     """Predicted classes (n,) and attention rows (n, L) in eval mode, without gradient."""
     target.eval()
     with torch.inference_mode():
@@ -32,7 +30,7 @@ def read(target: Target, tokens: Tensor) -> tuple[Tensor, Tensor]:
     return output.logits.argmax(-1), output.attention_row
 
 
-def predict(target: Target, texts: PackedTexts, rank: int = 0, workers: int = 1) -> Tensor:
+def predict(target: AnyTarget, texts: PackedTexts, rank: int = 0, workers: int = 1) -> Tensor:
     """(N,) int64 predicted classes, on the Target's device; 0 at other workers' shares."""
     predictions = torch.zeros(len(texts), dtype=torch.int64, device=target.device)
     for examples, tokens in batches_on_device(texts, target, rank, workers):

@@ -9,9 +9,19 @@ from transformers import (
 )
 
 from afa_ray.models.discriminator import Discriminator, DiscriminatorConfig
+from afa_ray.models.pretrained import PretrainedTarget
 from afa_ray.models.target import Target, TargetConfig
 
-__all__ = ["Discriminator", "DiscriminatorConfig", "Target", "TargetConfig"]
+__all__ = [
+    "AnyTarget",
+    "Discriminator",
+    "DiscriminatorConfig",
+    "PretrainedTarget",
+    "Target",
+    "TargetConfig",
+]
+
+AnyTarget = Target | PretrainedTarget
 
 AutoConfig.register(TargetConfig.model_type, TargetConfig)
 AutoModelForSequenceClassification.register(TargetConfig, Target)

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
 
-from afa_ray.models.single_query import make_layer, padding_mask, quieten, single_query
+from afa_ray.models.single_query import (
+    Dense,
+    Projected,
+    make_layer,
+    padding_mask,
+    quieten,
+    single_query,
+)
 
 Readout = Literal["last", "mean"]
 
@@ -17,7 +25,9 @@ class DiscriminatorConfig(PretrainedConfig):
 
     `num_classes` is the number of classes it is conditioned on (pairing `contrast`), or 0 for none
     (pairing `original`). `readout`: `last` reads the last real token in the absorbed form, `mean`
-    runs the full layer and averages over the real tokens.
+    runs the full layer and averages over the real tokens. `embedding_size`: 0 for word embeddings
+    of its own, else the width of a pretrained Target's, which it then reads frozen and projected:
+    its cost does not grow with their number.
     """
 
     model_type = "afa-discriminator"
@@ -31,6 +41,7 @@ class DiscriminatorConfig(PretrainedConfig):
         max_position_embeddings: int = 512,
         readout: Readout = "last",
         num_classes: int = 0,
+        embedding_size: int = 0,
         pad_token_id: int = 0,
         initializer_range: float = 0.02,
         **kwargs: Any,
@@ -42,6 +53,7 @@ class DiscriminatorConfig(PretrainedConfig):
         self.max_position_embeddings = max_position_embeddings
         self.readout = readout
         self.num_classes = num_classes
+        self.embedding_size = embedding_size
         self.initializer_range = initializer_range
         self.pad_token_id = pad_token_id
         super().__init__(**kwargs)
@@ -52,6 +64,8 @@ class Discriminator(PreTrainedModel):
 
     The paper's text once calls D the probability of masking; its Algorithm 1, its loss and its idea
     of confusion only agree with "untouched", and Algorithm 1 is followed here.
+
+    One that reads a Target's embeddings is saved without them: give them back with `embed_with`.
     """
 
     config_class = DiscriminatorConfig
@@ -59,7 +73,11 @@ class Discriminator(PreTrainedModel):
 
     def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__(config)
-        self.words = nn.Embedding(config.vocab_size, config.hidden_size)
+        if config.embedding_size:
+            self.project = nn.Linear(config.embedding_size, config.hidden_size, bias=False)
+        else:
+            self.words = nn.Embedding(config.vocab_size, config.hidden_size)
+        self._frozen: Tensor | None = None  # no buffer: neither saved nor sent between workers
         self.positions = nn.Embedding(config.max_position_embeddings, config.hidden_size)
         if config.num_classes:
             self.classes = nn.Embedding(config.num_classes, config.hidden_size)
@@ -72,12 +90,16 @@ class Discriminator(PreTrainedModel):
         if module is self.positions:
             quieten(module, self.config.initializer_range)
 
-    def get_input_embeddings(self) -> nn.Module:
-        return self.words
+    def embed_with(self, words: Tensor) -> None:
+        """Read these word embeddings, (V, embedding_size), which are never trained here."""
+        assert words.shape[1] == self.config.embedding_size
+        self._frozen = words.detach()
 
-    def set_input_embeddings(self, value: nn.Module) -> None:
-        assert isinstance(value, nn.Embedding)
-        self.words = value
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        """Move to another device or type, with the embeddings that are read."""
+        if self._frozen is not None:
+            self._frozen = fn(self._frozen)
+        return super()._apply(fn, recurse)
 
     def forward(self, input_ids: Tensor, classes: Tensor | None = None) -> Tensor:
         """(N,) logits of "untouched".
@@ -87,14 +109,24 @@ class Discriminator(PreTrainedModel):
             classes: (N,) int64, the class of the masked sequence; needed where `num_classes` > 0.
         """
         lengths = (input_ids != self.config.pad_token_id).sum(-1).clamp_min(1)
-        x = self.words(input_ids).add_(self.positions.weight[: input_ids.shape[1]])
-        if self.config.num_classes:
-            assert classes is not None, "this Discriminator is conditioned on the class"
-            x = x + self.classes(classes)[:, None]
+        inputs = self._embed(input_ids, classes)
         if self.config.readout == "last":
-            hidden, _ = single_query(self.layer, x, lengths)
+            hidden, _ = single_query(self.layer, inputs, lengths)
         else:
             padding = padding_mask(lengths, input_ids.shape[1])
-            hidden = self.layer(x, src_key_padding_mask=padding)
+            hidden = self.layer(inputs.x, src_key_padding_mask=padding)
             hidden = hidden.masked_fill(padding[..., None], 0).sum(1) / lengths[:, None]
         return self.judge(hidden).squeeze(-1)
+
+    def _embed(self, input_ids: Tensor, classes: Tensor | None) -> Dense | Projected:
+        positions = self.positions.weight[: input_ids.shape[1]]
+        offset = None
+        if self.config.num_classes:
+            assert classes is not None, "this Discriminator is conditioned on the class"
+            offset = self.classes(classes)
+        if self.config.embedding_size:
+            assert self._frozen is not None, "give the Target's embeddings: embed_with(words)"
+            words = F.embedding(input_ids, self._frozen).to(self.project.weight.dtype)
+            return Projected(words, self.project.weight, positions, offset)
+        x = self.words(input_ids).add_(positions)
+        return Dense(x if offset is None else x + offset[:, None])

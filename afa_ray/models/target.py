@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from afa_ray.models.single_query import make_layer, quieten, single_query
+from afa_ray.models.single_query import Dense, make_layer, quieten, single_query
 
 
 class TargetConfig(PretrainedConfig):
@@ -63,6 +63,7 @@ class Target(PreTrainedModel):
 
     config_class = TargetConfig
     base_model_prefix = "target"
+    evaluation_batch = 256  # texts
 
     def __init__(self, config: TargetConfig) -> None:
         super().__init__(config)
@@ -116,7 +117,7 @@ class Target(PreTrainedModel):
         longest = self.config.max_position_embeddings
         input_ids, lengths = truncate(input_ids, lengths, longest)
         x = self.words(input_ids).add_(self.positions.weight[: input_ids.shape[1]])
-        hidden, rows = single_query(self.layer, x, lengths)
+        hidden, rows = single_query(self.layer, Dense(x), lengths)
         logits = self.classifier(self.dropout(hidden))
         output = TargetOutput(
             loss=None if labels is None else F.cross_entropy(logits, labels),

@@ -70,9 +70,9 @@ def save_checkpoint(
         sums: `Learner.sums` since the last logged figures, added up over workers.
         best: the best Target's weights.
     """
-    save_file(_contiguous(learner.target), folder / "target.safetensors")
+    save_file(trained_weights(learner.target), folder / "target.safetensors")
     if learner.discriminator is not None:
-        save_file(_contiguous(learner.discriminator), folder / "discriminator.safetensors")
+        save_file(trained_weights(learner.discriminator), folder / "discriminator.safetensors")
     save_file(best, folder / "best.safetensors")
     moments = {
         f"{player}/{name}/{key}": value
@@ -97,9 +97,9 @@ def load_checkpoint(
 
     The figures since the last logged ones, those of all workers, go to rank 0.
     """
-    learner.target.load_state_dict(load_file(folder / "target.safetensors"))
+    load_trained(learner.target, load_file(folder / "target.safetensors"))
     if learner.discriminator is not None:
-        learner.discriminator.load_state_dict(load_file(folder / "discriminator.safetensors"))
+        load_trained(learner.discriminator, load_file(folder / "discriminator.safetensors"))
     tensors = load_file(folder / "optimizers.safetensors")
     if rank == 0:
         learner.sums.copy_(tensors["sums"])
@@ -137,13 +137,22 @@ def _is_complete(folder: Path) -> bool:
         return False
 
 
-def weights_on_cpu(module: nn.Module) -> dict[str, Tensor]:
-    """A copy of a module's weights that further training does not change."""
-    return {name: value.detach().cpu().clone() for name, value in module.state_dict().items()}
+def trained_weights(module: nn.Module) -> dict[str, Tensor]:
+    """A copy on the CPU of all weights that are trained; the others are as they were loaded."""
+    return {
+        name: parameter.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, parameter in module.named_parameters()
+        if parameter.requires_grad
+    }
 
 
-def _contiguous(module: nn.Module) -> dict[str, Tensor]:
-    return {name: value.contiguous() for name, value in module.state_dict().items()}
+@torch.no_grad()
+def load_trained(module: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Put `trained_weights` back."""
+    parameters = {n: p for n, p in module.named_parameters() if p.requires_grad}
+    assert parameters.keys() == weights.keys()
+    for name, parameter in parameters.items():
+        parameter.copy_(weights[name])
 
 
 def _adam_states(

@@ -16,6 +16,7 @@ from afa_ray.evaluation.classification import classification_metrics
 from afa_ray.evaluation.deletion import deletion_curve
 from afa_ray.evaluation.plots import plot_deletion_curve
 from afa_ray.evaluation.prediction import predict
+from afa_ray.models import PretrainedTarget
 from afa_ray.training.checkpoint import versions
 from afa_ray.training.learner import Learner
 from afa_ray.training.model_card import model_card
@@ -88,7 +89,10 @@ def save_models(job: Job, learner: Learner, result: dict[str, Any]) -> None:
     """`model/` with tokenizer and card, and `discriminator/`, in the Hugging Face format."""
     transformers_logging.disable_progress_bar()
     folder = _empty(job.run / ".model")
-    learner.target.save_pretrained(folder)
+    if isinstance(learner.target, PretrainedTarget):
+        learner.target.save_pretrained(folder, merge=job.settings.target.lora.merge)
+    else:
+        learner.target.save_pretrained(folder)
     job.corpus.tokenizer.save_pretrained(folder)
     (folder / "README.md").write_text(model_card(result), encoding="utf-8")
     _replace(folder, job.run / "model")

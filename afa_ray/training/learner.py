@@ -11,6 +11,7 @@ Simplified against the paper: the Discriminator's update uses the first of the M
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,9 +22,11 @@ from torch import Tensor, nn
 from afa_ray.config import Settings
 from afa_ray.data.batches import Batch
 from afa_ray.losses import adversarial_loss, discriminator_loss, target_loss
-from afa_ray.models import Discriminator, DiscriminatorConfig, Target, TargetConfig
+from afa_ray.models import AnyTarget, Discriminator
+from afa_ray.models.target import TargetOutput
 from afa_ray.noise import uniform
-from afa_ray.policy import Choice, attention_entropy, log_prob, select
+from afa_ray.policy import Choice, attention_entropy, log_prob, select, unit_scores
+from afa_ray.training.schedule import learning_rate_factor
 from envs import MaskingVectorEnv, group_advantage
 
 PLAIN_METRICS = ("loss", "loss_cls", "accuracy", "attention_entropy")
@@ -48,33 +51,56 @@ class Rollout(NamedTuple):
     rewards: Tensor
 
 
+class Part(NamedTuple):
+    """A batch, or the part of one that fits into memory, on the device; see `Batch`."""
+
+    number: int
+    tokens: Tensor
+    labels: Tensor
+    examples: Tensor
+    partners: Tensor | None
+    units: Tensor | None
+    weight: float
+
+
+class Play(NamedTuple):
+    """What the Discriminator was shown of a part: which tokens may be masked (B, L), which were."""
+
+    maskable: Tensor
+    choice: Choice
+    masks: Tensor
+    figures: dict[str, Tensor]
+
+
 class Learner:
     """Target, Discriminator, their optimisers and the environment between them.
 
     Args:
         settings: `afa`, `discriminator.pairing` and `train` are used here.
         target, discriminator: on `device`; `discriminator` is None for plain training.
-        special_ids: ids never masked; pad_id and mask_id: of the tokenizer.
+        special_ids: ids never masked; pad_id and mask_id: of the tokenizer (mask_id may be None).
         wrap: applied to each module for its own update (DistributedDataParallel); by default none.
         rank: this worker's number, for its dropout noise.
+        total_steps: updates of the whole run, for `train.schedule`.
     """
 
     def __init__(
         self,
         settings: Settings,
-        target: Target,
+        target: AnyTarget,
         discriminator: Discriminator | None,
         *,
         special_ids: tuple[int, ...],
         pad_id: int,
-        mask_id: int,
+        mask_id: int | None,
         device: torch.device,
         wrap: Wrap = lambda module: module,
         rank: int = 0,
+        total_steps: int = 0,
     ) -> None:
         self.afa, self.train = settings.afa, settings.train
         self.contrast = settings.discriminator.pairing == "contrast"
-        self.device, self.rank = device, rank
+        self.device, self.rank, self.total_steps = device, rank, total_steps
         self.pad_id = pad_id
         self.target, self._wrapped_target = target, wrap(target)
         self.target_optimizer = _adam(target, self.train.target_lr)
@@ -103,86 +129,144 @@ class Learner:
         return both
 
     def update(self, batch: Batch, step: int) -> None:
-        """One Discriminator update, then one Target update; the figures are added to `sums`."""
-        torch.manual_seed(hash((self.train.seed, step, self.rank)) % 2**63)  # dropout
-        tokens, labels, examples = (
-            torch.from_numpy(x).to(self.device, non_blocking=True)
-            for x in (batch.tokens, batch.labels, batch.examples)
+        """One Discriminator update, then one Target update; the figures are added to `sums`.
+
+        In several parts, the Target reads every part twice: for the masks that the Discriminator
+        learns from, and, once that has learned from all of them, for its own gradient.
+        """
+        self._set_learning_rates(step)
+        parts = [self._part(n, b) for n, b in enumerate(batch.parts(self.train.accumulation_steps))]
+        output = self._read(parts[0], step) if len(parts) == 1 else None
+        plays = self._update_discriminator(parts, output, step)
+        self.target_optimizer.zero_grad(set_to_none=True)
+        for part, play in zip(parts, plays, strict=True):
+            with _synchronising(self._wrapped_target, part is parts[-1]):
+                self._descend(part, play, output or self._read(part, step))
+        if self.train.max_grad_norm:
+            nn.utils.clip_grad_norm_(_trainable(self.target), self.train.max_grad_norm)
+        self.target_optimizer.step()
+
+    def _set_learning_rates(self, step: int) -> None:
+        factor = learning_rate_factor(
+            step, self.total_steps, self.train.schedule, self.train.warmup_steps
         )
+        rates = {"target": self.train.target_lr, "discriminator": self.train.discriminator_lr}
+        for player, optimizer in self.optimizers.items():
+            for group in optimizer.param_groups:
+                group["lr"] = rates[player] * factor
+
+    def _part(self, number: int, batch: Batch) -> Part:
+        def send(array: np.ndarray) -> Tensor:
+            return torch.from_numpy(array).to(self.device, non_blocking=True)
+
+        return Part(
+            number,
+            send(batch.tokens),
+            send(batch.labels),
+            send(batch.examples),
+            None if batch.partners is None else send(batch.partners),
+            None if batch.units is None else send(batch.units),
+            batch.weight,
+        )
+
+    def _read(self, part: Part, step: int, *, choosing: bool = False) -> TargetOutput:
+        """The Target's output with dropout, which is the same whenever a part is read again."""
+        noise = (self.train.seed, step, self.rank, *([part.number] if part.number else []))
+        torch.manual_seed(hash(noise) % 2**63)
         self.target.train()
-        with self._autocast():
-            output = self._wrapped_target(tokens, attention_mask=tokens != self.pad_id)
-        logits, row = output.logits.float(), output.attention_row.float()
-        adversarial = torch.zeros((), device=self.device)
-        figures: dict[str, Tensor] = {}
-        if self.discriminator is not None:
-            adversarial, figures = self._feedback(batch, tokens, labels, examples, row, step)
-        loss = target_loss(logits, labels, adversarial, self.afa.lambda_adv)
-        _descend(self.target_optimizer, loss * batch.weight)
-        with torch.no_grad():
-            figures |= {
-                "loss": loss,
-                "loss_cls": F.cross_entropy(logits, labels),
-                "accuracy": (logits.argmax(-1) == labels).float().mean(),
-                "attention_entropy": attention_entropy(row).mean(),
-            }
-            self._count(figures, len(tokens), (tokens != self.pad_id).sum())
-
-    def _feedback(
-        self,
-        batch: Batch,
-        tokens: Tensor,
-        labels: Tensor,
-        examples: Tensor,
-        row: Tensor,
-        step: int,
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Play the batch: L_adv, with gradient in `row`, and the game's figures."""
-        condition = {"condition": labels} if self.contrast else {}
-        observation, _ = self.env.reset(options={"sequences": tokens, **condition})
-        maskable = observation["maskable"].bool()
-        choice = self._choose(row, maskable, examples, step)
-        loss_d, accuracy = self._update_discriminator(batch, tokens, labels, choice)
-
-        assert self.discriminator is not None
-        self.discriminator.eval()
-        with self._autocast():
-            _, rewards, *_ = self.env.step(choice.masks)  # (B, M)
-        advantages = group_advantage(rewards, self.afa.normalize_advantage)
-        log_probs = log_prob(row, maskable, choice, self.afa.epsilon, self.afa.policy)
-        adversarial = adversarial_loss(advantages, log_probs)
-        self.rollout = Rollout(tokens, row.detach(), choice.masks, rewards)
-        return adversarial, {
-            "loss_adv": adversarial.detach(),
-            "loss_d": loss_d,
-            "d_accuracy": accuracy,
-            "reward_mean": rewards.mean(),
-            "reward_spread": rewards.std(-1, correction=0).mean(),
-        }
-
-    def _choose(self, row: Tensor, maskable: Tensor, examples: Tensor, step: int) -> Choice:
-        afa = self.afa
-        noise = uniform(self.train.seed, step, examples, afa.num_masks, 1 + row.shape[1])
-        return select(row, maskable, noise, afa.k, afa.epsilon, afa.policy)
+        module = self.target if choosing else self._wrapped_target
+        with self._autocast(), torch.set_grad_enabled(not choosing):
+            return module(part.tokens, attention_mask=part.tokens != self.pad_id)
 
     def _update_discriminator(
-        self, batch: Batch, tokens: Tensor, labels: Tensor, choice: Choice
-    ) -> tuple[Tensor, Tensor]:
-        """(E5) on the first mask of each sequence: loss and accuracy."""
+        self, parts: list[Part], output: TargetOutput | None, step: int
+    ) -> list[Play | None]:
+        """(E5) One step on the first mask of each sequence; what was played, part by part."""
+        if self.discriminator is None:
+            return [None] * len(parts)
+        self.discriminator_optimizer.zero_grad(set_to_none=True)
+        plays: list[Play | None] = []
+        for part in parts:
+            row = (output or self._read(part, step, choosing=True)).attention_row
+            assert row is not None
+            maskable = self.env.game.maskable(part.tokens)
+            choice, masks = self._choose(row.detach().float(), maskable, part, step)
+            with _synchronising(self._wrapped_discriminator, part is parts[-1]):
+                figures = self._judge(part, masks[:, 0])
+            plays.append(Play(maskable, choice, masks, figures))
+        self.discriminator_optimizer.step()
+        return plays
+
+    def _choose(
+        self, row: Tensor, maskable: Tensor, part: Part, step: int
+    ) -> tuple[Choice, Tensor]:
+        """(E3) The choice, of tokens or of words, and its masks (B, M, L) over tokens."""
+        afa = self.afa
+        noise = uniform(self.train.seed, step, part.examples, afa.num_masks, 1 + row.shape[1])
+        scores, eligible = _by_unit(row, maskable, part.units)
+        choice = select(scores, eligible, noise, afa.k, afa.epsilon, afa.policy)
+        if part.units is None:
+            return choice, choice.masks
+        units = part.units[:, None].expand_as(choice.masks)
+        return choice, choice.masks.gather(-1, units) & maskable[:, None]
+
+    def _judge(self, part: Part, mask: Tensor) -> dict[str, Tensor]:
+        """The Discriminator's gradient on a part: (B, L) masked tokens against untouched ones."""
         assert self.discriminator is not None
-        masked = self.env.game.mask_out(tokens, choice.masks[:, 0])
-        untouched = tokens
-        if batch.partners is not None:
-            untouched = torch.from_numpy(batch.partners).to(self.device, non_blocking=True)
+        masked = self.env.game.mask_out(part.tokens, mask)
+        untouched = part.tokens if part.partners is None else part.partners
         both = stack_padded(untouched, masked, self.pad_id)
         self.discriminator.train()
         with self._autocast():
-            condition = (labels.repeat(2),) if self.contrast else ()
+            condition = (part.labels.repeat(2),) if self.contrast else ()
             untouched_logits, masked_logits = self._wrapped_discriminator(both, *condition).chunk(2)
             loss = discriminator_loss(untouched_logits.float(), masked_logits.float())
-        _descend(self.discriminator_optimizer, loss * batch.weight)
+        (loss * part.weight).backward()
         right = (untouched_logits > 0).float() + (masked_logits <= 0).float()
-        return loss.detach(), right.mean() / 2
+        return {"loss_d": loss.detach(), "d_accuracy": right.mean() / 2}
+
+    def _descend(self, part: Part, play: Play | None, output: TargetOutput) -> None:
+        """(E8) The Target's gradient on a part, and the part's figures."""
+        assert output.logits is not None
+        assert output.attention_row is not None
+        logits, row = output.logits.float(), output.attention_row.float()
+        adversarial = torch.zeros((), device=self.device)
+        figures: dict[str, Tensor] = {}
+        if play is not None:
+            adversarial, figures = self._feedback(part, play, row)
+        loss = target_loss(logits, part.labels, adversarial, self.afa.lambda_adv)
+        (loss * part.weight).backward()
+        with torch.no_grad():
+            figures |= {
+                "loss": loss,
+                "loss_cls": F.cross_entropy(logits, part.labels),
+                "accuracy": (logits.argmax(-1) == part.labels).float().mean(),
+                "attention_entropy": attention_entropy(row).mean(),
+            }
+            self._count(figures, len(part.tokens), (part.tokens != self.pad_id).sum())
+
+    def _feedback(self, part: Part, play: Play, row: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """(E6-E8) L_adv of the masks, with gradient in `row`, and the game's figures."""
+        options = {"sequences": part.tokens}
+        if self.contrast:
+            options["condition"] = part.labels
+        if part.units is not None:
+            options["units"] = part.units
+        self.env.reset(options=options)
+        assert self.discriminator is not None
+        self.discriminator.eval()
+        with self._autocast():
+            _, rewards, *_ = self.env.step(play.masks)  # (B, M)
+        advantages = group_advantage(rewards, self.afa.normalize_advantage)
+        scores, eligible = _by_unit(row, play.maskable, part.units)
+        log_probs = log_prob(scores, eligible, play.choice, self.afa.epsilon, self.afa.policy)
+        adversarial = adversarial_loss(advantages, log_probs)
+        self.rollout = Rollout(part.tokens, row.detach(), play.masks, rewards)
+        return adversarial, play.figures | {
+            "loss_adv": adversarial.detach(),
+            "reward_mean": rewards.mean(),
+            "reward_spread": rewards.std(-1, correction=0).mean(),
+        }
 
     def _autocast(self) -> torch.autocast:
         bf16 = self.device.type == "cuda" and torch.cuda.is_bf16_supported()
@@ -208,53 +292,18 @@ def stack_padded(first: Tensor, second: Tensor, pad_id: int) -> Tensor:
     return torch.cat([F.pad(x, (0, length - x.shape[1]), value=pad_id) for x in (first, second)])
 
 
+def _by_unit(row: Tensor, maskable: Tensor, units: Tensor | None) -> tuple[Tensor, Tensor]:
+    return (row, maskable) if units is None else unit_scores(row, maskable, units)
+
+
+def _trainable(module: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in module.parameters() if parameter.requires_grad]
+
+
 def _adam(module: nn.Module, lr: float) -> torch.optim.Adam:
-    return torch.optim.Adam(module.parameters(), lr=lr, fused=True)
+    return torch.optim.Adam(_trainable(module), lr=lr, fused=True)
 
 
-def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    optimizer.step()
-
-
-def build_players(
-    settings: Settings,
-    *,
-    label_names: list[str],
-    vocab_size: int,
-    vectors: np.ndarray | None,
-) -> tuple[Target, Discriminator | None]:
-    """Target and Discriminator with the initial weights of `train.seed`.
-
-    Plain training has no Discriminator: None.
-    """
-    sizes: dict[str, Any] = {
-        "vocab_size": vocab_size,
-        "max_position_embeddings": settings.data.max_length,
-        "dropout": settings.target.dropout,
-    }
-    torch.manual_seed(settings.train.seed)
-    target = Target(
-        TargetConfig(
-            hidden_size=settings.target.hidden_size,
-            num_attention_heads=settings.target.heads,
-            id2label=dict(enumerate(label_names)),
-            label2id={name: i for i, name in enumerate(label_names)},
-            **sizes,
-        )
-    )
-    if vectors is not None:
-        target.words.weight.data.copy_(torch.from_numpy(vectors))
-    if settings.afa.lambda_adv == 0:
-        return target, None
-    discriminator = Discriminator(
-        DiscriminatorConfig(
-            hidden_size=settings.discriminator.hidden_size,
-            num_attention_heads=settings.discriminator.heads,
-            readout=settings.discriminator.readout,
-            num_classes=len(label_names) if settings.discriminator.pairing == "contrast" else 0,
-            **sizes,
-        )
-    )
-    return target, discriminator
+def _synchronising(module: Any, now: bool) -> AbstractContextManager[None]:
+    """Average gradients over workers with the last part of an update only."""
+    return nullcontext() if now or not hasattr(module, "no_sync") else module.no_sync()

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from afa_ray.config import S, Settings, flatten, override, to_yaml
+from afa_ray.config import S, Settings, flatten, leaves, override, to_yaml
 from afa_ray.errors import UserError
 
 CONFIG, RESULT = "config.yaml", "result.json"
@@ -147,9 +147,7 @@ def read_settings(run: Path) -> dict[str, Any]:
     """The settings that a run was started with, by dotted name."""
     try:
         content = yaml.safe_load((run / CONFIG).read_text(encoding="utf-8"))
-        return {
-            f"{g}.{name}": value for g, fields in content.items() for name, value in fields.items()
-        }
+        return dict(leaves(content))
     except (OSError, ValueError, AttributeError, yaml.YAMLError):
         raise UserError(
             f"{run} is not empty and holds no readable {CONFIG} of a run; choose another run.name"

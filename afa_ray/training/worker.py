@@ -25,11 +25,13 @@ from afa_ray.training.checkpoint import (
     checkpoint_name,
     latest_checkpoint,
     load_checkpoint,
+    load_trained,
     save_checkpoint,
-    weights_on_cpu,
+    trained_weights,
 )
-from afa_ray.training.learner import Learner, averages, build_players
+from afa_ray.training.learner import Learner, averages
 from afa_ray.training.mlflow_run import MlflowRun
+from afa_ray.training.players import build_players
 from afa_ray.training.samples import describe_rollout
 from afa_ray.training.session import Session
 from afa_ray.training.tracking import Tracker
@@ -53,12 +55,7 @@ class Worker:
     def __init__(self, job: Job, session: Session) -> None:
         self.settings, self.corpus, self.session = job.settings, job.corpus, session
         tokenizer = job.corpus.tokenizer
-        target, discriminator = build_players(
-            job.settings,
-            label_names=job.corpus.label_names,
-            vocab_size=len(tokenizer),
-            vectors=job.corpus.vectors,
-        )
+        target, discriminator, notes = build_players(job.settings, job.corpus)
         self.learner = Learner(
             job.settings,
             _to(target, session.device),
@@ -69,20 +66,23 @@ class Worker:
             device=session.device,
             wrap=session.wrap,
             rank=session.rank,
+            total_steps=total_steps(job.settings, len(job.corpus.train)),
         )
-        self.progress, self.best = Progress(), weights_on_cpu(target)
+        self.progress, self.best = Progress(), trained_weights(target)
         folder = latest_checkpoint(job.run)
         if folder is not None:
             self.best, self.progress = load_checkpoint(folder, self.learner, session.rank)
         self.tracker = None
         if session.rank == 0:
             self.tracker = Tracker(job.run, self.progress.step, job.mlflow)
+            for note in notes if folder is None else ():
+                self.tracker.note(0, 1, note)
 
     def train(self) -> None:
         """Train to the end; the learner then holds the Target of the best epoch."""
         while not self.progress.finished:
             self._epoch()
-        self.learner.target.load_state_dict(self.best)
+        load_trained(self.learner.target, self.best)
 
     def _epoch(self) -> None:
         settings, progress = self.settings.train, self.progress
@@ -95,6 +95,7 @@ class Worker:
             workers=self.session.workers,
             contrast=self.learner.contrast and self.learner.discriminator is not None,
             skip=progress.batch,
+            pad_id=self.learner.pad_id,
         )
         self._started = time.perf_counter()
         for batch in batches:
@@ -156,7 +157,7 @@ class Worker:
             progress.best_score, progress.best_epoch = figures["val/score"], progress.epoch
             progress.best_accuracy = figures["val/accuracy"]
             progress.stale = 0
-            self.best = weights_on_cpu(self.learner.target)
+            self.best = trained_weights(self.learner.target)
         progress.finished = (
             progress.epoch >= settings.epochs
             or progress.step == settings.max_steps

@@ -21,6 +21,7 @@ from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus
 from afa_ray.errors import UserError
 from afa_ray.training.checkpoint import latest_checkpoint
+from afa_ray.training.players import build_players
 from tests.conftest import with_values
 from tests.invariant.test_resume import interrupt_at
 
@@ -44,7 +45,11 @@ def small(monkeypatch: pytest.MonkeyPatch, small_corpus: Corpus) -> None:
 
 @pytest.mark.parametrize("pairing", ["original", "contrast"])
 def test_two_workers_equal_one(
-    tiny_settings: Callable[..., Settings], small: None, tmp_path: Path, pairing: str
+    tiny_settings: Callable[..., Settings],
+    small: None,
+    small_corpus: Corpus,
+    tmp_path: Path,
+    pairing: str,
 ) -> None:
     settings = tiny_settings(
         {
@@ -67,16 +72,13 @@ def test_two_workers_equal_one(
             assert torch.allclose(one[name], two[name], atol=5e-4), f"{player} {name}"
     assert not torch.allclose(  # the tolerance is far below what training moved
         load_file(ends[0] / "target.safetensors")["classifier.weight"],
-        with_initial_weights(settings),
+        with_initial_weights(settings, small_corpus),
         atol=5e-3,
     )
 
 
-def with_initial_weights(settings: Settings) -> torch.Tensor:
-    from afa_ray.training.learner import build_players
-
-    target, _ = build_players(settings, label_names=["bad", "good"], vocab_size=31, vectors=None)
-    return target.classifier.weight
+def with_initial_weights(settings: Settings, small_corpus: Corpus) -> torch.Tensor:
+    return build_players(settings, small_corpus).target.classifier.weight
 
 
 def test_switching_between_ray_and_one_process(

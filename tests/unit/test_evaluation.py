@@ -21,6 +21,8 @@ KEY = 9
 class KeyTarget(nn.Module):
     """Class 1 where the key token stands; attends to it, or to everything else, or evenly."""
 
+    evaluation_batch = 256
+
     def __init__(self, weight_on_key: float) -> None:
         super().__init__()
         self.config = SimpleNamespace(pad_token_id=0)

@@ -6,7 +6,7 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
 from afa_ray.models import Discriminator, DiscriminatorConfig, Target, TargetConfig
-from afa_ray.models.single_query import make_layer, padding_mask, single_query
+from afa_ray.models.single_query import Dense, make_layer, padding_mask, single_query
 
 LENGTHS = torch.tensor([7, 3, 1, 9])
 
@@ -41,7 +41,7 @@ def test_single_query_equals_the_textbook_layer(dtype: torch.dtype) -> None:
     for absorbed in (True, False):
         x = inputs.clone().requires_grad_()
         if absorbed:
-            hidden, _ = single_query(layer, x, LENGTHS)
+            hidden, _ = single_query(layer, Dense(x), LENGTHS)
         else:
             hidden = layer(x, src_key_padding_mask=padding_mask(LENGTHS, 9))
             hidden = hidden[torch.arange(4), LENGTHS - 1]
@@ -62,7 +62,7 @@ def test_rows_are_the_attention_of_the_textbook_layer() -> None:
     torch.manual_seed(3)
     layer = make_layer(32, 4, dropout=0.0)
     x = torch.randn(4, 9, 32)
-    _, rows = single_query(layer, x, LENGTHS)
+    _, rows = single_query(layer, Dense(x), LENGTHS)
     _, textbook = layer.self_attn(
         x, x, x, key_padding_mask=padding_mask(LENGTHS, 9), average_attn_weights=False
     )
@@ -76,13 +76,13 @@ def test_dropout_leaves_the_row_and_matches_in_distribution() -> None:
     torch.manual_seed(3)
     layer = make_layer(32, 4, dropout=0.3).train()
     x = torch.randn(4, 9, 32)
-    _, first = single_query(layer, x, LENGTHS)
-    _, second = single_query(layer, x, LENGTHS)
+    _, first = single_query(layer, Dense(x), LENGTHS)
+    _, second = single_query(layer, Dense(x), LENGTHS)
     assert torch.equal(first, second)  # the row is read before dropout
     draws = 4000
     wide, lengths = x[:1].expand(draws, -1, -1), LENGTHS[:1].expand(draws)
     with torch.no_grad():
-        ours = single_query(layer, wide, lengths)[0]
+        ours = single_query(layer, Dense(wide), lengths)[0]
         textbook = layer(wide, src_key_padding_mask=padding_mask(lengths, 9))[:, lengths[0] - 1]
     for moment in (torch.mean, torch.std):
         difference = (moment(ours, 0) - moment(textbook, 0)).abs().max()

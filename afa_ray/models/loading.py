@@ -1,0 +1,125 @@
+"""A pretrained Target from the hub or a folder: weights as safetensors, no code of theirs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from transformers import AutoConfig, AutoModelForSequenceClassification, PretrainedConfig
+from transformers.utils import logging
+
+from afa_ray.errors import UserError
+from afa_ray.models.pretrained import PretrainedTarget
+from afa_ray.models.probing import UnreadableAttentionError
+
+POSITIONS_BEHIND_PADDING = ("roberta", "camembert", "mpnet", "longformer", "esm", "ibert")
+
+
+def read_config(name: str) -> PretrainedConfig:
+    """The configuration of a model.
+
+    Raises:
+        UserError: there is no such model, or one that only reads images, is a pair of encoder and
+            decoder, or comes with code of its own.
+    """
+    try:
+        config = AutoConfig.from_pretrained(name, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise UserError(_no_such_model(name, error)) from error
+    if type(config) not in AutoModelForSequenceClassification._model_mapping:
+        raise UserError(
+            f"target.name = {name}: transformers has no sequence classifier of type "
+            f"{config.model_type}; use an encoder such as BERT or a decoder such as Llama"
+        )
+    if config.is_encoder_decoder:
+        raise UserError(
+            f"target.name = {name}: {config.model_type} has an encoder and a decoder; use a model "
+            "with one of them"
+        )
+    return config
+
+
+def longest_text(config: PretrainedConfig) -> int | None:
+    """Most tokens that a model has positions for; None for no limit."""
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions is None or positions <= 0:
+        return None
+    if any(family in config.model_type for family in POSITIONS_BEHIND_PADDING):
+        return positions - config.pad_token_id - 1
+    return positions
+
+
+class Loaded(NamedTuple):
+    """A Target, the names of its modules whose weights are not pretrained, notes for the user."""
+
+    target: PretrainedTarget
+    new: list[str]
+    notes: list[str]
+
+
+def load_pretrained(
+    name: str, *, label_names: list[str], pad_id: int, dtype: str = "float32"
+) -> Loaded:
+    """The model as a Target for these classes.
+
+    A classification head for another number of classes is replaced; new weights are drawn from
+    PyTorch's generator.
+
+    Raises:
+        UserError: the model cannot be read, or not be used.
+    """
+    config = read_config(name)
+    notes = []
+    if getattr(config, "classifier_pooling", "cls") != "cls":  # ModernBERT: a choice, not weights
+        config.classifier_pooling = "cls"
+        notes.append("the classifier reads [CLS] instead of the mean over tokens")
+    config.id2label = dict(enumerate(label_names))
+    config.label2id = {label: i for i, label in enumerate(label_names)}
+    config.pad_token_id = pad_id
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        model, loaded = AutoModelForSequenceClassification.from_pretrained(
+            name,
+            config=config,
+            dtype=getattr(torch, dtype),
+            attn_implementation="eager",
+            use_safetensors=True,
+            ignore_mismatched_sizes=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+        target = PretrainedTarget(model)
+    except UnreadableAttentionError as error:
+        raise UserError(f"target.name = {name}: {error}") from error
+    except (OSError, ValueError) as error:
+        raise UserError(_no_such_model(name, error)) from error
+    finally:
+        logging.set_verbosity(verbosity)
+    new = _new_modules(loaded)
+    if new:
+        notes.append(f"new weights, not pretrained: {', '.join(new)}")
+    if target.eager:
+        notes.append(
+            f"{config.model_type} does not go through transformers' attention interface: it runs "
+            "in eager mode, with the attention weights of every layer in memory"
+        )
+    return Loaded(target, new, notes)
+
+
+def _new_modules(loaded: dict[str, Any]) -> list[str]:
+    """The modules whose weights were not in the files, or had another shape there."""
+    mismatched = [key[0] for key in loaded["mismatched_keys"]]
+    return sorted({name.rpartition(".")[0] for name in (*loaded["missing_keys"], *mismatched)})
+
+
+def _no_such_model(name: str, error: Exception) -> str:
+    if Path(name).is_dir():
+        reason = str(error).strip().splitlines()[0]
+        return f"target.name = {name}: this folder holds no model that can be read: {reason}"
+    return (
+        f"target.name = {name}: neither transformer, nor a folder, nor a model that the Hugging "
+        "Face hub gives us; check the name, and whether the hub can be reached"
+    )

@@ -1,0 +1,79 @@
+"""Low-rank adapters (LoRA; Hu et al., ICLR 2022) for a pretrained Target, by the library peft."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+from transformers import PreTrainedModel
+
+from afa_ray.errors import UserError
+
+ALL_LINEAR = "all-linear"
+CONFIG_FOLDER = "config"  # beside the adapters: transformers takes a bare config.json for a model
+
+
+def add_adapters(
+    model: PreTrainedModel, *, r: int, alpha: float, dropout: float, modules: str, new: list[str]
+) -> Any:
+    """The model as a `peft.PeftModel` that trains adapters, the head and `new` modules only.
+
+    Args:
+        modules: names of the layers to adapt, separated by commas, or `all-linear`.
+        new: modules whose weights are not pretrained: adapters of theirs would be saved without
+            them, so they are trained whole.
+
+    Raises:
+        UserError: peft is not installed, or no layer has one of the names.
+    """
+    try:
+        from peft import LoraConfig, TaskType, get_peft_model
+    except ImportError as error:
+        raise UserError(
+            'target.lora.r: adapters need the library peft: pip install "afa_ray[lora]"'
+        ) from error
+    names = [name.strip() for name in modules.split(",")]
+    if modules != ALL_LINEAR:
+        _require_layers(model, names)
+    heads = [name for name, child in model.named_children() if child is not model.base_model]
+    heads = [name for name in heads if any(True for _ in getattr(model, name).parameters())]
+    within = tuple(f"{head}." for head in heads)
+    whole = heads + sorted(n for n in new if n not in heads and not n.startswith(within))
+    config = LoraConfig(
+        task_type=TaskType.SEQ_CLS,
+        r=r,
+        lora_alpha=alpha,  # type: ignore[arg-type]
+        lora_dropout=dropout,
+        target_modules=modules if modules == ALL_LINEAR else names,
+        modules_to_save=whole,
+    )
+    try:
+        adapted = get_peft_model(model, config)
+    except ValueError as error:
+        raise UserError(f"target.lora.modules = {modules}: {error}") from error
+    for parameter in adapted.parameters():
+        if parameter.requires_grad:  # the head's copy, too: small steps vanish in bfloat16
+            parameter.data = parameter.data.float()
+    return adapted
+
+
+def _require_layers(model: nn.Module, names: list[str]) -> None:
+    linear = [name for name, layer in model.named_modules() if isinstance(layer, nn.Linear)]
+    known = sorted({name.rpartition(".")[2] for name in linear})
+    for name in names:
+        if not any(layer == name or layer.endswith(f".{name}") for layer in linear):
+            raise UserError(
+                f"target.lora.modules: no linear layer is called {name!r}; there are "
+                f"{', '.join(known)}; {ALL_LINEAR} adapts all but the classifier's"
+            )
+
+
+def save_adapters(adapted: Any, folder: Path, *, merge: bool) -> None:
+    """The adapters as peft saves them, or the whole model with the adapters merged in."""
+    if merge:
+        copy.deepcopy(adapted).merge_and_unload().save_pretrained(folder)
+        return
+    adapted.save_pretrained(folder)
+    adapted.config.save_pretrained(folder / CONFIG_FOLDER)

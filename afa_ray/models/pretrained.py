@@ -1,0 +1,173 @@
+"""Any Hugging Face sequence classifier as the Target, with the interface of the single layer.
+
+What differs between families is found out, not looked up: a probe of two short sequences tells at
+which position the classifier reads, and whether the row computed from the last layer's queries and
+keys is the one that the family's own eager attention has there.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext, suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import PretrainedConfig, PreTrainedModel
+
+from afa_ray.errors import UserError
+from afa_ray.models.attention_row import IMPLEMENTATION, attention_rows, last_layer
+from afa_ray.models.lora import add_adapters, save_adapters
+from afa_ray.models.probing import AttentionTap, find_reading, probe
+from afa_ray.models.target import TargetOutput
+
+TOLERANCE = {torch.bfloat16: 0.03, torch.float16: 0.01}  # of a weight; 1e-4 in float32
+
+
+class PretrainedTarget(nn.Module):
+    """A sequence classifier that returns its attention row beside its logits.
+
+    Sequences may be padded on either side: they are moved to the side that the family needs, and
+    the row comes back in the caller's layout, so that neither logits nor row depend on padding.
+
+    Args:
+        model: a `…ForSequenceClassification` with `config.pad_token_id`; its attention
+            implementation is set here.
+
+    Attributes:
+        reading: the aggregating position, see `probing.Reading`.
+        eager: whether the family does not go through transformers' attention interface, so that it
+            runs in eager mode and the row is read from its last layer's weights.
+
+    Raises:
+        UnreadableAttentionError: no single row belongs to the classifier's decision.
+    """
+
+    evaluation_batch = 32  # texts
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        super().__init__()
+        self.model: Any = model  # or the same with adapters
+        training = model.training
+        model.eval().set_attn_implementation("eager")
+        self.reading = find_reading(model)
+        self._tap = self._make_tap()
+        self.eager = self._tap is not None
+        model.train(training)
+
+    @property
+    def config(self) -> PretrainedConfig:
+        return self.model.config
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    def adapt(self, **options: Any) -> None:
+        """Train low-rank adapters only; see `lora.add_adapters`."""
+        self.model = add_adapters(self.model, **options)
+
+    def checkpoint_gradients(self) -> None:
+        """Recompute activations in the backward pass instead of keeping them.
+
+        Raises:
+            UserError: the family cannot.
+        """
+        if not self.model.supports_gradient_checkpointing:
+            raise UserError(
+                f"train.gradient_checkpointing: {self.config.model_type} cannot; leave it out"
+            )
+        self.model.activation_checkpointing_enable({"use_reentrant": False})
+
+    def save_pretrained(self, folder: Path, *, merge: bool = False) -> None:
+        """As transformers saves a model, or peft its adapters unless they are to be merged in."""
+        if isinstance(self.model, PreTrainedModel):
+            self.model.save_pretrained(folder)
+        else:
+            save_adapters(self.model, folder, merge=merge)
+
+    def get_input_embeddings(self) -> nn.Embedding:
+        return self.model.get_input_embeddings()
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor | None = None, labels: Tensor | None = None
+    ) -> TargetOutput:
+        """Classify (B, L) sequences.
+
+        Args:
+            attention_mask: (B, L), 1 at real tokens, which stand together; by default all that is
+                not padding. labels: (B,) int64, for the cross-entropy `loss`.
+        """
+        if attention_mask is None:
+            attention_mask = input_ids != self.config.pad_token_id
+        shift = self._shift(attention_mask)
+        mask = _roll(attention_mask, shift)
+        logits, rows = self._read(_roll(input_ids, shift), mask)
+        return TargetOutput(
+            loss=None if labels is None else F.cross_entropy(logits.float(), labels),
+            logits=logits,
+            attention_row=_roll(rows.mean(1) * mask, -shift),
+        )
+
+    def _shift(self, mask: Tensor) -> Tensor:
+        """(B,) by how many columns to the left the tokens move."""
+        column = torch.arange(mask.shape[1], device=mask.device)
+        if self.reading == "end":
+            return (column * mask).amax(1) - column[-1]
+        return column.where(mask.bool(), column[-1]).amin(1)
+
+    def _read(self, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (B, C) and the row by head (B, H, L) of sequences on the side that they need."""
+        lengths = mask.sum(1).clamp_min(1)
+        mask = mask.long()
+        mask[:, 0] += mask.sum(1) == 0  # an empty text is one padding token
+        position = self._position(lengths, mask.shape[1])
+        if self._tap is not None:
+            with self._tap as weights, self._precision():
+                logits = self.model(input_ids=tokens, attention_mask=mask).logits
+            return logits, pick(weights[-1], position)
+        with last_layer() as layers, self._precision():
+            logits = self.model(input_ids=tokens, attention_mask=mask).logits
+        return logits, attention_rows(layers[-1], position)
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        """Weights in bfloat16 with adapters in float32 compute in bfloat16, on CPUs, too."""
+        mixed = self.get_input_embeddings().weight.dtype == torch.bfloat16
+        return torch.autocast(self.device.type, torch.bfloat16) if mixed else nullcontext()
+
+    def _position(self, lengths: Tensor, length: int) -> Tensor:
+        """(B,) the aggregating position n."""
+        if self.reading == "last":
+            return lengths - 1
+        return torch.full_like(lengths, 0 if self.reading == "first" else length - 1)
+
+    @torch.no_grad()
+    def _make_tap(self) -> AttentionTap | None:
+        """None, and SDPA from now on, where the row from queries and keys is that of eager mode."""
+        tokens, mask = probe(self.model)
+        shift = self._shift(mask)
+        inputs = {"input_ids": _roll(tokens, shift), "attention_mask": _roll(mask, shift)}
+        weights = self.model(**inputs, output_attentions=True).attentions[-1]
+        position = self._position(mask.sum(1), mask.shape[1])
+        self.model.set_attn_implementation(IMPLEMENTATION)
+        with last_layer() as layers, suppress(ValueError):  # SDPA cannot do what the family needs
+            self.model(**inputs)
+        tolerance = TOLERANCE.get(self.model.dtype, 1e-4)
+        if layers and torch.allclose(
+            attention_rows(layers[-1], position), pick(weights, position), atol=tolerance
+        ):
+            return None
+        self.model.set_attn_implementation("eager")
+        return AttentionTap(self.model, inputs, weights)
+
+
+def pick(weights: Tensor, position: Tensor) -> Tensor:
+    """(B, H, L) float32: of (B, H, L, L) attention weights each sequence's row at `position`."""
+    return weights[torch.arange(len(position), device=position.device), :, position].float()
+
+
+def _roll(x: Tensor, shift: Tensor) -> Tensor:
+    """Each row of (B, L) moved to the left by (B,) `shift` columns, what falls out coming round."""
+    column = torch.arange(x.shape[1], device=x.device)
+    return x.gather(1, (column + shift[:, None]) % x.shape[1])

@@ -1,0 +1,109 @@
+"""Target and Discriminator of a run, with the initial weights of its seed."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from afa_ray.config import Settings
+from afa_ray.data.corpus import Corpus
+from afa_ray.errors import UserError
+from afa_ray.models import (
+    AnyTarget,
+    Discriminator,
+    DiscriminatorConfig,
+    PretrainedTarget,
+    Target,
+    TargetConfig,
+)
+from afa_ray.models.loading import load_pretrained
+
+
+class Players(NamedTuple):
+    """`discriminator` is None for plain training; `notes` are for the user."""
+
+    target: AnyTarget
+    discriminator: Discriminator | None
+    notes: list[str]
+
+
+def build_players(settings: Settings, corpus: Corpus) -> Players:
+    """The players of `settings` for a corpus, on the CPU.
+
+    Raises:
+        UserError: the pretrained model cannot be used, or has nothing to train.
+    """
+    torch.manual_seed(settings.train.seed)
+    target: AnyTarget
+    if settings.target.pretrained:
+        target, notes = _pretrained(settings, corpus)
+    else:
+        target, notes = _single_layer(settings, corpus), []
+    if not any(parameter.requires_grad for parameter in target.parameters()):
+        raise UserError(f"target.name = {settings.target.name}: no weight of it is trainable")
+    discriminator = None
+    if settings.afa.lambda_adv:
+        discriminator = _discriminator(settings, corpus, target)
+    return Players(target, discriminator, notes)
+
+
+def _single_layer(settings: Settings, corpus: Corpus) -> Target:
+    names = corpus.label_names
+    target = Target(
+        TargetConfig(
+            vocab_size=len(corpus.tokenizer),
+            max_position_embeddings=corpus.max_length,
+            hidden_size=settings.target.hidden_size,
+            num_attention_heads=settings.target.heads,
+            dropout=settings.target.dropout,
+            id2label=dict(enumerate(names)),
+            label2id={name: i for i, name in enumerate(names)},
+        )
+    )
+    if corpus.vectors is not None:
+        target.words.weight.data.copy_(torch.from_numpy(corpus.vectors))
+    return target
+
+
+def _pretrained(settings: Settings, corpus: Corpus) -> tuple[PretrainedTarget, list[str]]:
+    target, new, notes = load_pretrained(
+        settings.target.name,
+        label_names=corpus.label_names,
+        pad_id=corpus.tokenizer.pad_token_id,
+        dtype=settings.target.dtype,
+    )
+    lora = settings.target.lora
+    if lora.r:
+        target.adapt(
+            r=lora.r, alpha=lora.alpha, dropout=lora.dropout, modules=lora.modules, new=new
+        )
+    if settings.train.gradient_checkpointing:
+        target.checkpoint_gradients()
+    return target, notes
+
+
+def _discriminator(settings: Settings, corpus: Corpus, target: AnyTarget) -> Discriminator:
+    """One that reads a pretrained Target's words as they were before training."""
+    words = None
+    if settings.target.pretrained:
+        embeddings = target.get_input_embeddings()
+        assert isinstance(embeddings, nn.Embedding)
+        words = embeddings.weight.detach().clone()
+    discriminator = Discriminator(
+        DiscriminatorConfig(
+            vocab_size=len(corpus.tokenizer),
+            embedding_size=0 if words is None else words.shape[1],
+            pad_token_id=corpus.tokenizer.pad_token_id,
+            max_position_embeddings=corpus.max_length,
+            hidden_size=settings.discriminator.hidden_size,
+            num_attention_heads=settings.discriminator.heads,
+            dropout=settings.target.dropout,
+            readout=settings.discriminator.readout,
+            num_classes=len(corpus.label_names) * (settings.discriminator.pairing == "contrast"),
+        )
+    )
+    if words is not None:
+        discriminator.embed_with(words)
+    return discriminator
