@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from transformers import (
@@ -18,6 +19,7 @@ from transformers import (
     OPTConfig,
     PretrainedConfig,
     PreTrainedModel,
+    PreTrainedTokenizerFast,
     Qwen3Config,
     RobertaConfig,
     XLNetConfig,
@@ -72,3 +74,13 @@ def tiny(family: str, classes: int = 3) -> PreTrainedModel:
         if parameter.dim() > 1:
             parameter.data *= 10
     return model.eval()
+
+
+def save_tiny(family: str, folder: Path, tokenizer: PreTrainedTokenizerFast) -> str:
+    """A model of the family for this tokenizer, with it in a folder; returns the folder's path."""
+    model = tiny(family, classes=2)
+    model.config.pad_token_id = tokenizer.pad_token_id
+    model.resize_token_embeddings(len(tokenizer))
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)

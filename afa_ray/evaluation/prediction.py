@@ -25,7 +25,7 @@ def batches_on_device(
 def read(target: AnyTarget, tokens: Tensor) -> tuple[Tensor, Tensor]:
     """Predicted classes (n,) and attention rows (n, L) in eval mode, without gradient."""
     target.eval()
-    with torch.inference_mode():
+    with torch.no_grad():
         output = target(tokens, attention_mask=tokens != target.config.pad_token_id)
     return output.logits.argmax(-1), output.attention_row
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from afa_ray.config import Settings, flatten
 from afa_ray.training.learner import Learner
+from afa_ray.training.sharding import like, named_parameters, whole
 from afa_ray.training.tracking import GameWatch
 
 PROGRESS = "progress.json"
@@ -55,32 +56,34 @@ def versions() -> dict[str, str]:
     return {"afa_ray": __version__, **{name: version(name) for name in VERSIONS_OF}}
 
 
-def save_checkpoint(
-    folder: Path,
-    learner: Learner,
-    *,
-    sums: Tensor,
-    best: dict[str, Tensor],
-    progress: Progress,
-    settings: Settings,
-) -> None:
-    """Write a checkpoint into the empty `folder`.
+def collect(
+    learner: Learner, *, sums: Tensor, best: dict[str, Tensor]
+) -> dict[str, dict[str, Tensor]]:
+    """The tensors of a checkpoint by file. Where the Target is sharded, every worker calls this.
 
     Args:
         sums: `Learner.sums` since the last logged figures, added up over workers.
         best: the best Target's weights.
     """
-    save_file(trained_weights(learner.target), folder / "target.safetensors")
-    if learner.discriminator is not None:
-        save_file(trained_weights(learner.discriminator), folder / "discriminator.safetensors")
-    save_file(best, folder / "best.safetensors")
-    moments = {
-        f"{player}/{name}/{key}": value
-        for player, optimizer in learner.optimizers.items()
-        for name, state in _adam_states(getattr(learner, player), optimizer).items()
-        for key, value in state.items()
-    }
-    save_file({"sums": sums, **moments}, folder / "optimizers.safetensors")
+    optimizers = {"sums": sums}
+    for player, optimizer in learner.optimizers.items():
+        for name, parameter in named_parameters(getattr(learner, player)).items():
+            for key, value in optimizer.state.get(parameter, {}).items():
+                optimizers[f"{player}/{name}/{key}"] = whole(value)
+    weights = {player: trained_weights(getattr(learner, player)) for player in learner.optimizers}
+    return {**weights, "best": best, "optimizers": optimizers}
+
+
+def save_checkpoint(
+    folder: Path,
+    tensors: dict[str, dict[str, Tensor]],
+    *,
+    progress: Progress,
+    settings: Settings,
+) -> None:
+    """Write a checkpoint into the empty `folder`; `tensors` are those of `collect`."""
+    for name, content_of_file in tensors.items():
+        save_file(content_of_file, folder / f"{name}.safetensors")
     content = {
         "progress": asdict(progress),
         "settings": flatten(settings),
@@ -97,17 +100,20 @@ def load_checkpoint(
 
     The figures since the last logged ones, those of all workers, go to rank 0.
     """
-    load_trained(learner.target, load_file(folder / "target.safetensors"))
-    if learner.discriminator is not None:
-        load_trained(learner.discriminator, load_file(folder / "discriminator.safetensors"))
+    for player in learner.optimizers:
+        load_trained(getattr(learner, player), load_file(folder / f"{player}.safetensors"))
     tensors = load_file(folder / "optimizers.safetensors")
     if rank == 0:
         learner.sums.copy_(tensors["sums"])
     for player, optimizer in learner.optimizers.items():
-        for name, parameter in getattr(learner, player).named_parameters():
+        for name, parameter in named_parameters(getattr(learner, player)).items():
             prefix = f"{player}/{name}/"
             saved = {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
-            optimizer.state[parameter] = {k: v.to(parameter.device) for k, v in saved.items()}
+            if saved:
+                optimizer.state[parameter] = {
+                    key: value.to(parameter.device) if key == "step" else like(value, parameter)
+                    for key, value in saved.items()
+                }
     return load_file(folder / "best.safetensors"), read_progress(folder)
 
 
@@ -138,28 +144,18 @@ def _is_complete(folder: Path) -> bool:
 
 
 def trained_weights(module: nn.Module) -> dict[str, Tensor]:
-    """A copy on the CPU of all weights that are trained; the others are as they were loaded."""
-    return {
-        name: parameter.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for name, parameter in module.named_parameters()
-        if parameter.requires_grad
-    }
+    """A copy on the CPU of all weights that are trained; the others are as they were loaded.
+
+    Where the module is sharded, every worker calls this, and worker 0 alone gets the weights.
+    """
+    parameters = named_parameters(module)
+    return {name: whole(p) for name, p in parameters.items() if p.requires_grad}
 
 
 @torch.no_grad()
 def load_trained(module: nn.Module, weights: dict[str, Tensor]) -> None:
     """Put `trained_weights` back."""
-    parameters = {n: p for n, p in module.named_parameters() if p.requires_grad}
+    parameters = {n: p for n, p in named_parameters(module).items() if p.requires_grad}
     assert parameters.keys() == weights.keys()
     for name, parameter in parameters.items():
-        parameter.copy_(weights[name])
-
-
-def _adam_states(
-    module: nn.Module, optimizer: torch.optim.Optimizer
-) -> dict[str, dict[str, Tensor]]:
-    return {
-        name: optimizer.state[parameter]
-        for name, parameter in module.named_parameters()
-        if parameter in optimizer.state
-    }
+        parameter.copy_(like(weights[name], parameter))

@@ -13,13 +13,13 @@ from afa_ray.config import flatten
 from afa_ray.data.tokenizer import special_ids
 from afa_ray.evaluation.agreement import agreement_with_marks
 from afa_ray.evaluation.classification import classification_metrics
-from afa_ray.evaluation.deletion import deletion_curve
+from afa_ray.evaluation.deletion import DeletionCurve, deletion_curve
 from afa_ray.evaluation.plots import plot_deletion_curve
 from afa_ray.evaluation.prediction import predict
 from afa_ray.models import PretrainedTarget
-from afa_ray.training.checkpoint import versions
-from afa_ray.training.learner import Learner
+from afa_ray.training.checkpoint import load_trained, versions
 from afa_ray.training.model_card import model_card
+from afa_ray.training.players import build_players
 from afa_ray.training.run_folder import RESULT, write_whole
 from afa_ray.training.session import Session
 from afa_ray.training.worker import Job, Worker
@@ -28,29 +28,33 @@ from afa_ray.training.worker import Job, Worker
 def train_and_finish(job: Job, session: Session) -> None:
     """Train; then rank 0 evaluates the best Target, saves both models and writes `result.json`.
 
-    `result.json` comes last: a run is complete exactly if it is there.
+    A sharded Target is evaluated by all workers together. `result.json` comes last: a run is
+    complete exactly if it is there.
     """
     worker = Worker(job, session)
     worker.train()
+    if worker.tracker is None and not worker.sharded:
+        return
+    curve, result = evaluate(job, worker)
     if worker.tracker is None:
         return
-    result = evaluate(job, worker)
-    save_models(job, worker.learner, result)
+    plot_deletion_curve(curve, job.corpus.name, job.run / "deletion_curve.png")
+    save_models(job, worker, result)
     write_whole(job.run / RESULT, json.dumps(result, indent=1, ensure_ascii=False))
     worker.tracker.finish(worker.progress.step, worker.progress.epoch, flat_figures(result))
 
 
-def evaluate(job: Job, worker: Worker) -> dict[str, Any]:
-    """Test figures of the best epoch's Target, with the deletion curve drawn to a PNG file."""
+def evaluate(job: Job, worker: Worker) -> tuple[DeletionCurve, dict[str, Any]]:
+    """The best epoch's Target on the test texts: its deletion curve, and the content of
+    `result.json`."""
     corpus, target, progress = job.corpus, worker.learner.target, worker.progress
     special = special_ids(corpus.tokenizer)
     test = classification_metrics(corpus.test.labels, predict(target, corpus.test).cpu().numpy())
     curve = deletion_curve(target, corpus.test, special, job.settings.train.seed)
-    plot_deletion_curve(curve, corpus.name, job.run / "deletion_curve.png")
     agreement = None
     if corpus.test.marks is not None:
         agreement = agreement_with_marks(target, corpus.test, special)
-    return {
+    return curve, {
         "data": {
             "name": corpus.name,
             "labels": corpus.label_names,
@@ -85,14 +89,17 @@ def flat_figures(result: dict[str, Any]) -> dict[str, float]:
     return figures | {"time/train_s": result["training"]["seconds"]}
 
 
-def save_models(job: Job, learner: Learner, result: dict[str, Any]) -> None:
+def save_models(job: Job, worker: Worker, result: dict[str, Any]) -> None:
     """`model/` with tokenizer and card, and `discriminator/`, in the Hugging Face format."""
     transformers_logging.disable_progress_bar()
-    folder = _empty(job.run / ".model")
-    if isinstance(learner.target, PretrainedTarget):
-        learner.target.save_pretrained(folder, merge=job.settings.target.lora.merge)
+    folder, learner, target = _empty(job.run / ".model"), worker.learner, worker.learner.target
+    if worker.sharded:
+        target = build_players(job.settings, job.corpus).target
+        load_trained(target, worker.best)
+    if isinstance(target, PretrainedTarget):
+        target.save_pretrained(folder, merge=job.settings.target.lora.merge)
     else:
-        learner.target.save_pretrained(folder)
+        target.save_pretrained(folder)
     job.corpus.tokenizer.save_pretrained(folder)
     (folder / "README.md").write_text(model_card(result), encoding="utf-8")
     _replace(folder, job.run / "model")

@@ -16,8 +16,10 @@ from torch import nn
 from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus
 from afa_ray.errors import UserError
+from afa_ray.models import PretrainedTarget
 from afa_ray.training.finish import train_and_finish
 from afa_ray.training.session import Session
+from afa_ray.training.sharding import shard
 from afa_ray.training.worker import Job, prepare_process, usable_cores
 
 QUIET = {  # set before `import ray`; each can be overridden from outside
@@ -136,11 +138,11 @@ def _worker_loop(config: dict[str, Any]) -> None:
     context = ray.train.get_context()
     prepare_process(settings, max(1, usable_cores() // context.get_local_world_size()))
     run = Path(config["run"])
-    session = _ray_session(config["use_gpu"])
+    session = _ray_session(config["use_gpu"], settings.train.shard)
     train_and_finish(Job(settings, corpus, run, config["mlflow"]), session)
 
 
-def _ray_session(use_gpu: bool) -> Session:
+def _ray_session(use_gpu: bool, sharded: bool) -> Session:
     import ray.train
     import ray.train.torch
     from ray.train import Checkpoint
@@ -152,8 +154,15 @@ def _ray_session(use_gpu: bool) -> Session:
     def wrap(module: nn.Module) -> nn.Module:
         if workers == 1:
             return module
-        ids = [device] if device.type == "cuda" else None
-        return nn.parallel.DistributedDataParallel(module, device_ids=ids)
+        if sharded and isinstance(module, PretrainedTarget):
+            shard(module, workers)
+            return module
+        return nn.parallel.DistributedDataParallel(
+            module,
+            device_ids=[device] if device.type == "cuda" else None,
+            # XLNet, for one, has a weight that nothing reads
+            find_unused_parameters=isinstance(module, PretrainedTarget),
+        )
 
     def save(name: str, figures: dict[str, float], write: Callable[[Path], None]) -> None:
         if rank > 0:

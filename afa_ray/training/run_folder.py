@@ -147,7 +147,10 @@ def read_settings(run: Path) -> dict[str, Any]:
     """The settings that a run was started with, by dotted name."""
     try:
         content = yaml.safe_load((run / CONFIG).read_text(encoding="utf-8"))
-        return dict(leaves(content))
+        settings = dict(leaves(content))
+        if not all("." in name for name in settings):
+            raise ValueError
+        return settings
     except (OSError, ValueError, AttributeError, yaml.YAMLError):
         raise UserError(
             f"{run} is not empty and holds no readable {CONFIG} of a run; choose another run.name"

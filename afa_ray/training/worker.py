@@ -6,6 +6,7 @@ import ctypes
 import os
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -23,6 +24,7 @@ from afa_ray.evaluation.prediction import predict
 from afa_ray.training.checkpoint import (
     Progress,
     checkpoint_name,
+    collect,
     latest_checkpoint,
     load_checkpoint,
     load_trained,
@@ -34,8 +36,10 @@ from afa_ray.training.mlflow_run import MlflowRun
 from afa_ray.training.players import build_players
 from afa_ray.training.samples import describe_rollout
 from afa_ray.training.session import Session
+from afa_ray.training.sharding import is_sharded
 from afa_ray.training.tracking import Tracker
 
+AddUp = Callable[[Tensor], object]
 M = TypeVar("M", bound=nn.Module)
 
 
@@ -68,6 +72,7 @@ class Worker:
             rank=session.rank,
             total_steps=total_steps(job.settings, len(job.corpus.train)),
         )
+        self.sharded = is_sharded(target)
         self.progress, self.best = Progress(), trained_weights(target)
         folder = latest_checkpoint(job.run)
         if folder is not None:
@@ -172,31 +177,37 @@ class Worker:
     def _validate(self) -> dict[str, float]:
         """Figures of the validation texts; `val/score` decides which epoch is the best."""
         texts, target, train = self.corpus.validation, self.learner.target, self.settings.train
-        share = {"rank": self.session.rank, "workers": self.session.workers}
+        share, add_up = self.share()
         predictions: Tensor = predict(target, texts, **share)
-        self.session.add_up(predictions)
+        add_up(predictions)
         figures = classification_metrics(texts.labels, predictions.cpu().numpy())
         figures["score"] = figures["accuracy"]
         if train.deletion_weight:
             special = special_ids(self.corpus.tokenizer)
-            add_up = self.session.add_up
             curve = deletion_curve(target, texts, special, train.seed, add_up=add_up, **share)
             figures["normalized_area"] = curve.normalized_area
             figures["score"] -= train.deletion_weight * curve.normalized_area
         return {f"val/{name}": value for name, value in figures.items()}
 
+    def share(self) -> tuple[dict[str, int], AddUp]:
+        """This worker's share of an evaluation, and how the workers' sums are added up.
+
+        A sharded Target takes all workers for every text: each then does all of it.
+        """
+        if self.sharded:
+            return {"rank": 0, "workers": 1}, lambda tensor: tensor
+        return {"rank": self.session.rank, "workers": self.session.workers}, self.session.add_up
+
     def _save(self, figures: dict[str, float]) -> None:
         sums = self._sums_of_all_workers()
+        tensors = {}
+        if self.session.rank == 0 or self.sharded:
+            tensors = collect(self.learner, sums=sums, best=self.best)
         self.session.save(
             checkpoint_name(self.progress),
             figures,
             lambda folder: save_checkpoint(
-                folder,
-                self.learner,
-                sums=sums,
-                best=self.best,
-                progress=self.progress,
-                settings=self.settings,
+                folder, tensors, progress=self.progress, settings=self.settings
             ),
         )
 

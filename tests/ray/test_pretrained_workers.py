@@ -1,0 +1,74 @@
+"""A pretrained Target in two workers, whole in each or sharded, equals one in one process."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForSequenceClassification
+
+from afa_ray import train as train_module
+from afa_ray.config import Settings
+from afa_ray.data.corpus import Corpus
+from tests.conftest import with_values
+from tests.families import save_tiny
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("cluster")]
+
+
+@pytest.fixture
+def run(
+    monkeypatch: pytest.MonkeyPatch,
+    small_corpus: Corpus,
+    tiny_settings: Callable[..., Settings],
+    tmp_path: Path,
+) -> Callable[..., tuple[dict, Path]]:
+    """Train a tiny Llama in both pairings' common settings; its result and its folder."""
+    monkeypatch.setattr(train_module, "prepare_corpus", lambda settings: small_corpus)
+    folder = save_tiny("llama", tmp_path / "llama", small_corpus.tokenizer)
+    settings = tiny_settings(
+        {
+            "target.name": folder,
+            "target.dropout": 0.0,
+            "train.batch_size": 17,  # shares of different size
+            "train.epochs": 2,
+            "train.max_grad_norm": 1.0,
+            "run.storage": str(tmp_path),
+        }
+    )
+
+    def train(name: str, **values: object) -> tuple[dict, Path]:
+        chosen = {key.replace("__", "."): value for key, value in values.items()}
+        changed = with_values(settings, **{"run.name": name, **chosen})
+        return train_module.train(changed), tmp_path / name
+
+    return train
+
+
+@pytest.mark.parametrize("lora", [0, 2])
+def test_two_workers_equal_one(run: Callable[..., tuple[dict, Path]], lora: int) -> None:
+    """Sharded, with adapters or without, continued after an interruption; and unsharded."""
+    options = {"target__lora__r": lora, "target__lora__merge": True, "train__accumulation_steps": 2}
+    alone, folder = run("alone", **options)
+    workers = {"train__num_workers": 2, **options}
+    with_replicas = run("replicas", **workers)
+    sharded = run("sharded", train__shard=True, train__gradient_checkpointing=True, **workers)
+    expected = load_file(folder / "model" / "model.safetensors")
+    for result, other in (with_replicas, sharded):
+        assert result["test"] == pytest.approx(alone["test"], abs=0.02)
+        found = load_file(other / "model" / "model.safetensors")
+        assert found.keys() == expected.keys()
+        for name, value in found.items():
+            assert torch.allclose(value, expected[name], atol=5e-4), name
+        for one, two in zip(records(folder), records(other), strict=True):
+            for name in one.keys() - {"time/tokens_per_s", "kind", "at"}:
+                assert two[name] == pytest.approx(one[name], rel=5e-3, abs=5e-4), name
+    model = AutoModelForSequenceClassification.from_pretrained(sharded[1] / "model")
+    assert model.config.id2label == {0: "bad", 1: "good"}
+
+
+def records(folder: Path) -> list[dict]:
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    return [r for r in map(json.loads, lines) if r["kind"] in ("train", "epoch")]
