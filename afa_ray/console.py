@@ -38,8 +38,9 @@ def header(settings: Settings, corpus: Corpus, run: Path, version: str) -> str:
     lines = [
         f"afa_ray {version}",
         f"  data    {corpus.name}: {sizes} texts, {len(corpus.label_names)} classes, "
-        f"{len(corpus.tokenizer):,} words",
+        f"{len(corpus.tokenizer):,} {'pieces' if settings.target.pretrained else 'words'}",
         *[f"          {note}" for note in corpus.notes],
+        *([f"  target  {settings.target.name}"] if settings.target.pretrained else []),
         f"  method  {method}",
         f"  run     {run}",
     ]

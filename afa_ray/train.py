@@ -16,6 +16,7 @@ from afa_ray.config import Settings
 from afa_ray.console import Follower, header, summary
 from afa_ray.data.corpus import prepare_corpus
 from afa_ray.training.checkpoint import latest_checkpoint, read_progress
+from afa_ray.training.dry_run import dry_run
 from afa_ray.training.finish import train_and_finish
 from afa_ray.training.mlflow_run import MlflowRun, UnreachableError, open_mlflow_run
 from afa_ray.training.run_folder import (
@@ -44,9 +45,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def train(settings: Settings) -> dict[str, Any]:
     """Train as `settings` say, or continue the run of that name; returns the run's result.
 
+    With `train.dry_run` only say what that would take; there is no result then.
+
     Raises:
         UserError: settings or data that cannot be used. Nothing has been written then.
     """
+    if settings.train.dry_run:
+        print(f"preparing {settings.data.name}", flush=True)
+        print(dry_run(settings, prepare_corpus(settings)))
+        return {}
     settings, run = placed(settings, f"{settings.data.name}-{time.strftime('%Y%m%d-%H%M%S')}")
     require_writable(run)
     result = read_result(run)

@@ -120,12 +120,13 @@ def _encode(
 
 
 def _token_marks(encoding: Encoding, words: list[str], marks: list[int]) -> list[int]:
-    """Each token takes the mark of the word that its last character is in; special tokens take 0.
+    """Each token takes the mark of the word that its last character is in, or that follows where it
+    is a space; special tokens take 0.
 
     The words stand in the encoded text with one space between them.
     """
     ends = np.cumsum([len(word) + 1 for word in words])  # each word and the space behind it
-    found = np.searchsorted(ends, [end for _, end in encoding.offsets], side="left")
+    found = np.searchsorted(ends, [end for _, end in encoding.offsets], side="right")
     return [
         0 if special or start == end else marks[word]
         for word, special, (start, end) in zip(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,9 @@ def add_adapters(
         modules_to_save=whole,
     )
     try:
-        adapted = get_peft_model(model, config)
+        with warnings.catch_warnings():  # peft asks transformers by an older name
+            warnings.simplefilter("ignore", FutureWarning)
+            adapted = get_peft_model(model, config)
     except ValueError as error:
         raise UserError(f"target.lora.modules = {modules}: {error}") from error
     for parameter in adapted.parameters():

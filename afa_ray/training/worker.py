@@ -58,22 +58,9 @@ class Worker:
 
     def __init__(self, job: Job, session: Session) -> None:
         self.settings, self.corpus, self.session = job.settings, job.corpus, session
-        tokenizer = job.corpus.tokenizer
-        target, discriminator, notes = build_players(job.settings, job.corpus)
-        self.learner = Learner(
-            job.settings,
-            _to(target, session.device),
-            None if discriminator is None else _to(discriminator, session.device),
-            special_ids=special_ids(tokenizer),
-            pad_id=tokenizer.pad_token_id,
-            mask_id=tokenizer.mask_token_id,
-            device=session.device,
-            wrap=session.wrap,
-            rank=session.rank,
-            total_steps=total_steps(job.settings, len(job.corpus.train)),
-        )
-        self.sharded = is_sharded(target)
-        self.progress, self.best = Progress(), trained_weights(target)
+        self.learner, notes = make_learner(job.settings, job.corpus, session)
+        self.sharded = is_sharded(self.learner.target)
+        self.progress, self.best = Progress(), trained_weights(self.learner.target)
         folder = latest_checkpoint(job.run)
         if folder is not None:
             self.best, self.progress = load_checkpoint(folder, self.learner, session.rank)
@@ -210,6 +197,25 @@ class Worker:
                 folder, tensors, progress=self.progress, settings=self.settings
             ),
         )
+
+
+def make_learner(settings: Settings, corpus: Corpus, session: Session) -> tuple[Learner, list[str]]:
+    """A learner with fresh players on the session's device, and notes for the user."""
+    tokenizer = corpus.tokenizer
+    target, discriminator, notes = build_players(settings, corpus)
+    learner = Learner(
+        settings,
+        _to(target, session.device),
+        None if discriminator is None else _to(discriminator, session.device),
+        special_ids=special_ids(tokenizer),
+        pad_id=tokenizer.pad_token_id,
+        mask_id=tokenizer.mask_token_id,
+        device=session.device,
+        wrap=session.wrap,
+        rank=session.rank,
+        total_steps=total_steps(settings, len(corpus.train)),
+    )
+    return learner, notes
 
 
 def _to(module: M, device: torch.device) -> M:

@@ -543,3 +543,59 @@ def test_the_mask_token_is_never_masked() -> None:
     observation, _ = env.reset(seed=0)
     assert observation["maskable"].tolist() == [0, 0, 1, 0]
     assert env.step([0, 1, 1, 0])[0]["maskable"].tolist() == [0, 0, 0, 0]
+
+
+# --- units: words of several tokens
+
+UNITS = [[0, 1, 1, 2, 3, 3, 0], [0, 1, 2, 0], [0, 0, 0], [0, 0], []]  # 13 and 14 are one word
+
+
+def test_units_are_masked_whole() -> None:
+    env = MaskingEnv(**arguments(units=UNITS, k=1))
+    env.reset(options={"index": 0})
+    observation, reward, *_, info = env.step(bits(4))
+    assert info["mask"].nonzero()[0].tolist() == [4, 5]
+    left = [SOS, 10, 11, 12, EOS, PAD, PAD]
+    assert observation["tokens"].tolist() == left
+    assert reward == pytest.approx(reward_of(left))
+    env.reset(options={"index": 0})
+    masks = {tuple(env.step(bits(1, 2, 3, 5))[-1]["mask"].nonzero()[0]) for _ in range(60)}
+    assert masks == {(1, 2), (3,), (4, 5)}  # of more than k words, k at random
+
+
+def test_a_sequential_pick_masks_a_unit() -> None:
+    env = SequentialMaskingEnv(**arguments(units=UNITS, k=2))
+    env.reset(options={"index": 0})
+    _, reward, terminated, *_, info = env.step(5)
+    assert (reward, terminated) == (0.0, False)
+    assert info["action_mask"].tolist() == [0, 1, 1, 1, 0, 0, 0]
+    *_, terminated, _, info = env.step(3)
+    assert terminated
+    assert info["mask"].nonzero()[0].tolist() == [3, 4, 5]
+    env.reset(options={"index": 2})
+    assert env.step(1)[2]  # one word only: one pick
+
+
+def test_units_in_the_vector_environment() -> None:
+    single = MaskingEnv(**arguments(units=UNITS, k=2))
+    vector = MaskingVectorEnv(**arguments(k=2))
+    tokens = padded(SEQUENCES[:3])
+    units = torch.tensor([u + [0] * (LENGTH - len(u)) for u in UNITS[:3]])
+    vector.reset(options={"sequences": tokens, "units": units})
+    masks = torch.tensor(np.stack([[bits(1, 4), bits(3)], [bits(2), bits()], [bits(1), bits(0)]]))
+    _, rewards, *_, info = vector.step(masks)
+    for i in range(3):
+        for m in range(2):
+            single.reset(options={"index": i})
+            *_, reward, _, _, alone = single.step(masks[i, m].numpy())
+            assert info["masks"][i, m].tolist() == alone["mask"].tolist()
+            assert rewards[i, m].item() == pytest.approx(reward)
+
+
+@pytest.mark.parametrize(
+    ("units", "message"),
+    [([[0]] * 5, "give one for each token"), ([[9] * len(s) for s in SEQUENCES], "unit 9")],
+)
+def test_wrong_units_are_named(units: list, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        MaskingEnv(**arguments(units=units))

@@ -15,6 +15,7 @@ from afa_ray.data.batches import Batch, worker_batches
 from afa_ray.data.corpus import Corpus
 from afa_ray.noise import uniform
 from afa_ray.training.learner import AFA_METRICS, Learner, averages, stack_padded
+from tests.conftest import with_values
 
 
 def first_batch(corpus: Corpus, contrast: bool) -> Batch:
@@ -210,3 +211,75 @@ def test_figures_are_means_over_texts(
 def test_stack_padded() -> None:
     both = stack_padded(torch.tensor([[1, 2]]), torch.tensor([[3, 4, 5]]), pad_id=0)
     assert both.tolist() == [[1, 2, 0], [3, 4, 5]]
+
+
+@pytest.mark.parametrize("policy", ["topk", "plackett-luce"])
+@pytest.mark.parametrize("pairing", ["original", "contrast"])
+def test_accumulation_of_4_times_8_equals_32(
+    tiny_settings: Callable[..., Settings],
+    make_learner: Callable[..., Learner],
+    small_corpus: Corpus,
+    pairing: str,
+    policy: str,
+) -> None:
+    """Weights after two updates, and all figures."""
+    values = {
+        "target.dropout": 0.0,
+        "train.batch_size": 32,
+        "train.max_grad_norm": 0.5,
+        "train.schedule": "linear",
+        "train.warmup_steps": 3,
+        "discriminator.pairing": pairing,
+        "afa.policy": policy,
+    }
+    settings = tiny_settings(values)
+    whole = make_learner(settings)
+    parts = make_learner(with_values(settings, **{"train.accumulation_steps": 4}))
+    batches = worker_batches(
+        small_corpus.train, batch_size=32, seed=0, epoch=0, contrast=pairing == "contrast"
+    )
+    for step, batch in zip(range(2), batches, strict=False):
+        assert [len(part.labels) for part in batch.parts(4)] == [8, 8, 7, 7]
+        for learner in (whole, parts):
+            learner.update(batch, step)
+    one, four = (averages(learner.sums, learner.metrics)[0] for learner in (whole, parts))
+    for name in one:
+        assert four[name] == pytest.approx(one[name], rel=1e-4, abs=5e-5), name
+    for player in ("target", "discriminator"):
+        theirs = dict(getattr(whole, player).named_parameters())
+        for name, parameter in getattr(parts, player).named_parameters():
+            scale = theirs[name].grad.abs().max().item() if theirs[name].grad is not None else 0
+            if parameter.grad is not None:
+                assert torch.allclose(
+                    parameter.grad, theirs[name].grad, atol=1e-3 * scale + 1e-8
+                ), name
+            assert torch.allclose(parameter, theirs[name], atol=2e-4), name
+
+
+def test_the_same_dropout_is_drawn_when_a_part_is_read_again(
+    tiny_settings: Callable[..., Settings],
+    make_learner: Callable[..., Learner],
+    small_corpus: Corpus,
+) -> None:
+    learner = make_learner(tiny_settings({"train.accumulation_steps": 2, "target.dropout": 0.5}))
+    batch = first_batch(small_corpus, False)
+    first, second = (learner._part(i, part) for i, part in enumerate(batch.parts(2)))
+    again = [learner._read(first, 3, choosing=c).logits for c in (True, False)]
+    assert torch.equal(*again)
+    assert not torch.equal(again[0], learner._read(first, 4).logits)
+    assert second.number == 1
+
+
+def test_long_gradients_are_scaled_down(
+    tiny_settings: Callable[..., Settings],
+    make_learner: Callable[..., Learner],
+    small_corpus: Corpus,
+) -> None:
+    norms = []
+    for limit in (0.0, 0.01):
+        learner = make_learner(tiny_settings({"train.max_grad_norm": limit}))
+        learner.update(first_batch(small_corpus, False), 0)
+        gradients = [p.grad for p in learner.target.parameters() if p.grad is not None]
+        norms.append(torch.cat([g.flatten() for g in gradients]).norm().item())
+    assert norms[0] > 0.1
+    assert norms[1] == pytest.approx(0.01, rel=1e-3)

@@ -164,3 +164,35 @@ def test_auto_classes_open_what_was_saved(tmp_path) -> None:
     ids, classes = tokens(), torch.tensor([0, 1, 2, 0])
     assert torch.equal(opened(ids).logits, target(ids).logits)
     assert torch.equal(judge(ids, classes), discriminator(ids, classes))
+
+
+@pytest.mark.parametrize("readout", ["last", "mean"])
+@pytest.mark.parametrize("num_classes", [0, 3])
+def test_projected_embeddings_are_those_of_a_larger_table(readout: str, num_classes: int) -> None:
+    """Reading frozen embeddings through a matrix is having the projected ones as one's own."""
+    model = small_discriminator(readout=readout, num_classes=num_classes, embedding_size=24)
+    frozen = torch.randn(40, 24)
+    model.embed_with(frozen)
+    own = small_discriminator(readout=readout, num_classes=num_classes)
+    own.load_state_dict(model.state_dict(), strict=False)
+    own.words.weight.data = frozen @ model.project.weight.data.T
+    ids, condition = tokens(), (torch.tensor([0, 1, 2, 0]),) if num_classes else ()
+    ours, textbook = model(ids, *condition), own(ids, *condition)
+    assert torch.allclose(ours, textbook, atol=1e-6)
+    weight = torch.tensor([1.0, -2.0, 0.5, 3.0])
+    (ours * weight).sum().backward()
+    (textbook * weight).sum().backward()
+    assert torch.allclose(model.project.weight.grad, own.words.weight.grad.T @ frozen, atol=1e-4)
+    theirs = dict(own.named_parameters())
+    for name, parameter in model.named_parameters():
+        if name != "project.weight":
+            assert torch.allclose(parameter.grad, theirs[name].grad, atol=1e-4), name
+    assert not any("frozen" in name for name in model.state_dict())
+
+
+def test_the_judge_does_not_grow_with_the_vocabulary() -> None:
+    sizes = {
+        sum(p.numel() for p in small_discriminator(vocab_size=v, embedding_size=24).parameters())
+        for v in (40, 40_000)
+    }
+    assert len(sizes) == 1

@@ -15,6 +15,7 @@ from afa_ray.policy import (
     log_prob_plackett_luce,
     log_prob_topk,
     select,
+    unit_scores,
 )
 
 ROW = torch.tensor([[0.1, 0.4, 0.2, 0.25, 0.05]], dtype=torch.float64)
@@ -153,3 +154,24 @@ def test_entropy_by_hand() -> None:
     rows = torch.tensor([[0.5, 0.5, 0.0], [1.0, 0.0, 0.0], [1 / 3, 1 / 3, 1 / 3]])
     expected: Tensor = torch.tensor([math.log(2), 0.0, math.log(3)])
     assert torch.allclose(attention_entropy(rows), expected)
+
+
+def test_a_word_has_the_sum_of_its_pieces() -> None:
+    """By hand: tokens 1 and 3 are a word of which 3 may not be masked; 2 and 4 are another."""
+    maskable = torch.tensor([[False, True, True, False, True]])
+    row = ROW.clone().requires_grad_()
+    scores, eligible = unit_scores(row, maskable, torch.tensor([[0, 1, 2, 1, 2]]))
+    assert scores[0].tolist() == pytest.approx([0, 0.4, 0.2 + 0.05, 0, 0])
+    assert eligible[0].tolist() == [False, True, True, False, False]
+    scores[0, 2].backward()
+    assert row.grad is not None
+    assert row.grad[0].tolist() == [0, 0, 1, 0, 1]
+
+
+def test_words_are_chosen_by_their_sum() -> None:
+    """Two pieces of .2 beat one of .3."""
+    row = torch.tensor([[0.1, 0.2, 0.3, 0.2, 0.2]])
+    units = torch.tensor([[0, 1, 2, 1, 3]])
+    scores, eligible = unit_scores(row, ALL, units)
+    choice = select(scores, eligible, torch.full((1, 1, 6), 0.5), 1, 0.0, "topk")
+    assert choice.picks.tolist() == [[[1]]]

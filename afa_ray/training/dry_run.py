@@ -1,0 +1,134 @@
+"""What a run would need, before it is begun: parameters, memory, and the speed of three updates."""
+
+from __future__ import annotations
+
+import resource
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from afa_ray.config import Settings
+from afa_ray.data.batches import Batch, batch_count, worker_batches
+from afa_ray.data.corpus import Corpus
+from afa_ray.models import PretrainedTarget
+from afa_ray.training.learner import Learner
+from afa_ray.training.memory import Memory, activation_memory, add, parameter_memory
+from afa_ray.training.session import local_session, pick_device
+from afa_ray.training.worker import make_learner, prepare_process, usable_cores
+
+UPDATES = 3
+GB = 1e9
+
+
+def dry_run(settings: Settings, corpus: Corpus) -> str:
+    """Time updates of one worker's share in this process; a report for the user.
+
+    Nothing is written. The first update, of the longest texts, is not timed.
+    """
+    device = pick_device(settings.train.use_gpu)
+    prepare_process(settings, usable_cores())
+    before = _peak_memory(device)
+    learner, notes = make_learner(settings, corpus, local_session(Path(), device))
+    batches = list(
+        worker_batches(
+            corpus.train,
+            batch_size=settings.train.batch_size,
+            seed=settings.train.seed,
+            epoch=0,
+            workers=max(1, settings.train.workers[1]),
+            contrast=learner.contrast and learner.discriminator is not None,
+            pad_id=learner.pad_id,
+        )
+    )
+    longest = max(batches, key=lambda batch: batch.tokens.size)
+    learner.update(longest, 0)
+    measured = _peak_memory(device) - before
+    timed = (batches * UPDATES)[:UPDATES]
+    tokens, seconds = _time(learner, timed)
+    return "\n".join(
+        [
+            "dry run: one worker's share in this process; nothing is written",
+            *[f"  note          {note}" for note in notes],
+            _parameters("target", learner.target),
+            *(
+                []
+                if learner.discriminator is None
+                else [_parameters("judge", learner.discriminator)]
+            ),
+            *_memory(settings, learner, longest, measured),
+            *_speed(settings, corpus, timed, tokens, seconds),
+        ]
+    )
+
+
+def _time(learner: Learner, batches: list[Batch]) -> tuple[int, float]:
+    """Real tokens read, and the seconds that took."""
+    learner.sums.zero_()
+    started = time.perf_counter()
+    for step, batch in enumerate(batches, start=1):
+        learner.update(batch, step)
+    tokens = int(learner.sums[-1].item())  # reads the device: all work is done
+    return tokens, time.perf_counter() - started
+
+
+def _speed(
+    settings: Settings, corpus: Corpus, timed: list[Batch], tokens: int, seconds: float
+) -> list[str]:
+    updates = batch_count(len(corpus.train), settings.train.batch_size)
+    minutes = updates * seconds / len(timed) / 60
+    return [
+        f"  speed         {len(timed)} updates of {len(timed[0].labels)} texts in {seconds:.2f} s: "
+        f"{tokens / seconds:,.0f} tokens/s a worker",
+        f"  an epoch      {updates:,} updates, about {minutes:.1f} min",
+    ]
+
+
+def _parameters(name: str, player: nn.Module) -> str:
+    total = sum(p.numel() for p in player.parameters())
+    trained = sum(p.numel() for p in player.parameters() if p.requires_grad)
+    share = f"{trained:,} trained ({trained / total:.2%})"
+    return f"  {name:<14}{total:,} parameters, {share}"
+
+
+def _memory(settings: Settings, learner: Learner, longest: Batch, measured: float) -> list[str]:
+    estimate = estimate_memory(settings, learner, longest)
+    parts = {
+        "weights": estimate.weights,
+        "gradients": estimate.gradients,
+        "Adam": estimate.adam,
+        "activations": estimate.activations,
+    }
+    listed = ", ".join(f"{name} {size / GB:.2f}" for name, size in parts.items())
+    shape = " x ".join(map(str, longest.tokens.shape))
+    place = "on the GPU" if learner.device.type == "cuda" else "in this process"
+    return [
+        f"  memory        {estimate.total / GB:.2f} GB a worker, estimated: {listed}",
+        f"                {measured / GB:.2f} GB measured {place} with a batch of {shape} tokens",
+    ]
+
+
+def estimate_memory(settings: Settings, learner: Learner, longest: Batch) -> Memory:
+    """What one worker of a run with these settings needs, if `longest` is its longest batch."""
+    train = settings.train
+    shards = train.workers[1] if train.shard else 1
+    memory = parameter_memory(learner.target, shards)
+    if learner.discriminator is not None:
+        memory = add(memory, parameter_memory(learner.discriminator))
+    if isinstance(learner.target, PretrainedTarget):
+        half = settings.target.dtype == "bfloat16" or learner.device.type == "cuda"
+        positions = longest.tokens.size // train.accumulation_steps
+        kept = activation_memory(
+            learner.target.config, positions, 2 if half else 4, train.gradient_checkpointing
+        )
+        memory = replace(memory, activations=kept)
+    return memory
+
+
+def _peak_memory(device: torch.device) -> float:
+    """Most bytes in use so far: of the GPU's memory, or of this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
