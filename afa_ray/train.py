@@ -19,6 +19,7 @@ from afa_ray.training.checkpoint import latest_checkpoint, read_progress
 from afa_ray.training.dry_run import dry_run
 from afa_ray.training.finish import train_and_finish
 from afa_ray.training.mlflow_run import MlflowRun, UnreachableError, open_mlflow_run
+from afa_ray.training.players import check_target
 from afa_ray.training.run_folder import (
     begin,
     placed,
@@ -52,6 +53,7 @@ def train(settings: Settings) -> dict[str, Any]:
     """
     if settings.train.dry_run:
         print(f"preparing {settings.data.name}", flush=True)
+        check_target(settings)
         print(dry_run(settings, prepare_corpus(settings)))
         return {}
     settings, run = placed(settings, f"{settings.data.name}-{time.strftime('%Y%m%d-%H%M%S')}")
@@ -64,6 +66,7 @@ def train(settings: Settings) -> dict[str, Any]:
     require_same_settings(settings, run)
     with ExitStack() as stack:
         print(f"preparing {settings.data.name}", flush=True)
+        check_target(settings)
         corpus = prepare_corpus(settings)
         launch = _launcher(settings, stack)
         begin(settings, run)

@@ -15,6 +15,7 @@ from afa_ray.data.corpus import prepare_corpus
 from afa_ray.errors import UserError
 from afa_ray.track import runs_of, upload_child
 from afa_ray.training.mlflow_run import MlflowRun, UnreachableError, open_mlflow_run, upload_hint
+from afa_ray.training.players import check_target
 from afa_ray.training.ray_run import ray_cluster
 from afa_ray.training.run_folder import (
     CONFIG,
@@ -109,6 +110,7 @@ def open_study(settings: Settings, may_change: Sequence[str] = ()) -> Iterator[S
     own = (f"{group}.{name}" for name in (*(f.name for f in fields(Resources)), *may_change))
     require_same_settings(settings, folder, {*MAY_CHANGE, *own})
     print(f"preparing {settings.data.name}", flush=True)
+    check_target(settings)
     corpus = prepare_corpus(settings)
     with ray_cluster() as dashboard:
         import ray

@@ -6,7 +6,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from transformers import AutoConfig, AutoModelForSequenceClassification, PretrainedConfig
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    PretrainedConfig,
+    PreTrainedModel,
+)
 from transformers.utils import logging
 
 from afa_ray.errors import UserError
@@ -38,6 +43,22 @@ def read_config(name: str) -> PretrainedConfig:
             "with one of them"
         )
     return config
+
+
+def skeleton(name: str) -> PreTrainedModel:
+    """The classifier without its weights: its layers, and what it can do.
+
+    Raises:
+        UserError: see `read_config`; or the folder has no weights as safetensors.
+    """
+    config = read_config(name)
+    if Path(name).is_dir() and not list(Path(name).glob("*.safetensors")):
+        raise UserError(
+            f"target.name = {name}: no weights in the safetensors format in this folder; save the "
+            "model again with save_pretrained of a current transformers"
+        )
+    with torch.device("meta"):
+        return AutoModelForSequenceClassification.from_config(config)
 
 
 def longest_text(config: PretrainedConfig) -> int | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
 import warnings
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from afa_ray.errors import UserError
 
@@ -27,17 +29,11 @@ def add_adapters(
             them, so they are trained whole.
 
     Raises:
-        UserError: peft is not installed, or no layer has one of the names.
+        UserError: see `require_layers`.
     """
-    try:
-        from peft import LoraConfig, TaskType, get_peft_model
-    except ImportError as error:
-        raise UserError(
-            'target.lora.r: adapters need the library peft: pip install "afa_ray[lora]"'
-        ) from error
-    names = [name.strip() for name in modules.split(",")]
-    if modules != ALL_LINEAR:
-        _require_layers(model, names)
+    from peft import LoraConfig, TaskType, get_peft_model
+
+    require_layers(model, modules)
     heads = [name for name, child in model.named_children() if child is not model.base_model]
     heads = [name for name in heads if any(True for _ in getattr(model, name).parameters())]
     within = tuple(f"{head}." for head in heads)
@@ -47,30 +43,39 @@ def add_adapters(
         r=r,
         lora_alpha=alpha,  # type: ignore[arg-type]
         lora_dropout=dropout,
-        target_modules=modules if modules == ALL_LINEAR else names,
+        target_modules=modules if modules == ALL_LINEAR else _names(modules),
         modules_to_save=whole,
     )
-    try:
-        with warnings.catch_warnings():  # peft asks transformers by an older name
-            warnings.simplefilter("ignore", FutureWarning)
-            adapted = get_peft_model(model, config)
-    except ValueError as error:
-        raise UserError(f"target.lora.modules = {modules}: {error}") from error
+    with warnings.catch_warnings():  # peft asks transformers by an older name
+        warnings.simplefilter("ignore", FutureWarning)
+        adapted = get_peft_model(model, config)
     for parameter in adapted.parameters():
         if parameter.requires_grad:  # the head's copy, too: small steps vanish in bfloat16
             parameter.data = parameter.data.float()
     return adapted
 
 
-def _require_layers(model: nn.Module, names: list[str]) -> None:
-    linear = [name for name, layer in model.named_modules() if isinstance(layer, nn.Linear)]
+def require_layers(model: PreTrainedModel, modules: str) -> None:
+    """Raises UserError unless peft is installed and every named layer is there to be adapted."""
+    if importlib.util.find_spec("peft") is None:
+        raise UserError(
+            'target.lora.r: adapters need the library peft: pip install "afa_ray[lora]"'
+        )
+    layers = model.base_model.named_modules()
+    linear = [f".{name}" for name, layer in layers if isinstance(layer, (nn.Linear, Conv1D))]
     known = sorted({name.rpartition(".")[2] for name in linear})
-    for name in names:
-        if not any(layer == name or layer.endswith(f".{name}") for layer in linear):
+    for name in _names(modules) if modules != ALL_LINEAR else ():
+        if not any(layer.endswith(f".{name}") for layer in linear):
             raise UserError(
-                f"target.lora.modules: no linear layer is called {name!r}; there are "
-                f"{', '.join(known)}; {ALL_LINEAR} adapts all but the classifier's"
+                f"target.lora.modules = {modules}: no layer is called {name!r}; there are "
+                f"{', '.join(known)}; {ALL_LINEAR} takes them all"
             )
+    if not linear:
+        raise UserError(f"target.lora.r: {model.config.model_type} has no layer to adapt")
+
+
+def _names(modules: str) -> list[str]:
+    return [name.strip() for name in modules.split(",")]
 
 
 def save_adapters(adapted: Any, folder: Path, *, merge: bool) -> None:

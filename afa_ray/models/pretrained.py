@@ -16,7 +16,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
 
-from afa_ray.errors import UserError
 from afa_ray.models.attention_row import IMPLEMENTATION, attention_rows, last_layer
 from afa_ray.models.lora import add_adapters, save_adapters
 from afa_ray.models.probing import AttentionTap, find_reading, probe
@@ -69,15 +68,7 @@ class PretrainedTarget(nn.Module):
         self.model = add_adapters(self.model, **options)
 
     def checkpoint_gradients(self) -> None:
-        """Recompute activations in the backward pass instead of keeping them.
-
-        Raises:
-            UserError: the family cannot.
-        """
-        if not self.model.supports_gradient_checkpointing:
-            raise UserError(
-                f"train.gradient_checkpointing: {self.config.model_type} cannot; leave it out"
-            )
+        """Recompute activations in the backward pass instead of keeping them."""
         self.model.activation_checkpointing_enable({"use_reentrant": False})
 
     def save_pretrained(self, folder: Path, *, merge: bool = False) -> None:

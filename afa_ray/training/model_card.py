@@ -8,7 +8,9 @@ from typing import Any
 
 import yaml
 
-FILES = ("data.train_file", "data.test_file", "data.lexicon_file")
+from afa_ray.config import SINGLE_LAYER
+
+FILES = ("data.train_file", "data.test_file", "data.lexicon_file", "target.name")
 
 
 def model_card(result: dict[str, Any]) -> str:
@@ -28,22 +30,19 @@ def model_card(result: dict[str, Any]) -> str:
         "pipeline_tag: text-classification",
         "tags: [afa_ray, attention]",
         "---",
-        f"# {_escape(data['name'])}: single-layer Transformer classifier",
+        f"# {_escape(data['name'])}: {_kind(settings)}",
         "",
-        f"Trained with afa_ray {result['versions']['afa_ray']}: {method}. The model returns its "
-        "attention row, `outputs.attention_row`, one weight a token.",
+        f"Trained with afa_ray {result['versions']['afa_ray']}: {method}.",
         "",
         "```python",
-        "import afa_ray",
-        "from transformers import pipeline",
-        "",
-        'classify = pipeline("text-classification", model="this folder")',
+        *_usage(settings),
         "```",
         "",
         "## Data",
         "",
         f"{data['train']:,} training, {data['validation']:,} validation and {data['test']:,} test "
-        f"texts; classes {_escape(', '.join(data['labels']))}; {data['vocabulary']:,} words.",
+        f"texts; classes {_escape(', '.join(data['labels']))}; {data['vocabulary']:,} "
+        f"{'words' if settings['target.name'] == SINGLE_LAYER else 'pieces'}.",
         "",
         *[f"- {_escape(note)}" for note in data["notes"]],
         "",
@@ -82,6 +81,42 @@ def model_card(result: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _kind(settings: dict[str, Any]) -> str:
+    name = settings["target.name"]
+    if name == SINGLE_LAYER:
+        return "single-layer Transformer classifier"
+    how = "adapters for" if _has_adapters(settings) else "fine-tuned from"
+    return f"{how} {_escape(_without_folder(name))}"
+
+
+def _has_adapters(settings: dict[str, Any]) -> bool:
+    return settings["target.lora.r"] > 0 and not settings["target.lora.merge"]
+
+
+def _usage(settings: dict[str, Any]) -> list[str]:
+    """Python that opens the model."""
+    if _has_adapters(settings):  # needs peft, and the model that the adapters are for
+        return [
+            "from transformers import AutoConfig, AutoTokenizer",
+            "from transformers import AutoModelForSequenceClassification",
+            "",
+            'config = AutoConfig.from_pretrained("this folder/config")',
+            "model = AutoModelForSequenceClassification.from_pretrained(",
+            '    "this folder", config=config',
+            ")",
+            'tokenizer = AutoTokenizer.from_pretrained("this folder")',
+        ]
+    lines = ["from transformers import pipeline", ""]
+    if settings["target.name"] == SINGLE_LAYER:
+        lines = ["import afa_ray  # the model returns outputs.attention_row, too", *lines]
+    return [*lines, 'classify = pipeline("text-classification", model="this folder")']
+
+
+def _without_folder(name: str) -> str:
+    """A model's id on the hub as it is, of a folder its last part."""
+    return Path(name).name if Path(name).is_absolute() else name
+
+
 def _escape(text: str) -> str:
     """The user's text as one line of Markdown without markup."""
     line = html.escape(" ".join(text.split()), quote=False)
@@ -91,7 +126,7 @@ def _escape(text: str) -> str:
 def _public(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings that made the model, without the folders of the machine it was made on."""
     return {
-        name: Path(value).name if name in FILES else value
+        name: _without_folder(value) if name in FILES else value
         for name, value in settings.items()
         if value is not None and name != "data.dir" and not name.startswith(("run.", "mlflow."))
     }

@@ -18,7 +18,8 @@ from afa_ray.models import (
     Target,
     TargetConfig,
 )
-from afa_ray.models.loading import load_pretrained
+from afa_ray.models.loading import load_pretrained, skeleton
+from afa_ray.models.lora import require_layers
 
 
 class Players(NamedTuple):
@@ -27,6 +28,23 @@ class Players(NamedTuple):
     target: AnyTarget
     discriminator: Discriminator | None
     notes: list[str]
+
+
+def check_target(settings: Settings) -> None:
+    """What can be said of a pretrained Target without its weights, before a run is begun.
+
+    Raises:
+        UserError: it does not exist, or cannot do what the settings ask for.
+    """
+    if not settings.target.pretrained:
+        return
+    model = skeleton(settings.target.name)
+    if settings.target.lora.r:
+        require_layers(model, settings.target.lora.modules)
+    if settings.train.gradient_checkpointing and not model.supports_gradient_checkpointing:
+        raise UserError(
+            f"train.gradient_checkpointing: {model.config.model_type} cannot; leave it out"
+        )
 
 
 def build_players(settings: Settings, corpus: Corpus) -> Players:

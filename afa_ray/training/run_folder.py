@@ -46,6 +46,8 @@ def placed(settings: S, default_name: str) -> tuple[S, Path]:
         for field in ("dir", "train_file", "test_file", "lexicon_file")
         if (path := getattr(settings.data, field)) is not None
     }
+    if settings.target.pretrained and Path(settings.target.name).expanduser().is_dir():
+        paths["target.name"] = _absolute(settings.target.name)
     name, storage = settings.run.name or default_name, absolute_storage(settings.run.storage)
     run = {"run.name": name, "run.storage": storage}
     settings = override(settings, paths | run)
