@@ -3,6 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 NARROW := --target.hidden_size 256 --discriminator.hidden_size 256
+WORKERS ?= 2
 DATA_SETS ?= reviews sms_spam sst2_sentences http_params sst2 ag_news imdb
 
 .PHONY: train test check results studies clean
@@ -11,7 +12,7 @@ train: .venv/installed
 	$(BIN)/python -m afa_ray.train
 
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: .venv/installed
 	$(BIN)/ruff check .

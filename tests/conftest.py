@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import random
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +24,10 @@ from afa_ray.data.tokenizer import special_ids, train_tokenizer
 from afa_ray.training.learner import Learner
 from afa_ray.training.players import build_players
 
+# For the processes started from here: by default, OpenMP threads that wait spin on their core, and
+# two processes that train side by side are ten times slower.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
@@ -31,9 +40,22 @@ def data_dir() -> Path:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Word vectors of the tests do not land in the user's cache."""
+def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Of this test process: a cache of word vectors, and the place where Ray finds its cluster."""
     os.environ["AFA_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
+    ray = tempfile.mkdtemp(prefix="afa", dir="/tmp")  # short: it holds Unix sockets
+    os.environ["RAY_TMPDIR"] = ray
+    yield
+    shutil.rmtree(ray, ignore_errors=True)
+
+
+def free_port() -> int:
+    """Below the ports of outgoing connections, so that none takes it before it is used."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 30_000)
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def with_values(settings: Settings, **values: Any) -> Settings:

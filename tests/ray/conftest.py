@@ -18,6 +18,7 @@ def cluster() -> Iterator[None]:
         os.environ.setdefault(name, value)
     import ray
 
-    ray.init(num_cpus=2, logging_level=logging.ERROR, log_to_driver=False)
+    quiet = {"logging_level": logging.ERROR, "log_to_driver": False, "include_dashboard": False}
+    ray.init(num_cpus=2, **quiet)
     yield
     ray.shutdown()

@@ -6,11 +6,11 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -22,7 +22,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.conftest import TINY
+from tests.conftest import TINY, free_port
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -55,6 +55,12 @@ class Head:
         """Run a command as a Ray job, to its end."""
         return self.ray_job("submit", "--working-dir", str(ROOT), *options, "--", *command)
 
+    def stop_job(self, name: str) -> None:
+        """What `ray job stop` does, without the seconds that command takes to start."""
+        address = f"{self.address}/api/jobs/{name}/stop"
+        with urllib.request.urlopen(urllib.request.Request(address, method="POST")):
+            pass
+
     def process_named(self, part: str) -> psutil.Process:
         """The latest process of this node with those words in its command line, but for shells."""
         found = []
@@ -78,7 +84,7 @@ def head() -> Iterator[Head]:
         "RAY_USAGE_STATS_ENABLED": "0",
     }
     environment.pop("RAY_ADDRESS", None)
-    gcs, dashboard, agent = free_ports(3)
+    gcs, dashboard, agent = (free_port() for _ in range(3))
     process = subprocess.Popen(
         [BIN / "ray", "start", "--head", "--block", "--num-cpus", "2", "--num-gpus", "0",
          "--node-ip-address", "127.0.0.1", "--port", str(gcs), "--dashboard-host", "127.0.0.1",
@@ -95,16 +101,6 @@ def head() -> Iterator[Head]:
     finally:
         stop(process)
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 def stop(process: subprocess.Popen) -> None:
@@ -180,8 +176,8 @@ def test_a_run_that_crashed_and_was_then_stopped_is_continued(head: Head, tmp_pa
         head.process_named("RayTrainWorker").kill()
         crashed = submitted.result()
         submitted = pool.submit(head.submit, *command, options=("--submission-id", "stopped"))
-        wait_until(lambda: in_epoch(run, 6))
-        assert "was stopped" in head.ray_job("stop", "stopped").stdout
+        wait_until(lambda: in_epoch(run, 4))
+        head.stop_job("stopped")
         stopped = submitted.result()
     assert crashed.returncode == 1
     assert stopped.returncode == 0  # as Ray has it: the job did as it was told
@@ -211,7 +207,7 @@ def test_a_search_that_was_stopped_is_continued(head: Head, tmp_path: Path) -> N
     with ThreadPoolExecutor() as pool:
         submitted = pool.submit(head.submit, *command, options=("--submission-id", "sweep"))
         wait_until(lambda: ended() >= 1)
-        head.ray_job("stop", "sweep")
+        head.stop_job("sweep")
         assert submitted.result().returncode == 0
     assert ended() < 5
     assert not (tmp_path / "sweep" / "best.yaml").exists()

@@ -27,7 +27,7 @@ from afa_ray import train as train_module
 from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus
 from afa_ray.training import ray_run
-from tests.conftest import with_values
+from tests.conftest import free_port, with_values
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -45,7 +45,8 @@ def head(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     monkeypatch.setattr(ray_run, "_worker_loop", worker_loop_that_waits())
-    cluster = Cluster(True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    head_node = {"num_cpus": 1, "include_dashboard": False, "dashboard_port": free_port()}
+    cluster = Cluster(True, head_node_args=head_node)
     try:
         ray.init(cluster.address, logging_level="ERROR", log_to_driver=False)
         yield cluster

@@ -13,7 +13,8 @@ import pytest
 from afa_ray.config import Settings, override
 from afa_ray.training.mlflow_run import MlflowRun, open_mlflow_run
 from afa_ray.training.run_folder import begin
-from tests.tracking.helpers import artifacts, free_port, history, logged_runs
+from tests.conftest import free_port
+from tests.tracking.helpers import artifacts, history, logged_runs
 
 pytestmark = pytest.mark.slow
 

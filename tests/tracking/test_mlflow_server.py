@@ -12,7 +12,8 @@ import pytest
 
 from afa_ray.track import main as track
 from afa_ray.training.learner import Learner
-from tests.tracking.helpers import Server, artifacts, free_port, history, logged_runs, records
+from tests.conftest import free_port
+from tests.tracking.helpers import Server, artifacts, history, logged_runs, records
 
 pytestmark = pytest.mark.slow
 
