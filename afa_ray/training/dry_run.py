@@ -30,7 +30,7 @@ def dry_run(settings: Settings, corpus: Corpus) -> str:
     """
     device = pick_device(settings.train.use_gpu)
     prepare_process(settings, usable_cores())
-    before = _peak_memory(device)
+    before = peak_memory(device)
     learner, notes = make_learner(settings, corpus, local_session(Path(), device))
     batches = list(
         worker_batches(
@@ -45,7 +45,7 @@ def dry_run(settings: Settings, corpus: Corpus) -> str:
     )
     longest = max(batches, key=lambda batch: batch.tokens.size)
     learner.update(longest, 0)
-    measured = _peak_memory(device) - before
+    measured = peak_memory(device) - before
     timed = (batches * UPDATES)[:UPDATES]
     tokens, seconds = _time(learner, timed)
     return "\n".join(
@@ -127,7 +127,7 @@ def estimate_memory(settings: Settings, learner: Learner, longest: Batch) -> Mem
     return memory
 
 
-def _peak_memory(device: torch.device) -> float:
+def peak_memory(device: torch.device) -> float:
     """Most bytes in use so far: of the GPU's memory, or of this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)

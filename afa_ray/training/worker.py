@@ -205,8 +205,8 @@ def make_learner(settings: Settings, corpus: Corpus, session: Session) -> tuple[
     target, discriminator, notes = build_players(settings, corpus)
     learner = Learner(
         settings,
-        _to(target, session.device),
-        None if discriminator is None else _to(discriminator, session.device),
+        to_device(target, session.device),
+        None if discriminator is None else to_device(discriminator, session.device),
         special_ids=special_ids(tokenizer),
         pad_id=tokenizer.pad_token_id,
         mask_id=tokenizer.mask_token_id,
@@ -218,7 +218,7 @@ def make_learner(settings: Settings, corpus: Corpus, session: Session) -> tuple[
     return learner, notes
 
 
-def _to(module: M, device: torch.device) -> M:
+def to_device(module: M, device: torch.device) -> M:
     module.to(device)
     return module
 
