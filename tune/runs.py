@@ -34,7 +34,9 @@ from tune.study import LOST_WORKERS, Run, Study, close
 from tune.tables import Entry, Values, main_measures, means, measured, write_tables
 
 ERROR = "error.txt"  # in the folder of a run that failed: why
-READ_BY_CORPUS = ("target.hidden_size", "target.word2vec", "train.seed")
+READ_BY_CORPUS = (
+    "target.name", "target.hidden_size", "target.word2vec", "afa.unit", "train.seed",
+)  # fmt: skip
 
 
 def run_all(study: Study, runs: Sequence[Run], title: str) -> list[str]:

@@ -21,7 +21,8 @@ KNOWN_RANGES = {
 NOT_VARIED = (  # what the runs are made on, and where
     "run.", "mlflow.", "train.seed", "train.num_workers", "train.use_gpu", "train.max_failures",
     "train.checkpoint_every", "train.log_every", "data.name", "data.dir", "data.train_file",
-    "data.test_file", "data.text_column", "data.label_column", "data.split_seed",
+    "data.test_file", "data.text_column", "data.label_column", "data.split_seed", "train.dry_run",
+    "train.shard",
 )  # fmt: skip
 NOT_SEARCHED = (*NOT_VARIED, "train.deletion_weight", "train.epochs", "train.max_steps",
                 "data.protocol", "data.lexicon_file")  # fmt: skip
@@ -156,7 +157,7 @@ def draw(space: Space, seed: list[int]) -> dict[str, Any]:
 def describe(values: Mapping[str, Any]) -> str:
     """Drawn values in few letters: `k 3  epsilon 0.112  lambda_adv 0.48`."""
     return "  ".join(
-        f"{name.split('.')[1]} {value:.3g}" if isinstance(value, float) else
-        f"{name.split('.')[1]} {value}"
+        f"{name.split('.')[-1]} {value:.3g}" if isinstance(value, float) else
+        f"{name.split('.')[-1]} {value}"
         for name, value in values.items()
     )  # fmt: skip

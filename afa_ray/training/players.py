@@ -108,7 +108,7 @@ def _discriminator(settings: Settings, corpus: Corpus, target: AnyTarget) -> Dis
     if settings.target.pretrained:
         embeddings = target.get_input_embeddings()
         assert isinstance(embeddings, nn.Embedding)
-        words = embeddings.weight.detach().clone()
+        words = embeddings.weight
     discriminator = Discriminator(
         DiscriminatorConfig(
             vocab_size=len(corpus.tokenizer),
@@ -123,5 +123,5 @@ def _discriminator(settings: Settings, corpus: Corpus, target: AnyTarget) -> Dis
         )
     )
     if words is not None:
-        discriminator.embed_with(words)
+        discriminator.embed_with(words.clone() if words.requires_grad else words)
     return discriminator

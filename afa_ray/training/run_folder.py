@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from afa_ray.config import S, Settings, flatten, leaves, override, to_yaml
+from afa_ray.config import SINGLE_LAYER, S, Settings, flatten, leaves, override, to_yaml
 from afa_ray.errors import UserError
 
 CONFIG, RESULT = "config.yaml", "result.json"
@@ -46,12 +46,16 @@ def placed(settings: S, default_name: str) -> tuple[S, Path]:
         for field in ("dir", "train_file", "test_file", "lexicon_file")
         if (path := getattr(settings.data, field)) is not None
     }
-    if settings.target.pretrained and Path(settings.target.name).expanduser().is_dir():
-        paths["target.name"] = _absolute(settings.target.name)
+    paths["target.name"] = absolute_target(settings.target.name)
     name, storage = settings.run.name or default_name, absolute_storage(settings.run.storage)
     run = {"run.name": name, "run.storage": storage}
     settings = override(settings, paths | run)
     return settings, folder_of(settings)
+
+
+def absolute_target(name: str) -> str:
+    """A pretrained model's folder as an absolute path; any other name as it is."""
+    return _absolute(name) if Path(name).expanduser().is_dir() and name != SINGLE_LAYER else name
 
 
 def absolute_storage(storage: str) -> str:

@@ -12,8 +12,11 @@ from transformers import AutoModelForSequenceClassification
 from afa_ray import train as train_module
 from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus
-from tests.conftest import with_values
+from tests.conftest import small_texts, with_values
 from tests.families import save_tiny
+from tests.ray.studies import options, result
+from tests.tokenizers import word_pieces
+from tune import sensitivity as sensitivity_module
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("cluster")]
 
@@ -56,8 +59,8 @@ def test_two_workers_equal_one(run: Callable[..., tuple[dict, Path]], lora: int)
     with_replicas = run("replicas", **workers)
     sharded = run("sharded", train__shard=True, train__gradient_checkpointing=True, **workers)
     expected = load_file(folder / "model" / "model.safetensors")
-    for result, other in (with_replicas, sharded):
-        assert result["test"] == pytest.approx(alone["test"], abs=0.02)
+    for figures, other in (with_replicas, sharded):
+        assert figures["test"] == pytest.approx(alone["test"], abs=0.02)
         found = load_file(other / "model" / "model.safetensors")
         assert found.keys() == expected.keys()
         for name, value in found.items():
@@ -72,3 +75,16 @@ def test_two_workers_equal_one(run: Callable[..., tuple[dict, Path]], lora: int)
 def records(folder: Path) -> list[dict]:
     lines = (folder / "metrics.jsonl").read_text().splitlines()
     return [r for r in map(json.loads, lines) if r["kind"] in ("train", "epoch")]
+
+
+def test_a_study_of_a_pretrained_target(tmp_path: Path) -> None:
+    """Pieces against words: each value has a corpus of its own."""
+    folder = save_tiny("bert", tmp_path / "bert", word_pieces(small_texts(240, 5).texts))
+    given = options(tmp_path, target__name=folder, sensitivity__setting="afa.unit",
+                    sensitivity__values="piece,word", sensitivity__seeds=1, train__epochs=1,
+                    mlflow__uri="none")  # fmt: skip
+    assert sensitivity_module.main(given) == 0
+    runs = tmp_path / "runs" / "sensitivity-small" / "runs"
+    results = {run.name: result(run) for run in runs.iterdir()}
+    assert {r["settings"]["afa.unit"] for r in results.values()} == {"piece", "word"}
+    assert len(results) == 2

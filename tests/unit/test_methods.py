@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from afa_ray.config import Settings, override
 from tune.methods import METHODS, parse_methods
 
@@ -31,6 +33,16 @@ def test_a_method_of_ones_own(tmp_path: Path) -> None:
     methods, faults = parsed(f"plain,mine={file}")
     assert faults == []
     assert methods["mine"] == {"train.target_lr": 3e-4, "afa.k": 2}  # not where and on what it runs
+
+
+def test_a_model_folder_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Relative to where the command is given, not to a worker's folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "mine.yaml").write_text("target: {name: model, lora: {r: 4}}")
+    methods, faults = parsed("plain,mine=mine.yaml")
+    assert faults == []
+    assert methods["mine"] == {"target.name": str(tmp_path / "model"), "target.lora.r": 4}
 
 
 def test_refusals(tmp_path: Path) -> None:

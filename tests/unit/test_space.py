@@ -110,6 +110,15 @@ def test_values_of_one_setting() -> None:
 def test_description() -> None:
     drawn = {"afa.k": 3, "afa.epsilon": 0.12345, "afa.policy": "topk"}
     assert describe(drawn) == "k 3  epsilon 0.123  policy topk"
+    assert describe({"target.lora.r": 8}) == "r 8"
+
+
+def test_settings_in_groups_of_groups() -> None:
+    faults: list[str] = []
+    pretrained = override(Settings(), {"target.name": "a model"})
+    space = parse_space("target.lora.r=2:8 target.lora.merge=true,false", pretrained, faults)
+    assert faults == []
+    assert space["target.lora.r"] == Range(2, 8, whole=True, log=False)
 
 
 def test_a_single_draw_is_of_plain_values_and_repeats() -> None:

@@ -1,14 +1,18 @@
 """Mistakes with pretrained Targets are named before anything is written; notes and dry runs."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from transformers import BertForMaskedLM, T5Config, ViTConfig
 
+from afa_ray.config import Settings
+from afa_ray.data.corpus import Corpus
 from afa_ray.errors import UserError
-from afa_ray.models.loading import load_pretrained, longest_text
+from afa_ray.models.loading import Loaded, load_pretrained, longest_text
 from afa_ray.train import main
+from afa_ray.training import players
 from afa_ray.training.memory import activation_memory, parameter_memory
 from tests.conftest import small_texts
 from tests.families import FAMILIES, save_tiny, tiny
@@ -135,3 +139,18 @@ def test_dry_run(models: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert abs(numbers[0] - total) < 0.6 * total  # another vocabulary, and adapters
     for word in ("judge", "GB a worker, estimated", "measured", "tokens/s", "an epoch"):
         assert word in output
+
+
+def test_nothing_to_train_is_refused(
+    models: dict, tiny_settings: Callable[..., Settings], small_corpus: Corpus,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def frozen(*arguments: object, **options: object) -> Loaded:
+        loaded = load_pretrained(*arguments, **options)
+        loaded.target.requires_grad_(False)
+        return loaded
+
+    monkeypatch.setattr(players, "load_pretrained", frozen)
+    settings = tiny_settings({"target.name": models["bert"]})
+    with pytest.raises(UserError, match="no weight of it is trainable"):
+        players.build_players(settings, small_corpus)
