@@ -129,8 +129,8 @@ class TrainSettings:
     batch_size: int = 64
     """Texts in an update, over all workers together."""
     accumulation_steps: int = 1
-    """Parts that each worker reads its share of an update in, to save memory; above 1 each text
-    is read a second time."""
+    """Parts that each worker reads its share of an update in, to save memory; above 1, feedback
+    reads each text a second time."""
     gradient_checkpointing: bool = False
     """Recompute a pretrained Target's activations instead of keeping them."""
     shard: bool = False
@@ -306,7 +306,8 @@ def complaints(settings: Settings) -> list[str]:
         for name, (holds, allowed) in _IN_RANGE.items()
         if not holds(values[name])
     ]
-    for part in ("target", "discriminator"):
+    single_layer = () if settings.target.pretrained else ("target",)
+    for part in (*single_layer, "discriminator"):
         size, heads = values[f"{part}.hidden_size"], values[f"{part}.heads"]
         if heads >= 1 and size % heads:
             found.append(
@@ -317,7 +318,10 @@ def complaints(settings: Settings) -> list[str]:
             f"data.split_seed = {settings.data.split_seed}: must be between 0 and 4294967295"
         )
     found += _worker_complaints(settings.train)
-    found += _pretrained_complaints(values) if not settings.target.pretrained else []
+    if not settings.target.pretrained:
+        found += _pretrained_complaints(values)
+    elif not settings.target.lora.r and settings.target.lora != LoraSettings():
+        found.append("target.lora.r = 0: the other settings of target.lora need a rank above 0")
     for setting, name in (("data.name", settings.data.name), ("run.name", settings.run.name)):
         if name is not None and not FOLDER_NAME.fullmatch(name):
             found.append(

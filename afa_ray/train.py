@@ -15,6 +15,7 @@ from afa_ray.command_line import TRAIN, run_command
 from afa_ray.config import Settings
 from afa_ray.console import Follower, header, summary
 from afa_ray.data.corpus import prepare_corpus
+from afa_ray.errors import UserError
 from afa_ray.training.checkpoint import latest_checkpoint, read_progress
 from afa_ray.training.dry_run import dry_run
 from afa_ray.training.finish import train_and_finish
@@ -22,6 +23,7 @@ from afa_ray.training.mlflow_run import MlflowRun, UnreachableError, open_mlflow
 from afa_ray.training.players import check_target
 from afa_ray.training.run_folder import (
     begin,
+    discard,
     placed,
     read_result,
     require_same_settings,
@@ -54,7 +56,8 @@ def train(settings: Settings) -> dict[str, Any]:
     if settings.train.dry_run:
         print(f"preparing {settings.data.name}", flush=True)
         check_target(settings)
-        print(dry_run(settings, prepare_corpus(settings)))
+        for line in dry_run(settings, prepare_corpus(settings)):
+            print(line, flush=True)
         return {}
     settings, run = placed(settings, f"{settings.data.name}-{time.strftime('%Y%m%d-%H%M%S')}")
     require_writable(run)
@@ -100,6 +103,10 @@ def _guard(launch: Launch, job: Job) -> None:
     """Train; an early end is said, with what to do, and marked at the tracking server."""
     try:
         launch(job)
+    except UserError:  # found by a worker before it trained
+        _mark_failed(job.mlflow)
+        discard(job.run)
+        raise
     except BaseException as error:
         _mark_failed(job.mlflow)
         reason = "interrupted" if isinstance(error, KeyboardInterrupt) else "ended early"

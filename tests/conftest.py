@@ -126,6 +126,7 @@ def make_learner(small_corpus: Corpus) -> Callable[..., Learner]:
             pad_id=tokenizer.pad_token_id,
             mask_id=tokenizer.mask_token_id,
             device=torch.device("cpu"),
+            total_steps=100,
         )
 
     return make

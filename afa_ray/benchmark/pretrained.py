@@ -6,8 +6,8 @@ An update of each contender in turn, several rounds, in one process, on random f
 - `plain`: plain fine-tuning here; `afa`: with adversarial feedback;
 - `naive`: the same feedback with the row read from `output_attentions=True` and eager attention.
 
-Each contender has a model of its own with the same weights. An update is everything from the batch
-to the changed weights: forward, backward, clipping (to 1), the optimiser.
+All change the same model, so that it must fit into memory once. An update is everything from the
+batch to the changed weights: forward, backward, clipping, the optimiser.
 """
 
 from __future__ import annotations
@@ -18,57 +18,29 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification
 
+from afa_ray.benchmark.options import BenchmarkSettings, benchmark_complaints
 from afa_ray.command_line import Command, run_command
-from afa_ray.config import Settings, complaints, override
+from afa_ray.config import Settings, override
 from afa_ray.data.batches import Batch
-from afa_ray.models import Discriminator, DiscriminatorConfig, PretrainedTarget
+from afa_ray.models import PretrainedTarget
+from afa_ray.models.attention_row import IMPLEMENTATION
 from afa_ray.models.loading import load_pretrained, read_config
-from afa_ray.models.pretrained import pick
 from afa_ray.models.target import TargetOutput
 from afa_ray.training.dry_run import GB, peak_memory
 from afa_ray.training.learner import Learner
+from afa_ray.training.players import make_discriminator
 from afa_ray.training.session import pick_device
 from afa_ray.training.worker import prepare_process, to_device, usable_cores
 
-CONTENDERS = ("trainer", "plain", "afa", "naive")
 LABELS = ["no", "yes"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class BenchmarkOptions:
-    """What to time."""
-
-    contenders: str = ",".join(CONTENDERS)
-    """Which of trainer, plain, afa and naive; ratios are to the first."""
-    lengths: str = "64,256"
-    """Tokens of a text."""
-    rounds: int = 5
-    """Turns of each contender."""
-    updates: int = 3
-    """Updates a turn; one more before them is not timed."""
-    threads: int = 0
-    """Threads on a CPU; 0 for all cores."""
-    random_weights: bool = False
-    """Draw the weights at random: only the model's configuration is needed."""
-    out: str | None = None
-    """File for the figures, as JSON."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class BenchmarkSettings(Settings):
-    """Settings of a training run, and what to time."""
-
-    benchmark: BenchmarkOptions = field(default_factory=BenchmarkOptions)
-
 
 Turn = Callable[[list[Batch]], list[float]]
 """Updates with the given batches; seconds of each."""
@@ -95,52 +67,47 @@ def make_target(settings: Settings, device: torch.device) -> PretrainedTarget:
     return to_device(target, device)
 
 
-class NaiveTarget(PretrainedTarget):
-    """Reads the row as one would without knowing better: all weights of all layers."""
+class NaiveTarget(nn.Module):
+    """Reads the row of another Target's model as one would without knowing better: it asks for the
+    weights of all layers, of texts without padding."""
 
-    def forward(
-        self, input_ids: Tensor, attention_mask: Tensor | None = None, labels: Tensor | None = None
-    ) -> TargetOutput:
-        assert attention_mask is not None
-        output = self.model(
+    def __init__(self, target: PretrainedTarget) -> None:
+        super().__init__()
+        self.target = target
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> TargetOutput:
+        output = self.target.model(
             input_ids=input_ids, attention_mask=attention_mask.long(), output_attentions=True
         )
-        position = self._position(attention_mask.sum(1), attention_mask.shape[1])
-        row = pick(output.attentions[-1], position).mean(1)
+        column = 0 if self.target.reading == "first" else -1
+        row = output.attentions[-1][:, :, column].mean(1)
         return TargetOutput(logits=output.logits, attention_row=row)
 
 
-def learner_turn(settings: Settings, device: torch.device, *, naive: bool = False) -> Turn:
+def learner_turn(settings: Settings, target: PretrainedTarget, *, naive: bool = False) -> Turn:
     """Turns of the learner of this project, with feedback if `afa.lambda_adv` is above 0."""
-    target = make_target(settings, device)
-    if naive:
-        target.model.set_attn_implementation("eager")
-        target.__class__ = NaiveTarget
-    discriminator = None
+    device, discriminator = target.device, None
+    assert isinstance(settings, BenchmarkSettings)
+    options = settings.benchmark
     if settings.afa.lambda_adv:
-        words = target.get_input_embeddings().weight
-        discriminator = Discriminator(
-            DiscriminatorConfig(
-                embedding_size=words.shape[1],
-                hidden_size=settings.discriminator.hidden_size,
-                max_position_embeddings=settings.data.max_length,
-                pad_token_id=target.config.pad_token_id,
-                num_classes=len(LABELS) * (settings.discriminator.pairing == "contrast"),
-            )
-        )
-        discriminator.embed_with(words)
+        words, longest = target.config.vocab_size, settings.data.max_length
+        discriminator = make_discriminator(settings, target, words, len(LABELS), longest)
         to_device(discriminator, device)
+    player: Any = NaiveTarget(target) if naive else target
     learner = Learner(
         settings,
-        target,
+        player,
         discriminator,
         special_ids=(),
         pad_id=target.config.pad_token_id,
         mask_id=None,
         device=device,
+        total_steps=options.rounds * (options.updates + 1),
     )
 
     def turn(batches: list[Batch]) -> list[float]:
+        if naive or not target.eager:
+            target.model.set_attn_implementation("eager" if naive else IMPLEMENTATION)
         seconds = []
         for step, batch in enumerate(batches):
             started = time.perf_counter()
@@ -152,7 +119,7 @@ def learner_turn(settings: Settings, device: torch.device, *, naive: bool = Fals
     return turn
 
 
-def trainer_turn(settings: Settings, device: torch.device) -> Turn:
+def trainer_turn(settings: Settings, target: PretrainedTarget) -> Turn:
     """Turns of `transformers.Trainer`, timed from the beginning to the end of its steps."""
     from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
@@ -170,12 +137,12 @@ def trainer_turn(settings: Settings, device: torch.device) -> Turn:
                 torch.cuda.synchronize()
             self.seconds.append(time.perf_counter() - self.started)
 
-    model: Any = make_target(settings, device).model
-    model.set_attn_implementation("sdpa")
-    clock = Clock()
+    device, clock = target.device, Clock()
     folder = tempfile.mkdtemp(prefix="afa_benchmark_")
 
     def turn(batches: list[Batch]) -> list[float]:
+        if not target.eager:
+            target.model.set_attn_implementation("sdpa")
         clock.seconds.clear()
         rows = [
             {"input_ids": ids, "attention_mask": np.ones_like(ids), "labels": label}
@@ -195,7 +162,7 @@ def trainer_turn(settings: Settings, device: torch.device) -> Turn:
             logging_strategy="no",
             disable_tqdm=True,
         )
-        trainer = Trainer(model, arguments, train_dataset=rows, callbacks=[clock])
+        trainer = Trainer(target.model, arguments, train_dataset=rows, callbacks=[clock])
         trainer.remove_callback(PrinterCallback)
         trainer.train()
         return list(clock.seconds)
@@ -203,42 +170,44 @@ def trainer_turn(settings: Settings, device: torch.device) -> Turn:
     return turn
 
 
-def make_turn(name: str, settings: Settings, device: torch.device) -> Turn:
+def make_turn(name: str, settings: Settings, target: PretrainedTarget) -> Turn:
     if name == "trainer":
-        return trainer_turn(settings, device)
+        return trainer_turn(settings, target)
     if name == "plain":
-        return learner_turn(override(settings, {"afa.lambda_adv": 0.0}), device)
-    return learner_turn(settings, device, naive=name == "naive")
+        return learner_turn(override(settings, {"afa.lambda_adv": 0.0}), target)
+    return learner_turn(settings, target, naive=name == "naive")
 
 
-def random_batch(random: np.random.Generator, words: int, texts: int, length: int) -> Batch:
+def random_batch(
+    random: np.random.Generator, words: int, texts: int, length: int, contrast: bool
+) -> Batch:
     """Texts of exactly `length` tokens, none of them padding or another special token."""
     tokens = random.integers(min(1000, words // 2), words, (texts, length))
     labels = random.integers(0, len(LABELS), texts)
-    return Batch(tokens, labels, np.arange(texts), tokens[::-1].copy(), 1.0)
+    return Batch(tokens, labels, np.arange(texts), tokens[::-1].copy() if contrast else None, 1.0)
 
 
-def measure(settings: BenchmarkSettings, length: int) -> dict[str, Any]:
+def measure(settings: BenchmarkSettings, target: PretrainedTarget, length: int) -> dict[str, Any]:
     """Seconds of every update of every contender at one length."""
     options = settings.benchmark
-    device = pick_device(settings.train.use_gpu)
     names = options.contenders.split(",")
-    words = read_config(settings.target.name).vocab_size
-    turns = {name: make_turn(name, settings, device) for name in names}
-    random = np.random.default_rng(0)
+    fitting = override(settings, {"data.max_length": max(length, settings.data.max_length)})
+    turns = {name: make_turn(name, fitting, target) for name in names}
+    random, texts = np.random.default_rng(0), settings.train.batch_size
+    contrast = settings.discriminator.pairing == "contrast"
     seconds: dict[str, list[list[float]]] = {name: [] for name in names}
     for _ in range(options.rounds):
         batches = [
-            random_batch(random, words, settings.train.batch_size, length)
+            random_batch(random, target.config.vocab_size, texts, length, contrast)
             for _ in range(options.updates + 1)
         ]
         for name, turn in turns.items():
             seconds[name].append(turn(batches)[1:])
     return {
         "length": length,
-        "texts": settings.train.batch_size,
+        "texts": texts,
         "seconds": seconds,
-        "peak_gb": peak_memory(device) / GB,
+        "peak_gb": peak_memory(target.device) / GB,
     }
 
 
@@ -268,33 +237,15 @@ def table(results: list[dict[str, Any]]) -> str:
 def run(settings: BenchmarkSettings) -> int:
     options = settings.benchmark
     prepare_process(settings, options.threads or usable_cores())
-    results = []
-    for length in map(int, options.lengths.split(",")):
-        fitting = override(settings, {"data.max_length": max(length, settings.data.max_length)})
-        results.append(measure(fitting, length))
+    target = make_target(settings, pick_device(settings.train.use_gpu))
+    lengths = map(int, options.lengths.split(","))
+    results = [measure(settings, target, length) for length in lengths]
     print(table(results))
-    print(f"\npeak memory {results[-1]['peak_gb']:.1f} GB, {torch.get_num_threads()} threads")
+    where = "on a GPU" if target.device.type == "cuda" else f"{torch.get_num_threads()} threads"
+    print(f"\n{where}, peak memory {results[-1]['peak_gb']:.1f} GB")
     if options.out:
         Path(options.out).write_text(json.dumps(results, indent=1), encoding="utf-8")
     return 0
-
-
-def benchmark_complaints(settings: BenchmarkSettings) -> list[str]:
-    """What is wrong with the settings."""
-    found, options = complaints(settings), settings.benchmark
-    if not settings.target.pretrained:
-        found.append("target.name = transformer: give a pretrained model, by folder or hub id")
-    for name in options.contenders.split(","):
-        if name not in CONTENDERS:
-            found.append(
-                f"benchmark.contenders: {name!r} is none; there are {', '.join(CONTENDERS)}"
-            )
-    if not all(part.isdigit() and int(part) > 0 for part in options.lengths.split(",")):
-        found.append(f"benchmark.lengths = {options.lengths}: must be numbers such as 64,256")
-    for name, value in (("rounds", options.rounds), ("updates", options.updates)):
-        if value < 1:
-            found.append(f"benchmark.{name} = {value}: must be at least 1")
-    return found
 
 
 BENCHMARK = Command(

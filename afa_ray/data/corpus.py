@@ -14,7 +14,7 @@ from afa_ray.data.splits import stratified_split
 from afa_ray.data.texts import RawCorpus, Texts
 from afa_ray.data.tokenizer import load_tokenizer, splits_words, train_tokenizer
 from afa_ray.errors import UserError
-from afa_ray.models.loading import longest_text, read_config
+from afa_ray.models.loading import longest_text, skeleton
 from afa_ray.models.word2vec import word_vectors
 
 VALIDATION_SHARE = 0.1
@@ -66,6 +66,7 @@ def prepare_corpus(settings: Settings) -> Corpus:
     tokenizer, max_length = _tokenizer(settings, train)
     units = settings.afa.unit == "word"
     splits = [pack(part, tokenizer, max_length, units) for part in (train, validation, raw.test)]
+    _require_padding_apart(splits, tokenizer)
     vectors = None
     if settings.target.word2vec and not settings.target.pretrained:
         vectors = word_vectors(
@@ -97,9 +98,26 @@ def _tokenizer(settings: Settings, train: Texts) -> tuple[PreTrainedTokenizerFas
         raise UserError(f"afa.mask = token: the tokenizer of {name} has no mask token; use delete")
     if settings.afa.unit == "word" and not splits_words(tokenizer):
         raise UserError(f"afa.unit = word: the tokenizer of {name} does not tell words; use piece")
-    most = longest_text(read_config(name)) or data.max_length
+    model = skeleton(name)
+    if max(tokenizer.get_vocab().values()) >= model.config.vocab_size:
+        raise UserError(
+            f"target.name = {name}: its tokenizer has ids beyond the {model.config.vocab_size} "
+            "that the model has embeddings for: call its resize_token_embeddings and save it, or "
+            "choose a padding token that it knows"
+        )
+    most = longest_text(model) or data.max_length
     tokenizer.model_max_length = min(data.max_length, tokenizer.model_max_length, most)
     return tokenizer, tokenizer.model_max_length
+
+
+def _require_padding_apart(splits: list[PackedTexts], tokenizer: PreTrainedTokenizerFast) -> None:
+    """Padding within a text would be taken for its end."""
+    count = sum(int((part.tokens == tokenizer.pad_token_id).sum()) for part in splits)
+    if count:
+        raise UserError(
+            f"the padding token {tokenizer.pad_token} occurs {count:,} times in the texts: give "
+            "the tokenizer another one that texts do not hold, or take it out of them"
+        )
 
 
 def _require_learnable(raw: RawCorpus, settings: Settings) -> None:

@@ -87,8 +87,7 @@ def pack(
             if marks is not None:
                 columns["marks"].append(_cut(marks, max_length, tail))
             if units:
-                words = [0 if word is None else word for word in encoding.word_ids]
-                columns["units"].append(_cut(words, max_length, tail))
+                columns["units"].append(_cut(_units(encoding), max_length, tail))
     lengths = [len(row) for row in columns["tokens"]]
     return PackedTexts(
         tokens=_flat(columns["tokens"], np.int32),
@@ -132,6 +131,14 @@ def _token_marks(encoding: Encoding, words: list[str], marks: list[int]) -> list
         for word, special, (start, end) in zip(
             found, encoding.special_tokens_mask, encoding.offsets, strict=True
         )
+    ]
+
+
+def _units(encoding: Encoding) -> list[int]:
+    """Each token's word, numbered without gaps; special tokens are in word 0."""
+    numbers: dict[int, int] = {}
+    return [
+        0 if word is None else numbers.setdefault(word, len(numbers)) for word in encoding.word_ids
     ]
 
 

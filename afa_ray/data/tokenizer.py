@@ -65,7 +65,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerFast:
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
-    except (OSError, ValueError, ImportError) as error:
+    except Exception as error:  # broken files raise anything
         raise UserError(f"target.name = {name}: no tokenizer: {_first_line(error)}") from error
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise UserError(
@@ -76,7 +76,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerFast:
         in_every_text = set(tokenizer("a").input_ids)
         free = [
             token
-            for token in (tokenizer.eos_token, tokenizer.unk_token, tokenizer.bos_token)
+            for token in (tokenizer.eos_token, tokenizer.bos_token)
             if token is not None and tokenizer.convert_tokens_to_ids(token) not in in_every_text
         ]
         if not free:
@@ -104,4 +104,4 @@ def splits_words(tokenizer: PreTrainedTokenizerFast) -> bool:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -61,6 +61,7 @@ def attend(
     **options: Any,
 ) -> tuple[Tensor, None]:
     """SDPA as transformers calls it; leaves queries and keys where `last_layer` finds them."""
+    attended = sdpa_attention_forward(module, query, key, value, attention_mask, **options)
     layers = _layers.get()
     if layers is not None:
         causal = options.get("is_causal")
@@ -73,7 +74,7 @@ def attend(
                 causal=bool(getattr(module, "is_causal", True) if causal is None else causal),
             )
         ]
-    return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+    return attended
 
 
 AttentionInterface.register(IMPLEMENTATION, attend)

@@ -95,6 +95,11 @@ class Discriminator(PreTrainedModel):
         assert words.shape[1] == self.config.embedding_size
         self._frozen = words.detach()
 
+    @property
+    def frozen_bytes(self) -> int:
+        """Memory of the embeddings that are read, which are not among the parameters."""
+        return 0 if self._frozen is None else self._frozen.numel() * self._frozen.element_size()
+
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
         """Move to another device or type, with the embeddings that are read."""
         if self._frozen is not None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from torch import nn
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
@@ -17,21 +18,24 @@ from transformers.utils import logging
 from afa_ray.errors import UserError
 from afa_ray.models.pretrained import PretrainedTarget
 from afa_ray.models.probing import UnreadableAttentionError
-
-POSITIONS_BEHIND_PADDING = ("roberta", "camembert", "mpnet", "longformer", "esm", "ibert")
+from afa_ray.models.target import TargetConfig
 
 
 def read_config(name: str) -> PretrainedConfig:
     """The configuration of a model.
 
     Raises:
-        UserError: there is no such model, or one that only reads images, is a pair of encoder and
-            decoder, or comes with code of its own.
+        UserError: there is no such model, or one that is no encoder and no decoder of texts.
     """
     try:
         config = AutoConfig.from_pretrained(name, trust_remote_code=False)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # broken files raise anything
         raise UserError(_no_such_model(name, error)) from error
+    if isinstance(config, TargetConfig):
+        raise UserError(
+            f"target.name = {name}: this is a single-layer model of afa_ray, which trains from "
+            "scratch; give transformer, or a pretrained model"
+        )
     if type(config) not in AutoModelForSequenceClassification._model_mapping:
         raise UserError(
             f"target.name = {name}: transformers has no sequence classifier of type "
@@ -49,7 +53,7 @@ def skeleton(name: str) -> PreTrainedModel:
     """The classifier without its weights: its layers, and what it can do.
 
     Raises:
-        UserError: see `read_config`; or the folder has no weights as safetensors.
+        UserError: see `read_config`; or a folder without weights as safetensors.
     """
     config = read_config(name)
     if Path(name).is_dir() and not list(Path(name).glob("*.safetensors")):
@@ -57,18 +61,24 @@ def skeleton(name: str) -> PreTrainedModel:
             f"target.name = {name}: no weights in the safetensors format in this folder; save the "
             "model again with save_pretrained of a current transformers"
         )
-    with torch.device("meta"):
-        return AutoModelForSequenceClassification.from_config(config)
+    try:
+        with torch.device("meta"):
+            return AutoModelForSequenceClassification.from_config(config)
+    except Exception as error:  # sizes that do not fit each other raise anything
+        raise UserError(_no_such_model(name, error)) from error
 
 
-def longest_text(config: PretrainedConfig) -> int | None:
-    """Most tokens that a model has positions for; None for no limit."""
-    positions = getattr(config, "max_position_embeddings", None)
+def longest_text(model: PreTrainedModel) -> int | None:
+    """Most tokens that a model has positions for; None for no limit.
+
+    Models like RoBERTa count positions from behind the padding token's number.
+    """
+    positions = getattr(model.config, "max_position_embeddings", None)
     if positions is None or positions <= 0:
         return None
-    if any(family in config.model_type for family in POSITIONS_BEHIND_PADDING):
-        return positions - config.pad_token_id - 1
-    return positions
+    tables = [m for m in model.modules() if isinstance(m, nn.Embedding)]
+    behind = [t.padding_idx for t in tables if t.num_embeddings == positions]
+    return positions - max((1 + start for start in behind if start is not None), default=0)
 
 
 class Loaded(NamedTuple):
@@ -92,9 +102,11 @@ def load_pretrained(
     """
     config = read_config(name)
     notes = []
-    if getattr(config, "classifier_pooling", "cls") != "cls":  # ModernBERT: a choice, not weights
+    if config.model_type == "modernbert" and config.classifier_pooling != "cls":
         config.classifier_pooling = "cls"
         notes.append("the classifier reads [CLS] instead of the mean over tokens")
+    before = list((config.id2label or {}).values())
+    config.problem_type = "single_label_classification"
     config.id2label = dict(enumerate(label_names))
     config.label2id = {label: i for i, label in enumerate(label_names)}
     config.pad_token_id = pad_id
@@ -115,11 +127,14 @@ def load_pretrained(
         target = PretrainedTarget(model)
     except UnreadableAttentionError as error:
         raise UserError(f"target.name = {name}: {error}") from error
-    except (OSError, ValueError) as error:
+    except Exception as error:  # broken files raise anything
         raise UserError(_no_such_model(name, error)) from error
     finally:
         logging.set_verbosity(verbosity)
     new = _new_modules(loaded)
+    own_names = not all(label.startswith("LABEL_") for label in before)
+    if not new and own_names and before != label_names:
+        notes.append(f"its head was for the classes {', '.join(before)}, in that order")
     if new:
         notes.append(f"new weights, not pretrained: {', '.join(new)}")
     if target.eager:

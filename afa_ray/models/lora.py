@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import importlib.util
 import warnings
 from pathlib import Path
@@ -79,9 +78,9 @@ def _names(modules: str) -> list[str]:
 
 
 def save_adapters(adapted: Any, folder: Path, *, merge: bool) -> None:
-    """The adapters as peft saves them, or the whole model with the adapters merged in."""
+    """The adapters as peft saves them, or the whole model with the adapters merged in, for good."""
     if merge:
-        copy.deepcopy(adapted).merge_and_unload().save_pretrained(folder)
+        adapted.merge_and_unload().save_pretrained(folder)
         return
     adapted.save_pretrained(folder)
     adapted.config.save_pretrained(folder / CONFIG_FOLDER)

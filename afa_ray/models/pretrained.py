@@ -8,6 +8,7 @@ keys is the one that the family's own eager attention has there.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext, suppress
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,9 @@ class PretrainedTarget(nn.Module):
     def __init__(self, model: PreTrainedModel) -> None:
         super().__init__()
         self.model: Any = model  # or the same with adapters
+        self._options = (
+            {"use_cache": False} if "use_cache" in signature(model.forward).parameters else {}
+        )
         training = model.training
         model.eval().set_attn_implementation("eager")
         self.reading = find_reading(model)
@@ -116,10 +120,10 @@ class PretrainedTarget(nn.Module):
         position = self._position(lengths, mask.shape[1])
         if self._tap is not None:
             with self._tap as weights, self._precision():
-                logits = self.model(input_ids=tokens, attention_mask=mask).logits
+                logits = self.model(input_ids=tokens, attention_mask=mask, **self._options).logits
             return logits, pick(weights[-1], position)
         with last_layer() as layers, self._precision():
-            logits = self.model(input_ids=tokens, attention_mask=mask).logits
+            logits = self.model(input_ids=tokens, attention_mask=mask, **self._options).logits
         return logits, attention_rows(layers[-1], position)
 
     def _precision(self) -> AbstractContextManager[Any]:
@@ -142,13 +146,12 @@ class PretrainedTarget(nn.Module):
         weights = self.model(**inputs, output_attentions=True).attentions[-1]
         position = self._position(mask.sum(1), mask.shape[1])
         self.model.set_attn_implementation(IMPLEMENTATION)
+        tolerance = TOLERANCE.get(self.model.dtype, 1e-4)
         with last_layer() as layers, suppress(ValueError):  # SDPA cannot do what the family needs
             self.model(**inputs)
-        tolerance = TOLERANCE.get(self.model.dtype, 1e-4)
-        if layers and torch.allclose(
-            attention_rows(layers[-1], position), pick(weights, position), atol=tolerance
-        ):
-            return None
+            rows = attention_rows(layers[-1], position) if layers else torch.empty(0)
+            if rows.numel() and torch.allclose(rows, pick(weights, position), atol=tolerance):
+                return None
         self.model.set_attn_implementation("eager")
         return AttentionTap(self.model, inputs, weights)
 

@@ -44,6 +44,8 @@ def find_reading(model: PreTrainedModel) -> Reading:
         logits = model(input_ids=tokens, attention_mask=mask).logits
         (gradient,) = torch.autograd.grad(logits.float().square().sum(), hidden[0])
     read = gradient.abs().sum(-1)[1].nonzero()[:, 0].tolist()  # by the shorter sequence
+    if not read:
+        raise UnreadableAttentionError(f"the head of {type(model).__name__} is all zeros")
     readings: dict[int, Reading] = {0: "first", LENGTHS[1] - 1: "last", LENGTHS[0] - 1: "end"}
     if len(read) != 1 or read[0] not in readings:
         raise UnreadableAttentionError(
@@ -68,9 +70,9 @@ class AttentionTap:
         self, model: PreTrainedModel, inputs: dict[str, Tensor], attentions: Tensor
     ) -> None:
         self._found: list[Tensor] = []
-        seen: list[tuple[nn.Module, Tensor]] = []
+        seen: list[tuple[Any, ...]] = []
         hooks = [
-            module.register_forward_pre_hook(lambda m, inputs: seen.append((m, inputs[0])))
+            module.register_forward_pre_hook(lambda m, inputs: seen.append((m, *inputs[:1])))
             for module in model.modules()
             if not list(module.children())
         ]
@@ -78,7 +80,11 @@ class AttentionTap:
             model(**inputs)
         for hook in hooks:
             hook.remove()
-        matching = [m for m, x in seen if torch.equal(x, attentions)]
+        matching = [
+            module
+            for module, *given in seen
+            if given and isinstance(given[0], Tensor) and torch.equal(given[0], attentions)
+        ]
         if not matching:
             raise UnreadableAttentionError(
                 f"the attention weights of {type(model).__name__} cannot be reached"

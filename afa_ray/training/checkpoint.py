@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -21,7 +22,7 @@ from afa_ray.training.sharding import like, named_parameters, whole
 from afa_ray.training.tracking import GameWatch
 
 PROGRESS = "progress.json"
-VERSIONS_OF = ("torch", "transformers", "gymnasium", "gensim", "numpy", "tokenizers")
+VERSIONS_OF = ("torch", "transformers", "peft", "gymnasium", "gensim", "numpy", "tokenizers")
 
 
 @dataclass
@@ -53,7 +54,8 @@ def versions() -> dict[str, str]:
     """Versions of the libraries that decide what the numbers are."""
     from afa_ray import __version__
 
-    return {"afa_ray": __version__, **{name: version(name) for name in VERSIONS_OF}}
+    installed = [name for name in VERSIONS_OF if find_spec(name) is not None]
+    return {"afa_ray": __version__, **{name: version(name) for name in installed}}
 
 
 def collect(

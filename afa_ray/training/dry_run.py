@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -13,6 +15,7 @@ from torch import nn
 from afa_ray.config import Settings
 from afa_ray.data.batches import Batch, batch_count, worker_batches
 from afa_ray.data.corpus import Corpus
+from afa_ray.errors import UserError
 from afa_ray.models import PretrainedTarget
 from afa_ray.training.learner import Learner
 from afa_ray.training.memory import Memory, activation_memory, add, parameter_memory
@@ -23,50 +26,55 @@ UPDATES = 3
 GB = 1e9
 
 
-def dry_run(settings: Settings, corpus: Corpus) -> str:
-    """Time updates of one worker's share in this process; a report for the user.
+def dry_run(settings: Settings, corpus: Corpus) -> Iterator[str]:
+    """Lines for the user: parameters, estimated memory, and the speed of one worker's updates.
 
-    Nothing is written. The first update, of the longest texts, is not timed.
+    Nothing is written. The first update, of the longest texts, is not timed. A Target that is to be
+    sharded is whole here.
+
+    Raises:
+        UserError: it does not fit into the memory of the GPU.
     """
     device = pick_device(settings.train.use_gpu)
     prepare_process(settings, usable_cores())
     before = peak_memory(device)
+    yield "dry run: one worker's share in this process; nothing is written"
     learner, notes = make_learner(settings, corpus, local_session(Path(), device))
-    batches = list(
-        worker_batches(
-            corpus.train,
-            batch_size=settings.train.batch_size,
-            seed=settings.train.seed,
-            epoch=0,
-            workers=max(1, settings.train.workers[1]),
-            contrast=learner.contrast and learner.discriminator is not None,
-            pad_id=learner.pad_id,
-        )
-    )
-    longest = max(batches, key=lambda batch: batch.tokens.size)
-    learner.update(longest, 0)
-    measured = peak_memory(device) - before
-    timed = (batches * UPDATES)[:UPDATES]
+    yield from (f"  note          {note}" for note in notes)
+    yield _parameters("target", learner.target)
+    if learner.discriminator is not None:
+        yield _parameters("judge", learner.discriminator)
+    longest = max(_batches(settings, corpus, learner), key=lambda batch: batch.tokens.size)
+    yield _estimate(settings, learner, longest)
+    try:
+        learner.update(longest, 0)
+    except torch.OutOfMemoryError as error:
+        raise UserError(
+            "dry run: that does not fit into the GPU's memory; try target.lora.r, target.dtype "
+            "bfloat16, train.gradient_checkpointing, train.accumulation_steps or train.shard"
+        ) from error
+    yield _measured(peak_memory(device) - before, longest, device)
+    timed = list(islice(_batches(settings, corpus, learner), UPDATES))
     tokens, seconds = _time(learner, timed)
-    return "\n".join(
-        [
-            "dry run: one worker's share in this process; nothing is written",
-            *[f"  note          {note}" for note in notes],
-            _parameters("target", learner.target),
-            *(
-                []
-                if learner.discriminator is None
-                else [_parameters("judge", learner.discriminator)]
-            ),
-            *_memory(settings, learner, longest, measured),
-            *_speed(settings, corpus, timed, tokens, seconds),
-        ]
+    yield from _speed(settings, corpus, timed, tokens, seconds)
+
+
+def _batches(settings: Settings, corpus: Corpus, learner: Learner) -> Iterator[Batch]:
+    """One worker's shares of the first epoch."""
+    return worker_batches(
+        corpus.train,
+        batch_size=settings.train.batch_size,
+        seed=settings.train.seed,
+        epoch=0,
+        workers=max(1, settings.train.workers[1]),
+        contrast=learner.contrast and learner.discriminator is not None,
+        pad_id=learner.pad_id,
     )
 
 
 def _time(learner: Learner, batches: list[Batch]) -> tuple[int, float]:
     """Real tokens read, and the seconds that took."""
-    learner.sums.zero_()
+    learner.sums.zero_().sum().item()  # no work is left from before
     started = time.perf_counter()
     for step, batch in enumerate(batches, start=1):
         learner.update(batch, step)
@@ -93,7 +101,7 @@ def _parameters(name: str, player: nn.Module) -> str:
     return f"  {name:<14}{total:,} parameters, {share}"
 
 
-def _memory(settings: Settings, learner: Learner, longest: Batch, measured: float) -> list[str]:
+def _estimate(settings: Settings, learner: Learner, longest: Batch) -> str:
     estimate = estimate_memory(settings, learner, longest)
     parts = {
         "weights": estimate.weights,
@@ -102,12 +110,13 @@ def _memory(settings: Settings, learner: Learner, longest: Batch, measured: floa
         "activations": estimate.activations,
     }
     listed = ", ".join(f"{name} {size / GB:.2f}" for name, size in parts.items())
+    return f"  memory        {estimate.total / GB:.2f} GB a worker, estimated: {listed}"
+
+
+def _measured(peak: float, longest: Batch, device: torch.device) -> str:
     shape = " x ".join(map(str, longest.tokens.shape))
-    place = "on the GPU" if learner.device.type == "cuda" else "in this process"
-    return [
-        f"  memory        {estimate.total / GB:.2f} GB a worker, estimated: {listed}",
-        f"                {measured / GB:.2f} GB measured {place} with a batch of {shape} tokens",
-    ]
+    place = "on the GPU" if device.type == "cuda" else "in this process"
+    return f"                {peak / GB:.2f} GB measured {place} with a batch of {shape} tokens"
 
 
 def estimate_memory(settings: Settings, learner: Learner, longest: Batch) -> Memory:
@@ -117,6 +126,7 @@ def estimate_memory(settings: Settings, learner: Learner, longest: Batch) -> Mem
     memory = parameter_memory(learner.target, shards)
     if learner.discriminator is not None:
         memory = add(memory, parameter_memory(learner.discriminator))
+        memory = replace(memory, weights=memory.weights + learner.discriminator.frozen_bytes)
     if isinstance(learner.target, PretrainedTarget):
         half = settings.target.dtype == "bfloat16" or learner.device.type == "cuda"
         positions = longest.tokens.size // train.accumulation_steps

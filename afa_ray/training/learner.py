@@ -11,8 +11,7 @@ Simplified against the paper: the Discriminator's update uses the first of the M
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -26,7 +25,13 @@ from afa_ray.models import AnyTarget, Discriminator
 from afa_ray.models.target import TargetOutput
 from afa_ray.noise import uniform
 from afa_ray.policy import Choice, attention_entropy, log_prob, select, unit_scores
-from afa_ray.training.schedule import learning_rate_factor
+from afa_ray.training.optimisation import (
+    adam,
+    learning_rate_factor,
+    set_learning_rate,
+    synchronising,
+    trainable,
+)
 from envs import MaskingVectorEnv, group_advantage
 
 PLAIN_METRICS = ("loss", "loss_cls", "accuracy", "attention_entropy")
@@ -79,9 +84,9 @@ class Learner:
         settings: `afa`, `discriminator.pairing` and `train` are used here.
         target, discriminator: on `device`; `discriminator` is None for plain training.
         special_ids: ids never masked; pad_id and mask_id: of the tokenizer (mask_id may be None).
+        total_steps: updates of the whole run, for `train.schedule`.
         wrap: applied to each module for its own update (DistributedDataParallel); by default none.
         rank: this worker's number, for its dropout noise.
-        total_steps: updates of the whole run, for `train.schedule`.
     """
 
     def __init__(
@@ -94,20 +99,20 @@ class Learner:
         pad_id: int,
         mask_id: int | None,
         device: torch.device,
+        total_steps: int,
         wrap: Wrap = lambda module: module,
         rank: int = 0,
-        total_steps: int = 0,
     ) -> None:
         self.afa, self.train = settings.afa, settings.train
         self.contrast = settings.discriminator.pairing == "contrast"
         self.device, self.rank, self.total_steps = device, rank, total_steps
         self.pad_id = pad_id
         self.target, self._wrapped_target = target, wrap(target)
-        self.target_optimizer = _adam(target, self.train.target_lr)
+        self.target_optimizer = adam(target, self.train.target_lr)
         self.discriminator = discriminator
         if discriminator is not None:
             self._wrapped_discriminator = wrap(discriminator)
-            self.discriminator_optimizer = _adam(discriminator, self.train.discriminator_lr)
+            self.discriminator_optimizer = adam(discriminator, self.train.discriminator_lr)
             self.env = MaskingVectorEnv(
                 discriminator=discriminator,
                 k=self.afa.k,
@@ -140,20 +145,18 @@ class Learner:
         plays = self._update_discriminator(parts, output, step)
         self.target_optimizer.zero_grad(set_to_none=True)
         for part, play in zip(parts, plays, strict=True):
-            with _synchronising(self._wrapped_target, part is parts[-1]):
+            with synchronising(self._wrapped_target, part is parts[-1]):
                 self._descend(part, play, output or self._read(part, step))
         if self.train.max_grad_norm:
-            nn.utils.clip_grad_norm_(_trainable(self.target), self.train.max_grad_norm)
+            nn.utils.clip_grad_norm_(trainable(self.target), self.train.max_grad_norm)
         self.target_optimizer.step()
 
     def _set_learning_rates(self, step: int) -> None:
-        factor = learning_rate_factor(
-            step, self.total_steps, self.train.schedule, self.train.warmup_steps
-        )
-        rates = {"target": self.train.target_lr, "discriminator": self.train.discriminator_lr}
-        for player, optimizer in self.optimizers.items():
-            for group in optimizer.param_groups:
-                group["lr"] = rates[player] * factor
+        train = self.train
+        factor = learning_rate_factor(step, self.total_steps, train.schedule, train.warmup_steps)
+        set_learning_rate(self.target_optimizer, train.target_lr * factor)
+        if self.discriminator is not None:
+            set_learning_rate(self.discriminator_optimizer, train.discriminator_lr * factor)
 
     def _part(self, number: int, batch: Batch) -> Part:
         def send(array: np.ndarray) -> Tensor:
@@ -191,7 +194,7 @@ class Learner:
             assert row is not None
             maskable = self.env.game.maskable(part.tokens)
             choice, masks = self._choose(row.detach().float(), maskable, part, step)
-            with _synchronising(self._wrapped_discriminator, part is parts[-1]):
+            with synchronising(self._wrapped_discriminator, part is parts[-1]):
                 figures = self._judge(part, masks[:, 0])
             plays.append(Play(maskable, choice, masks, figures))
         self.discriminator_optimizer.step()
@@ -294,16 +297,3 @@ def stack_padded(first: Tensor, second: Tensor, pad_id: int) -> Tensor:
 
 def _by_unit(row: Tensor, maskable: Tensor, units: Tensor | None) -> tuple[Tensor, Tensor]:
     return (row, maskable) if units is None else unit_scores(row, maskable, units)
-
-
-def _trainable(module: nn.Module) -> list[nn.Parameter]:
-    return [parameter for parameter in module.parameters() if parameter.requires_grad]
-
-
-def _adam(module: nn.Module, lr: float) -> torch.optim.Adam:
-    return torch.optim.Adam(_trainable(module), lr=lr, fused=True)
-
-
-def _synchronising(module: Any, now: bool) -> AbstractContextManager[None]:
-    """Average gradients over workers with the last part of an update only."""
-    return nullcontext() if now or not hasattr(module, "no_sync") else module.no_sync()

@@ -44,8 +44,9 @@ def activation_memory(
     """Bytes that a Transformer's backward pass keeps, roughly.
 
     Of each position a layer of width h and feed-forward width f keeps 8 h + 3 f numbers (inputs of
-    norms and projections, queries, keys, values; attention weights are not kept). With gradient
-    checkpointing it keeps its input, h, and one layer at a time all of it.
+    norms and projections, queries, keys, values; attention weights are not kept, but by families
+    in eager mode). With gradient checkpointing it keeps its input, h, and one layer at a time all
+    of it.
 
     Args:
         positions: texts times length of the longest batch that is read at once.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ def model_card(result: dict[str, Any]) -> str:
     agreement = result["agreement"]
     lines = [
         "---",
-        "library_name: transformers",
+        f"library_name: {'peft' if _has_adapters(settings) else 'transformers'}",
+        *_base_model(settings),
         "pipeline_tag: text-classification",
         "tags: [afa_ray, attention]",
         "---",
@@ -79,6 +81,13 @@ def model_card(result: dict[str, Any]) -> str:
         ", ".join(f"{name} {version}" for name, version in result["versions"].items()) + ".",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _base_model(settings: dict[str, Any]) -> list[str]:
+    """What links the card to the model on the hub that it comes from."""
+    name = settings["target.name"]
+    on_hub = name != SINGLE_LAYER and _without_folder(name) == name
+    return [f"base_model: {json.dumps(name)}"] if on_hub else []
 
 
 def _kind(settings: dict[str, Any]) -> str:

@@ -63,7 +63,9 @@ def build_players(settings: Settings, corpus: Corpus) -> Players:
         raise UserError(f"target.name = {settings.target.name}: no weight of it is trainable")
     discriminator = None
     if settings.afa.lambda_adv:
-        discriminator = _discriminator(settings, corpus, target)
+        discriminator = make_discriminator(
+            settings, target, len(corpus.tokenizer), len(corpus.label_names), corpus.max_length
+        )
     return Players(target, discriminator, notes)
 
 
@@ -93,6 +95,10 @@ def _pretrained(settings: Settings, corpus: Corpus) -> tuple[PretrainedTarget, l
         dtype=settings.target.dtype,
     )
     lora = settings.target.lora
+    if settings.target.dtype == "bfloat16" and not lora.r:
+        notes.append(
+            "all weights are trained in bfloat16, where small steps vanish: see target.lora"
+        )
     if lora.r:
         target.adapt(
             r=lora.r, alpha=lora.alpha, dropout=lora.dropout, modules=lora.modules, new=new
@@ -102,7 +108,9 @@ def _pretrained(settings: Settings, corpus: Corpus) -> tuple[PretrainedTarget, l
     return target, notes
 
 
-def _discriminator(settings: Settings, corpus: Corpus, target: AnyTarget) -> Discriminator:
+def make_discriminator(
+    settings: Settings, target: AnyTarget, vocab_size: int, classes: int, max_length: int
+) -> Discriminator:
     """One that reads a pretrained Target's words as they were before training."""
     words = None
     if settings.target.pretrained:
@@ -111,15 +119,15 @@ def _discriminator(settings: Settings, corpus: Corpus, target: AnyTarget) -> Dis
         words = embeddings.weight
     discriminator = Discriminator(
         DiscriminatorConfig(
-            vocab_size=len(corpus.tokenizer),
+            vocab_size=vocab_size,
             embedding_size=0 if words is None else words.shape[1],
-            pad_token_id=corpus.tokenizer.pad_token_id,
-            max_position_embeddings=corpus.max_length,
+            pad_token_id=target.config.pad_token_id,
+            max_position_embeddings=max_length,
             hidden_size=settings.discriminator.hidden_size,
             num_attention_heads=settings.discriminator.heads,
             dropout=settings.target.dropout,
             readout=settings.discriminator.readout,
-            num_classes=len(corpus.label_names) * (settings.discriminator.pairing == "contrast"),
+            num_classes=classes * (settings.discriminator.pairing == "contrast"),
         )
     )
     if words is not None:

@@ -99,6 +99,7 @@ def train_on_ray(job: Job, *, use_gpu: bool) -> None:
         LoggingConfig,
         RunConfig,
         ScalingConfig,
+        WorkerGroupError,
     )
     from ray.train.torch import TorchTrainer
 
@@ -125,7 +126,13 @@ def train_on_ray(job: Job, *, use_gpu: bool) -> None:
             logging_config=LoggingConfig(log_level="ERROR"),  # type: ignore[call-arg]
         ),
     )
-    trainer.fit()
+    try:
+        trainer.fit()
+    except WorkerGroupError as error:
+        for reason in error.worker_failures.values():
+            if isinstance(reason, UserError):
+                raise reason from None
+        raise
 
 
 def _worker_loop(config: dict[str, Any]) -> None:
@@ -155,7 +162,7 @@ def _ray_session(use_gpu: bool, sharded: bool) -> Session:
         if workers == 1:
             return module
         if sharded and isinstance(module, PretrainedTarget):
-            shard(module, workers)
+            shard(module, workers, device)
             return module
         return nn.parallel.DistributedDataParallel(
             module,
@@ -180,4 +187,5 @@ def _ray_session(use_gpu: bool, sharded: bool) -> Session:
         wrap=wrap,
         add_up=torch.distributed.all_reduce if workers > 1 else lambda tensor: tensor,
         save=save,
+        sharded=sharded and workers > 1,
     )

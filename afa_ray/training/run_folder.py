@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from collections.abc import Collection
 from pathlib import Path
@@ -22,12 +23,21 @@ MAY_CHANGE = {  # when a run is resumed: where and how it runs, not what it lear
     "train.use_gpu",
     "train.max_failures",
     "train.checkpoint_every",
+    "train.gradient_checkpointing",
+    "train.shard",
+    "train.dry_run",
     "run.storage",
     "mlflow.uri",
     "mlflow.experiment",
 }
 JOB_COPIES = "/runtime_resources/working_dir_files/"  # where Ray unpacks what a job brings along
 PARTS_OF_RESULT = {"test", "deletion_curve", "agreement", "validation", "training"}
+
+
+def discard(run: Path) -> None:
+    """Remove the folder of a run that could not begin; one that holds a checkpoint stays."""
+    if not list(run.glob("checkpoint_*")):
+        shutil.rmtree(run)
 
 
 def folder_of(settings: Settings) -> Path:

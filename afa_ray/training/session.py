@@ -25,6 +25,7 @@ class Session:
         rank, workers: this worker's number, and how many there are.
         device: where it computes.
         wrap: makes a module average its gradients over workers.
+        sharded: whether `wrap` spreads the Target over the workers, moving it to their devices.
         add_up: sums a tensor over workers, in place.
         save: `save(name, figures, write)` keeps a checkpoint as folder `name` of the run, which
             rank 0 fills with `write(folder)`; every worker calls it equally often.
@@ -36,6 +37,7 @@ class Session:
     wrap: Callable[[nn.Module], nn.Module]
     add_up: Callable[[Tensor], object]
     save: Callable[[str, dict[str, float], Callable[[Path], None]], None]
+    sharded: bool = False
 
 
 def pick_device(use_gpu: bool | None) -> torch.device:

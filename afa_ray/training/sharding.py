@@ -15,10 +15,11 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from afa_ray.models import PretrainedTarget
 
 
-def shard(target: PretrainedTarget, workers: int) -> None:
-    """Spread a model over the workers, layer by layer; before its optimiser is made."""
-    cuda = target.device.type == "cuda"
-    mesh = init_device_mesh(target.device.type, (workers,))
+def shard(target: PretrainedTarget, workers: int, device: torch.device) -> None:
+    """Spread a model, still on the CPU, over the workers' devices layer by layer; before its
+    optimiser is made."""
+    cuda = device.type == "cuda"
+    mesh = init_device_mesh(device.type, (workers,))
     bf16 = torch.bfloat16 if cuda and torch.cuda.is_bf16_supported() else None
     policy = MixedPrecisionPolicy(param_dtype=bf16, reduce_dtype=torch.float32 if bf16 else None)
     layers = [m for m in target.model.modules() if isinstance(m, GradientCheckpointingLayer)]

@@ -205,7 +205,7 @@ def make_learner(settings: Settings, corpus: Corpus, session: Session) -> tuple[
     target, discriminator, notes = build_players(settings, corpus)
     learner = Learner(
         settings,
-        to_device(target, session.device),
+        target if session.sharded else to_device(target, session.device),
         None if discriminator is None else to_device(discriminator, session.device),
         special_ids=special_ids(tokenizer),
         pad_id=tokenizer.pad_token_id,

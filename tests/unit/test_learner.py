@@ -3,6 +3,8 @@
 import copy
 import math
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from afa_ray.data.corpus import Corpus
 from afa_ray.noise import uniform
 from afa_ray.training.learner import AFA_METRICS, Learner, averages, stack_padded
 from tests.conftest import with_values
+from tests.families import save_tiny
 
 
 def first_batch(corpus: Corpus, contrast: bool) -> Batch:
@@ -254,6 +257,40 @@ def test_accumulation_of_4_times_8_equals_32(
                     parameter.grad, theirs[name].grad, atol=1e-3 * scale + 1e-8
                 ), name
             assert torch.allclose(parameter, theirs[name], atol=2e-4), name
+
+
+def test_accumulation_of_a_pretrained_target(
+    tiny_settings: Callable[..., Settings],
+    make_learner: Callable[..., Learner],
+    small_corpus: Corpus,
+    tmp_path: Path,
+) -> None:
+    """4 x 8 = 1 x 32 for a tiny Llama with words masked whole; it has no dropout."""
+    name = save_tiny("llama", tmp_path, small_corpus.tokenizer)
+    settings = tiny_settings(
+        {"target.name": name, "target.dropout": 0.0, "discriminator.pairing": "contrast"}
+    )
+    whole = make_learner(settings)
+    parts = make_learner(with_values(settings, **{"train.accumulation_steps": 4}))
+    batch = next(worker_batches(small_corpus.train, batch_size=32, seed=0, epoch=0, contrast=True))
+    pairs_of_tokens = np.arange(batch.tokens.shape[1]) // 2
+    batch = replace(batch, units=np.tile(pairs_of_tokens, (len(batch.tokens), 1)))
+    for learner in (whole, parts):
+        learner.update(batch, 0)
+    one, four = (averages(learner.sums, learner.metrics)[0] for learner in (whole, parts))
+    for figure in one:
+        assert four[figure] == pytest.approx(one[figure], rel=1e-4, abs=5e-5), figure
+    theirs = dict(whole.target.named_parameters())
+    for parameter_name, parameter in parts.target.named_parameters():
+        expected = theirs[parameter_name].grad
+        scale = expected.abs().max().item()
+        assert torch.allclose(parameter.grad, expected, atol=1e-3 * scale), parameter_name
+    assert whole.rollout is not None
+    tokens, _, masks, _ = whole.rollout
+    pairs = masks[..., : masks.shape[-1] // 2 * 2].unflatten(-1, (-1, 2))
+    real = (tokens > 4)[:, None, : masks.shape[-1] // 2 * 2].unflatten(-1, (-1, 2)).expand_as(pairs)
+    assert (pairs.any(-1) == (pairs | ~real).all(-1))[real.any(-1)].all()  # a word whole, or not
+    assert pairs.any(-1).sum(-1).amax() == settings.afa.k
 
 
 def test_the_same_dropout_is_drawn_when_a_part_is_read_again(

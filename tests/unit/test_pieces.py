@@ -3,7 +3,10 @@
 from pathlib import Path
 
 import pytest
-from tokenizers.models import Unigram
+from tokenizers import Tokenizer
+from tokenizers.models import BPE, Unigram
+from tokenizers.pre_tokenizers import WhitespaceSplit
+from transformers import PreTrainedTokenizerFast
 
 from afa_ray.data.packed import pack
 from afa_ray.data.texts import Texts
@@ -81,3 +84,18 @@ def test_special_ids(tmp_path: Path) -> None:
 def test_no_tokenizer(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no tokenizer"):
         load_tokenizer(str(tmp_path))
+
+
+def test_words_without_pieces_leave_no_gap() -> None:
+    """A unit's number stays below the length of its text."""
+    packed = pack(Texts(["superb 漢 漢 漢 漢 漢 漢 awful"], [0]), silent(), 64, units=True)
+    assert packed.units is not None
+    assert set(packed.units.tolist()) == {0, 1}
+
+
+def silent() -> PreTrainedTokenizerFast:
+    """Gives nothing for what it does not know."""
+    vocabulary = {piece: i for i, piece in enumerate(["</s>", "superb", "awful"])}
+    tokenizer = Tokenizer(BPE(vocab=vocabulary, merges=[], ignore_merges=True))
+    tokenizer.pre_tokenizer = WhitespaceSplit()
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="</s>")

@@ -133,9 +133,18 @@ def test_a_classifier_that_reads_all_positions_is_refused() -> None:
         PretrainedTarget(model)
 
 
-def test_attention_that_cannot_be_reached_is_refused() -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_attention_that_cannot_be_reached_is_refused(dtype: torch.dtype) -> None:
+    """SDPA refuses the capped scores of Gemma 2, whose eager form has no dropout module."""
     model = Gemma2ForSequenceClassification(
         Gemma2Config(**SIZES, num_key_value_heads=2, head_dim=8, attn_logit_softcapping=5.0)
     )
     with pytest.raises(UnreadableAttentionError, match="cannot be reached"):
+        PretrainedTarget(model.to(dtype))
+
+
+def test_a_head_of_zeros_is_refused() -> None:
+    model = tiny("bert")
+    torch.nn.init.zeros_(model.classifier.weight)
+    with pytest.raises(UnreadableAttentionError, match="all zeros"):
         PretrainedTarget(model)

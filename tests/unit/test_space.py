@@ -115,7 +115,7 @@ def test_description() -> None:
 
 def test_settings_in_groups_of_groups() -> None:
     faults: list[str] = []
-    pretrained = override(Settings(), {"target.name": "a model"})
+    pretrained = override(Settings(), {"target.name": "a model", "target.lora.r": 4})
     space = parse_space("target.lora.r=2:8 target.lora.merge=true,false", pretrained, faults)
     assert faults == []
     assert space["target.lora.r"] == Range(2, 8, whole=True, log=False)

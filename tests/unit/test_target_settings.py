@@ -1,11 +1,20 @@
 """Mistakes with pretrained Targets are named before anything is written; notes and dry runs."""
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from transformers import BertForMaskedLM, T5Config, ViTConfig
+from transformers import (
+    AutoTokenizer,
+    BertForMaskedLM,
+    Gemma2Config,
+    Gemma2ForSequenceClassification,
+    T5Config,
+    ViTConfig,
+)
 
 from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus
@@ -15,8 +24,9 @@ from afa_ray.train import main
 from afa_ray.training import players
 from afa_ray.training.memory import activation_memory, parameter_memory
 from tests.conftest import small_texts
-from tests.families import FAMILIES, save_tiny, tiny
+from tests.families import FAMILIES, SIZES, save_tiny, tiny
 from tests.tokenizers import byte_pairs, unigrams, word_pieces
+from tests.unit.test_models import small_target
 from tests.unit.test_train_command import ROWS, csv, refuse
 
 __all__ = ["refuse"]  # a fixture
@@ -45,6 +55,7 @@ def models(tmp_path: Path) -> dict[str, str]:
         ),
         ("xlnet", ["--train.gradient_checkpointing", "true"], "xlnet cannot; leave it out"),
         ("gpt2", ["--afa.mask", "token"], "has no mask token; use delete"),
+        ("gpt2", ["--target.lora.merge", "true"], "need a rank above 0"),
         ("gpt2", ["--train.shard", "true"], "use at least 2"),
         ("gpt2", ["--target.dtype", "float8"], "must be one of float32, bfloat16"),
         ("gpt2", ["--train.accumulation_steps", "40"], "at least twice"),
@@ -92,7 +103,7 @@ def test_modernbert_reads_cls(tmp_path: Path) -> None:
     model.save_pretrained(tmp_path)
     loaded = load_pretrained(str(tmp_path), label_names=["a", "b"], pad_id=1)
     assert loaded.target.reading == "first"
-    assert loaded.notes == ["the classifier reads [CLS] instead of the mean over tokens"]
+    assert loaded.notes[0] == "the classifier reads [CLS] instead of the mean over tokens"
 
 
 def test_remote_code_is_not_run(tmp_path: Path) -> None:
@@ -106,10 +117,73 @@ def test_remote_code_is_not_run(tmp_path: Path) -> None:
 
 
 def test_longest_texts() -> None:
-    assert longest_text(FAMILIES["bert"]()) == 512
-    assert longest_text(FAMILIES["roberta"]()) == 40 - 2
-    assert longest_text(FAMILIES["xlnet"]()) is None
-    assert longest_text(FAMILIES["gpt2"]()) == 1024
+    longest = {family: longest_text(tiny(family)) for family in FAMILIES}
+    expected = {"bert": 512, "roberta": 40 - 2, "xlnet": None, "gpt2": 1024, "opt": 2048}
+    assert {family: longest[family] for family in expected} == expected
+
+
+def test_models_that_are_broken(refuse, models: dict, tmp_path: Path) -> None:
+    """Whatever libraries raise: a sentence, and no folder left behind."""
+    given = ["--data.train_file", csv(tmp_path, "text,label\n" + ROWS), "--mlflow.uri", "none"]
+
+    def broken(name: str, file: str, content: str) -> str:
+        shutil.copytree(models["bert"], tmp_path / name)
+        (tmp_path / name / file).write_text(content)
+        return refuse("--target.name", str(tmp_path / name), *given)
+
+    assert "no tokenizer" in broken("tokens", "tokenizer.json", "{}")
+    config = json.loads(Path(models["bert"], "config.json").read_text())
+    for name, size in (("uneven", 30), ("text", "x")):
+        changed = json.dumps(config | {"hidden_size": size})
+        assert "holds no model" in broken(name, "config.json", changed)
+    small_target().save_pretrained(tmp_path / "own")
+    assert "single-layer model" in refuse("--target.name", str(tmp_path / "own"), *given)
+
+
+def test_what_only_the_weights_tell(
+    models: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is left of the run that was begun."""
+    tokenizer = byte_pairs(TEXTS)
+    config = Gemma2Config(**SIZES, num_key_value_heads=2, head_dim=8)
+    config.vocab_size, config.pad_token_id = len(tokenizer), 0
+    Gemma2ForSequenceClassification(config).save_pretrained(tmp_path / "gemma")
+    tokenizer.save_pretrained(tmp_path / "gemma")
+    Path(models["bert"], "model.safetensors").write_text("nothing")
+    file = csv(tmp_path, "text,label\n" + ROWS)
+    given = ["--data.train_file", file, "--run.storage", str(tmp_path / "runs"),
+             "--train.num_workers", "0"]  # fmt: skip
+    for name, message in (("gemma", "cannot be reached"), ("bert", "holds no model")):
+        assert main(["--target.name", str(tmp_path / name), *given]) == 2
+        assert message in capsys.readouterr().err
+        assert [path.name for path in (tmp_path / "runs").iterdir()] == ["mlflow.db"]
+
+
+def test_padding_that_texts_hold_is_refused(refuse, tmp_path: Path) -> None:
+    tokenizer = unigrams(TEXTS)
+    tokenizer.pad_token = tokenizer.unk_token
+    folder = save_tiny("xlnet", tmp_path / "xlnet", tokenizer)
+    file = csv(tmp_path, "text,label\n" + ROWS)
+    message = refuse("--target.name", folder, "--data.train_file", file)
+    assert "the padding token <unk> occurs" in message
+
+
+def test_ids_beyond_the_embeddings_are_refused(refuse, tmp_path: Path) -> None:
+    folder = save_tiny("gpt2", tmp_path / "gpt2", byte_pairs(TEXTS))
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_special_tokens({"pad_token": "<pad>"})
+    tokenizer.save_pretrained(folder)
+    assert "resize_token_embeddings" in refuse("--target.name", folder)
+
+
+def test_a_head_for_classes_in_another_order_is_said(tmp_path: Path) -> None:
+    model = tiny("bert", classes=2)
+    model.config.id2label, model.config.label2id = {0: "b", 1: "a"}, {"b": 0, "a": 1}
+    model.config.problem_type = "multi_label_classification"
+    model.save_pretrained(tmp_path)
+    loaded = load_pretrained(str(tmp_path), label_names=["a", "b"], pad_id=1)
+    assert loaded.notes == ["its head was for the classes b, a, in that order"]
+    assert loaded.target.config.problem_type == "single_label_classification"
 
 
 def test_memory_by_hand() -> None:

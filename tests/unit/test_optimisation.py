@@ -2,7 +2,7 @@
 
 import pytest
 
-from afa_ray.training.schedule import learning_rate_factor
+from afa_ray.training.optimisation import learning_rate_factor
 
 
 def test_linear_by_hand() -> None:
