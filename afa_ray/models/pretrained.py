@@ -115,7 +115,7 @@ class PretrainedTarget(nn.Module):
     def _read(self, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (B, C) and the row by head (B, H, L) of sequences on the side that they need."""
         lengths = mask.sum(1).clamp_min(1)
-        mask = mask.long()
+        mask = mask.to(torch.long, copy=True)
         mask[:, 0] += mask.sum(1) == 0  # an empty text is one padding token
         position = self._position(lengths, mask.shape[1])
         if self._tap is not None:

@@ -92,9 +92,11 @@ def test_dropout_leaves_the_row_a_distribution(family: str) -> None:
 def test_an_empty_text_is_read_without_harm(family: str) -> None:
     ids = torch.full((2, 4), PAD)
     ids[0, :3] = 7
-    output = PretrainedTarget(tiny(family))(ids)
-    assert torch.isfinite(output.logits).all()
-    assert output.attention_row[1].tolist() == [0, 0, 0, 0]
+    target = PretrainedTarget(tiny(family))
+    for mask in (None, (ids != PAD).long()):
+        output = target(ids, mask)
+        assert torch.isfinite(output.logits).all()
+        assert output.attention_row[1].tolist() == [0, 0, 0, 0]
 
 
 @pytest.mark.parametrize("family", ["bert", "modernbert", "llama", "deberta-v2"])
