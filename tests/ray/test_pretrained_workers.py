@@ -50,31 +50,47 @@ def run(
     return train
 
 
-@pytest.mark.parametrize("lora", [0, 2])
-def test_two_workers_equal_one(run: Callable[..., tuple[dict, Path]], lora: int) -> None:
-    """Sharded, with adapters or without, continued after an interruption; and unsharded."""
-    options = {"target__lora__r": lora, "target__lora__merge": True, "train__accumulation_steps": 2}
+@pytest.mark.parametrize(("lora", "sharded"), [(0, False), (0, True), (2, True)])
+def test_two_workers_equal_one(
+    run: Callable[..., tuple[dict, Path]], lora: int, sharded: bool
+) -> None:
+    """With the model whole in each, or sharded; all weights trained, or adapters."""
+    options = {"target__lora__r": lora, "train__accumulation_steps": 2}
+    if lora:
+        options["target__lora__merge"] = True
     alone, folder = run("alone", **options)
-    workers = {"train__num_workers": 2, **options}
-    with_replicas = run("replicas", **workers)
-    sharded = run("sharded", train__shard=True, train__gradient_checkpointing=True, **workers)
+    options |= {"train__num_workers": 2, "train__shard": sharded}
+    figures, other = run("shared", train__gradient_checkpointing=sharded, **options)
     expected = load_file(folder / "model" / "model.safetensors")
-    for figures, other in (with_replicas, sharded):
-        assert figures["test"] == pytest.approx(alone["test"], abs=0.02)
-        found = load_file(other / "model" / "model.safetensors")
-        assert found.keys() == expected.keys()
-        for name, value in found.items():
-            assert torch.allclose(value, expected[name], atol=5e-4), name
-        for one, two in zip(records(folder), records(other), strict=True):
-            for name in one.keys() - {"time/tokens_per_s", "kind", "at"}:
-                assert two[name] == pytest.approx(one[name], rel=5e-3, abs=5e-4), name
-    model = AutoModelForSequenceClassification.from_pretrained(sharded[1] / "model")
+    assert figures["test"] == pytest.approx(alone["test"], abs=0.02)
+    found = load_file(other / "model" / "model.safetensors")
+    assert found.keys() == expected.keys()
+    for name, value in found.items():
+        assert torch.allclose(value, expected[name], atol=5e-4), name
+    for one, two in zip(records(folder), records(other), strict=True):
+        for name in one.keys() - {"time/tokens_per_s", "kind", "at"}:
+            assert two[name] == pytest.approx(one[name], rel=5e-3, abs=5e-4), name
+    model = AutoModelForSequenceClassification.from_pretrained(other / "model")
     assert model.config.id2label == {0: "bad", 1: "good"}
 
 
 def records(folder: Path) -> list[dict]:
     lines = (folder / "metrics.jsonl").read_text().splitlines()
     return [r for r in map(json.loads, lines) if r["kind"] in ("train", "epoch")]
+
+
+def test_what_a_worker_finds_wrong_is_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file that cannot be read: no traceback of Ray's, and nothing left of the run."""
+    folder = save_tiny("bert", tmp_path / "bert", word_pieces(small_texts(240, 5).texts))
+    Path(folder, "model.safetensors").write_text("nothing")
+    given = options(tmp_path, target__name=folder, mlflow__uri="none", run__name="broken")
+    assert train_module.main(given) == 2
+    message = capsys.readouterr().err
+    assert "holds no model that can be read" in message
+    assert "Traceback" not in message
+    assert not (tmp_path / "runs" / "broken").exists()
 
 
 def test_a_study_of_a_pretrained_target(tmp_path: Path) -> None:
