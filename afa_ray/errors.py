@@ -6,3 +6,8 @@ class UserError(ValueError):
 
     The message says what was wrong, the value, what is allowed and what to do.
     """
+
+
+def first_line(error: Exception) -> str:
+    """What a library raised, in one line."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

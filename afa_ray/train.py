@@ -14,7 +14,7 @@ from afa_ray import __version__
 from afa_ray.command_line import TRAIN, run_command
 from afa_ray.config import Settings
 from afa_ray.console import Follower, header, summary
-from afa_ray.data.corpus import prepare_corpus
+from afa_ray.data.corpus import Corpus, prepare_corpus
 from afa_ray.errors import UserError
 from afa_ray.training.checkpoint import latest_checkpoint, read_progress
 from afa_ray.training.dry_run import dry_run
@@ -54,9 +54,7 @@ def train(settings: Settings) -> dict[str, Any]:
         UserError: settings or data that cannot be used. Nothing has been written then.
     """
     if settings.train.dry_run:
-        print(f"preparing {settings.data.name}", flush=True)
-        check_target(settings)
-        for line in dry_run(settings, prepare_corpus(settings)):
+        for line in dry_run(settings, _prepare(settings)):
             print(line, flush=True)
         return {}
     settings, run = placed(settings, f"{settings.data.name}-{time.strftime('%Y%m%d-%H%M%S')}")
@@ -68,9 +66,7 @@ def train(settings: Settings) -> dict[str, Any]:
         return result
     require_same_settings(settings, run)
     with ExitStack() as stack:
-        print(f"preparing {settings.data.name}", flush=True)
-        check_target(settings)
-        corpus = prepare_corpus(settings)
+        corpus = _prepare(settings)
         launch = _launcher(settings, stack)
         begin(settings, run)
         print(header(settings, corpus, run, __version__), flush=True)
@@ -81,6 +77,12 @@ def train(settings: Settings) -> dict[str, Any]:
     assert result is not None
     print(summary(result, run))
     return result
+
+
+def _prepare(settings: Settings) -> Corpus:
+    print(f"preparing {settings.data.name}", flush=True)
+    check_target(settings)
+    return prepare_corpus(settings)
 
 
 def _launcher(settings: Settings, stack: ExitStack) -> Launch:

@@ -36,7 +36,7 @@ from afa_ray.models.loading import load_pretrained, read_config
 from afa_ray.models.target import TargetOutput
 from afa_ray.training.dry_run import GB, peak_memory
 from afa_ray.training.learner import Learner
-from afa_ray.training.players import make_discriminator
+from afa_ray.training.players import fit_for_training, make_discriminator
 from afa_ray.training.session import pick_device
 from afa_ray.training.worker import prepare_process, to_device, usable_cores
 
@@ -49,7 +49,8 @@ Turn = Callable[[list[Batch]], list[float]]
 def make_target(settings: Settings, device: torch.device) -> PretrainedTarget:
     """The model, with adapters where the settings ask for them."""
     torch.manual_seed(0)
-    name, dtype, lora = settings.target.name, settings.target.dtype, settings.target.lora
+    name, dtype = settings.target.name, settings.target.dtype
+    new: list[str] = []
     assert isinstance(settings, BenchmarkSettings)
     if settings.benchmark.random_weights:
         config = read_config(name)
@@ -59,11 +60,8 @@ def make_target(settings: Settings, device: torch.device) -> PretrainedTarget:
         target = PretrainedTarget(model)
     else:
         pad_id = read_config(name).pad_token_id or 0
-        target = load_pretrained(name, label_names=LABELS, pad_id=pad_id, dtype=dtype).target
-    if lora.r:
-        target.adapt(r=lora.r, alpha=lora.alpha, dropout=lora.dropout, modules=lora.modules, new=[])
-    if settings.train.gradient_checkpointing:
-        target.checkpoint_gradients()
+        target, new, _ = load_pretrained(name, label_names=LABELS, pad_id=pad_id, dtype=dtype)
+    fit_for_training(settings, target, new)
     return to_device(target, device)
 
 
@@ -138,7 +136,7 @@ def trainer_turn(settings: Settings, target: PretrainedTarget) -> Turn:
             self.seconds.append(time.perf_counter() - self.started)
 
     device, clock = target.device, Clock()
-    folder = tempfile.mkdtemp(prefix="afa_benchmark_")
+    folder = tempfile.TemporaryDirectory(prefix="afa_benchmark_")  # gone with the turn
 
     def turn(batches: list[Batch]) -> list[float]:
         if not target.eager:
@@ -150,7 +148,7 @@ def trainer_turn(settings: Settings, target: PretrainedTarget) -> Turn:
             for ids, label in zip(batch.tokens, batch.labels, strict=True)
         ]
         arguments = TrainingArguments(
-            folder,
+            folder.name,
             per_device_train_batch_size=len(batches[0].labels),
             max_steps=len(batches),
             learning_rate=settings.train.target_lr,

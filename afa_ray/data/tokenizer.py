@@ -12,7 +12,7 @@ from tokenizers.processors import TemplateProcessing
 from tokenizers.trainers import WordLevelTrainer
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from afa_ray.errors import UserError
+from afa_ray.errors import UserError, first_line
 
 PAD, UNK, SOS, EOS, MASK = SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[SOS]", "[EOS]", "[MASK]"]
 MIN_FREQUENCY = 2  # rarer words stand in the training texts as [UNK], which so learns a vector
@@ -66,7 +66,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerFast:
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
     except Exception as error:  # broken files raise anything
-        raise UserError(f"target.name = {name}: no tokenizer: {_first_line(error)}") from error
+        raise UserError(f"target.name = {name}: no tokenizer: {first_line(error)}") from error
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise UserError(
             f"target.name = {name}: its tokenizer, {type(tokenizer).__name__}, has no fast version "
@@ -101,7 +101,3 @@ def splits_words(tokenizer: PreTrainedTokenizerFast) -> bool:
     """Whether the tokenizer says which word a piece belongs to."""
     words = tokenizer.backend_tokenizer.encode("one two", add_special_tokens=False).word_ids
     return len(set(words)) > 1 and None not in words
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -15,7 +15,7 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from afa_ray.errors import UserError
+from afa_ray.errors import UserError, first_line
 from afa_ray.models.pretrained import PretrainedTarget
 from afa_ray.models.probing import UnreadableAttentionError
 from afa_ray.models.target import TargetConfig
@@ -153,7 +153,7 @@ def _new_modules(loaded: dict[str, Any]) -> list[str]:
 
 def _no_such_model(name: str, error: Exception) -> str:
     if Path(name).is_dir():
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = first_line(error)
         return f"target.name = {name}: this folder holds no model that can be read: {reason}"
     return (
         f"target.name = {name}: neither transformer, nor a folder, nor a model that the Hugging "

@@ -33,8 +33,8 @@ def add_adapters(
     from peft import LoraConfig, TaskType, get_peft_model
 
     require_layers(model, modules)
-    heads = [name for name, child in model.named_children() if child is not model.base_model]
-    heads = [name for name in heads if any(True for _ in getattr(model, name).parameters())]
+    children = model.named_children()
+    heads = [n for n, c in children if c is not model.base_model and list(c.parameters())]
     within = tuple(f"{head}." for head in heads)
     whole = heads + sorted(n for n in new if n not in heads and not n.startswith(within))
     config = LoraConfig(

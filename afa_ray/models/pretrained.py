@@ -56,8 +56,11 @@ class PretrainedTarget(nn.Module):
         model.eval().set_attn_implementation("eager")
         self.reading = find_reading(model)
         self._tap = self._make_tap()
-        self.eager = self._tap is not None
         model.train(training)
+
+    @property
+    def eager(self) -> bool:
+        return self._tap is not None
 
     @property
     def config(self) -> PretrainedConfig:

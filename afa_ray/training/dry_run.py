@@ -13,14 +13,14 @@ import torch
 from torch import nn
 
 from afa_ray.config import Settings
-from afa_ray.data.batches import Batch, batch_count, worker_batches
+from afa_ray.data.batches import Batch, batch_count
 from afa_ray.data.corpus import Corpus
 from afa_ray.errors import UserError
 from afa_ray.models import PretrainedTarget
 from afa_ray.training.learner import Learner
 from afa_ray.training.memory import Memory, activation_memory, add, parameter_memory
 from afa_ray.training.session import local_session, pick_device
-from afa_ray.training.worker import make_learner, prepare_process, usable_cores
+from afa_ray.training.worker import batches_for, make_learner, prepare_process, usable_cores
 
 UPDATES = 3
 GB = 1e9
@@ -44,7 +44,8 @@ def dry_run(settings: Settings, corpus: Corpus) -> Iterator[str]:
     yield _parameters("target", learner.target)
     if learner.discriminator is not None:
         yield _parameters("judge", learner.discriminator)
-    longest = max(_batches(settings, corpus, learner), key=lambda batch: batch.tokens.size)
+    share = {"epoch": 0, "workers": max(1, settings.train.workers[1])}
+    longest = max(batches_for(learner, corpus, **share), key=lambda batch: batch.tokens.size)
     yield _estimate(settings, learner, longest)
     try:
         learner.update(longest, 0)
@@ -54,22 +55,9 @@ def dry_run(settings: Settings, corpus: Corpus) -> Iterator[str]:
             "bfloat16, train.gradient_checkpointing, train.accumulation_steps or train.shard"
         ) from error
     yield _measured(peak_memory(device) - before, longest, device)
-    timed = list(islice(_batches(settings, corpus, learner), UPDATES))
+    timed = list(islice(batches_for(learner, corpus, **share), UPDATES))
     tokens, seconds = _time(learner, timed)
     yield from _speed(settings, corpus, timed, tokens, seconds)
-
-
-def _batches(settings: Settings, corpus: Corpus, learner: Learner) -> Iterator[Batch]:
-    """One worker's shares of the first epoch."""
-    return worker_batches(
-        corpus.train,
-        batch_size=settings.train.batch_size,
-        seed=settings.train.seed,
-        epoch=0,
-        workers=max(1, settings.train.workers[1]),
-        contrast=learner.contrast and learner.discriminator is not None,
-        pad_id=learner.pad_id,
-    )
 
 
 def _time(learner: Learner, batches: list[Batch]) -> tuple[int, float]:

@@ -94,18 +94,27 @@ def _pretrained(settings: Settings, corpus: Corpus) -> tuple[PretrainedTarget, l
         pad_id=corpus.tokenizer.pad_token_id,
         dtype=settings.target.dtype,
     )
-    lora = settings.target.lora
-    if settings.target.dtype == "bfloat16" and not lora.r:
+    if settings.target.dtype == "bfloat16" and not settings.target.lora.r:
         notes.append(
             "all weights are trained in bfloat16, where small steps vanish: see target.lora"
         )
+    fit_for_training(settings, target, new)
+    return target, notes
+
+
+def fit_for_training(settings: Settings, target: PretrainedTarget, new: list[str]) -> None:
+    """Adapters and gradient checkpointing, where the settings ask for them.
+
+    Args:
+        new: modules whose weights are not pretrained, see `lora.add_adapters`.
+    """
+    lora = settings.target.lora
     if lora.r:
         target.adapt(
             r=lora.r, alpha=lora.alpha, dropout=lora.dropout, modules=lora.modules, new=new
         )
     if settings.train.gradient_checkpointing:
         target.checkpoint_gradients()
-    return target, notes
 
 
 def make_discriminator(

@@ -6,7 +6,7 @@ import ctypes
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from afa_ray.config import Settings
-from afa_ray.data.batches import batch_count, worker_batches
+from afa_ray.data.batches import Batch, batch_count, worker_batches
 from afa_ray.data.corpus import Corpus
 from afa_ray.data.tokenizer import special_ids
 from afa_ray.evaluation.classification import classification_metrics
@@ -78,16 +78,13 @@ class Worker:
 
     def _epoch(self) -> None:
         settings, progress = self.settings.train, self.progress
-        batches = worker_batches(
-            self.corpus.train,
-            batch_size=settings.batch_size,
-            seed=settings.seed,
+        batches = batches_for(
+            self.learner,
+            self.corpus,
             epoch=progress.epoch,
             rank=self.session.rank,
             workers=self.session.workers,
-            contrast=self.learner.contrast and self.learner.discriminator is not None,
             skip=progress.batch,
-            pad_id=self.learner.pad_id,
         )
         self._started = time.perf_counter()
         for batch in batches:
@@ -164,7 +161,7 @@ class Worker:
     def _validate(self) -> dict[str, float]:
         """Figures of the validation texts; `val/score` decides which epoch is the best."""
         texts, target, train = self.corpus.validation, self.learner.target, self.settings.train
-        share, add_up = self.share()
+        share, add_up = self._share()
         predictions: Tensor = predict(target, texts, **share)
         add_up(predictions)
         figures = classification_metrics(texts.labels, predictions.cpu().numpy())
@@ -176,7 +173,7 @@ class Worker:
             figures["score"] -= train.deletion_weight * curve.normalized_area
         return {f"val/{name}": value for name, value in figures.items()}
 
-    def share(self) -> tuple[dict[str, int], AddUp]:
+    def _share(self) -> tuple[dict[str, int], AddUp]:
         """This worker's share of an evaluation, and how the workers' sums are added up.
 
         A sharded Target takes all workers for every text: each then does all of it.
@@ -197,6 +194,18 @@ class Worker:
                 folder, tensors, progress=self.progress, settings=self.settings
             ),
         )
+
+
+def batches_for(learner: Learner, corpus: Corpus, **share: int) -> Iterator[Batch]:
+    """A worker's share of an epoch as a learner reads it; `share` as `worker_batches` takes it."""
+    return worker_batches(
+        corpus.train,
+        batch_size=learner.train.batch_size,
+        seed=learner.train.seed,
+        contrast=learner.contrast and learner.discriminator is not None,
+        pad_id=learner.pad_id,
+        **share,
+    )
 
 
 def make_learner(settings: Settings, corpus: Corpus, session: Session) -> tuple[Learner, list[str]]:
