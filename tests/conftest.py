@@ -19,7 +19,7 @@ import torch
 from afa_ray.config import Settings, override
 from afa_ray.data.corpus import Corpus
 from afa_ray.data.packed import pack
-from afa_ray.data.texts import Texts
+from afa_ray.data.texts import RawCorpus, Texts
 from afa_ray.data.tokenizer import special_ids, train_tokenizer
 from afa_ray.training.learner import Learner
 from afa_ray.training.players import build_players
@@ -99,7 +99,20 @@ def small_texts(count: int, seed: int) -> Texts:
         labels.append(label)
         words.append(text)
         marks.append([int(i == place) for i in range(len(text))])
-    return Texts([" ".join(text) for text in words], labels, words, marks)
+    return Texts([" ".join(text) for text in words], np.array(labels), words, marks)
+
+
+def rows_of(texts: Texts) -> list[tuple[Any, ...]]:
+    """Text, label, words and marks of each row."""
+    none = [None] * len(texts)
+    columns = (texts.texts, texts.labels.tolist(), texts.words or none, texts.marks or none)
+    return list(zip(*columns, strict=True))
+
+
+def plain(corpus: RawCorpus) -> list[Any]:
+    """Everything in a corpus, to compare."""
+    splits = [part and rows_of(part) for part in (corpus.train, corpus.validation, corpus.test)]
+    return [corpus.name, corpus.label_names, corpus.notes, *splits]
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from afa_ray.data.texts import RawCorpus, Texts
 from afa_ray.data.tokenizer import load_tokenizer, splits_words, train_tokenizer
 from afa_ray.errors import UserError
 from afa_ray.models.loading import longest_text, skeleton
-from afa_ray.models.word2vec import word_vectors
+from afa_ray.models.word2vec import Sentences, word_vectors
 
 VALIDATION_SHARE = 0.1
 
@@ -70,7 +70,7 @@ def prepare_corpus(settings: Settings) -> Corpus:
     vectors = None
     if settings.target.word2vec and not settings.target.pretrained:
         vectors = word_vectors(
-            _without_special_tokens(splits[0]),
+            Sentences(splits[0].tokens, splits[0].offsets),
             len(tokenizer),
             settings.target.hidden_size,
             settings.train.seed,
@@ -112,7 +112,7 @@ def _tokenizer(settings: Settings, train: Texts) -> tuple[PreTrainedTokenizerFas
 
 def _require_padding_apart(splits: list[PackedTexts], tokenizer: PreTrainedTokenizerFast) -> None:
     """Padding within a text would be taken for its end."""
-    count = sum(int((part.tokens == tokenizer.pad_token_id).sum()) for part in splits)
+    count = sum(part.count(tokenizer.pad_token_id) for part in splits)
     if count:
         raise UserError(
             f"the padding token {tokenizer.pad_token} occurs {count:,} times in the texts: give "
@@ -121,7 +121,7 @@ def _require_padding_apart(splits: list[PackedTexts], tokenizer: PreTrainedToken
 
 
 def _require_learnable(raw: RawCorpus, settings: Settings) -> None:
-    classes = {raw.label_names[label] for label in set(raw.train.labels)}
+    classes = [raw.label_names[label] for label in np.unique(raw.train.labels)]
     if len(classes) < 2:
         raise UserError(
             f"the training texts of {raw.name} have one class only ({', '.join(classes)}): "
@@ -143,10 +143,6 @@ def _with_validation(raw: RawCorpus, seed: int) -> tuple[Texts, Texts]:
         return raw.train, raw.validation
     kept, held_out = stratified_split(raw.train.labels, VALIDATION_SHARE, seed, raw.label_names)
     return raw.train.take(kept), raw.train.take(held_out)
-
-
-def _without_special_tokens(packed: PackedTexts) -> list[np.ndarray]:
-    return [part[1:-1] for part in np.split(packed.tokens, packed.offsets[1:-1])]
 
 
 def _truncation_notes(splits: list[PackedTexts], max_length: int, wanted: int) -> list[str]:

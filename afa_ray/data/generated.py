@@ -182,7 +182,7 @@ def _balanced_labels(rng: np.random.Generator, size: int, classes: int) -> list[
 def _texts(labels: list[int], drawn: list[tuple[list[str], list[int]]]) -> Texts:
     words = [row_words for row_words, _ in drawn]
     marks = [row_marks for _, row_marks in drawn]
-    return Texts([" ".join(row) for row in words], labels, words, marks)
+    return Texts([" ".join(row) for row in words], np.array(labels), words, marks)
 
 
 def _reviews(rng: np.random.Generator, lexicon: Lexicon, size: int, seen: set[str]) -> Texts:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from afa_ray.data.messages import as_one, did_you_mean, some_rows
 from afa_ray.data.places import Place, find_place
 from afa_ray.data.splits import stratified_split
@@ -97,11 +99,12 @@ def _sst2(place: Place, protocol: str, seed: int) -> RawCorpus:
 def _sms_spam(place: Place, seed: int) -> RawCorpus:
     messages = _texts(place, "all")
     labels: dict[str, int] = {}
-    for text, label in zip(messages.texts, messages.labels, strict=True):
+    for text, label in zip(messages.texts, messages.labels.tolist(), strict=True):
         labels.setdefault(text.strip(), label)
     repeats = len(messages) - len(labels)
     note = f"{repeats:,} repeated messages were dropped; {len(labels):,} are left."
-    return _hold_out(place, Texts(list(labels), list(labels.values())), TEST_SHARE, seed, note)
+    texts = Texts(list(labels), np.array(list(labels.values())))
+    return _hold_out(place, texts, TEST_SHARE, seed, note)
 
 
 def _yelp_hat(place: Place, seed: int) -> RawCorpus:
@@ -149,7 +152,7 @@ def _hold_out(place: Place, texts: Texts, share: float, seed: int, *notes: str) 
 def _texts(place: Place, part: str) -> Texts:
     """The texts and labels of a part."""
     columns = place.columns(part, ["text", "label"])
-    return _checked(place, part, Texts(columns["text"], _whole(columns["label"])))
+    return Texts(columns["text"], _checked_labels(place, part, columns))
 
 
 def _marked_texts(
@@ -164,8 +167,8 @@ def _marked_texts(
         raise UserError(
             f"{place.file(part)}: {column} does not fit the words in {some_rows(uneven)}."
         )
-    labels = _whole(columns["label"])
-    return _checked(place, part, Texts(columns["text"], labels, columns["words"], marks))
+    labels = _checked_labels(place, part, columns)
+    return Texts(columns["text"], labels, columns["words"], marks)
 
 
 def _whole(labels: list[Any]) -> list[Any]:
@@ -180,28 +183,28 @@ def _joined(first: Texts, second: Texts) -> Texts:
     assert second.words
     assert second.marks
     return Texts(
-        first.texts + second.texts,
-        first.labels + second.labels,
+        [*first.texts, *second.texts],
+        np.concatenate([first.labels, second.labels]),
         first.words + second.words,
         first.marks + second.marks,
     )
 
 
-def _checked(place: Place, part: str, texts: Texts) -> Texts:
-    """`texts`; UserError unless every text is a string with words and every label has a name."""
-    names = LABEL_NAMES[place.name]
+def _checked_labels(place: Place, part: str, columns: dict[str, list[Any]]) -> np.ndarray:
+    """(N,) int64; UserError unless every text is a string with words and every label has a name."""
+    names, labels = LABEL_NAMES[place.name], _whole(columns["label"])
     problems = []
-    wrong = [row for row, x in enumerate(texts.labels, start=1) if x not in range(len(names))]
+    wrong = [row for row, x in enumerate(labels, start=1) if x not in range(len(names))]
     if wrong:
         allowed = ", ".join(f"{number} ({name})" for number, name in enumerate(names))
         problems.append(
             f"{place.file(part)}: the label in {some_rows(wrong)} is not allowed; the first is "
-            f"{texts.labels[wrong[0] - 1]!r}. Allowed are {allowed}."
+            f"{labels[wrong[0] - 1]!r}. Allowed are {allowed}."
         )
-    filled = (isinstance(text, str) and text.strip() for text in texts.texts)
+    filled = (isinstance(text, str) and text.strip() for text in columns["text"])
     empty = [row for row, good in enumerate(filled, start=1) if not good]
     if empty:
         problems.append(f"{place.file(part)}: no text in {some_rows(empty)}. Remove them.")
     if problems:
         raise as_one(problems)
-    return texts
+    return np.array(labels, dtype=np.int64)

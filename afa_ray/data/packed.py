@@ -3,8 +3,11 @@ by array indexing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 from tokenizers import Encoding
@@ -12,7 +15,10 @@ from transformers import PreTrainedTokenizerFast
 
 from afa_ray.data.texts import Texts
 
-CHUNK = 4096  # texts tokenised at a time
+CHUNK = 1024  # texts tokenised at a time
+SLICE = 2**20  # tokens compared at a time
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,11 @@ class PackedTexts:
         """(N,) tokens of each text."""
         return np.diff(self.offsets)
 
+    def count(self, token: int) -> int:
+        """How often `token` occurs."""
+        starts = range(0, len(self.tokens), SLICE)
+        return sum(int((self.tokens[i : i + SLICE] == token).sum()) for i in starts)
+
     def padded(self, examples: np.ndarray, pad_id: int = 0) -> np.ndarray:
         """(n, L) int64 ids of the given texts, padded on the right to the longest of them."""
         return self._gather(self.tokens, examples, pad_id)
@@ -72,34 +83,35 @@ def pack(
     """Tokenise a split once.
 
     Longer texts are cut behind; the special tokens that the tokenizer puts at the end stay there.
+    Of the texts and their encodings only CHUNK are in memory; the arrays grow behind.
 
     Args:
         units: keep which word each token is a piece of.
     """
     tail = _special_tokens_at_the_end(tokenizer)
-    columns: dict[str, list[np.ndarray]] = {"tokens": [], "marks": [], "units": []}
+    tokens, words, marks = array("i"), array("i"), array("B")
+    offsets = array("q", [0])
     truncated = 0
-    for start in range(0, len(texts), CHUNK):
-        part = texts.take(range(start, min(start + CHUNK, len(texts))))
-        for encoding, marks in _encode(part, tokenizer, units):
-            truncated += len(encoding) > max_length
-            columns["tokens"].append(_cut(encoding.ids, max_length, tail))
-            if marks is not None:
-                columns["marks"].append(_cut(marks, max_length, tail))
-            if units:
-                columns["units"].append(_cut(_units(encoding), max_length, tail))
-    lengths = [len(row) for row in columns["tokens"]]
+    for encoding, token_marks in _encodings(texts, tokenizer, units):
+        ids = encoding.ids
+        truncated += len(ids) > max_length
+        tokens.fromlist(_cut(ids, max_length, tail))
+        offsets.append(len(tokens))
+        if token_marks is not None:
+            marks.fromlist(_cut(token_marks, max_length, tail))
+        if units:
+            words.fromlist(_cut(_units(encoding), max_length, tail))
     return PackedTexts(
-        tokens=_flat(columns["tokens"], np.int32),
-        offsets=np.cumsum([0, *lengths], dtype=np.int64),
-        labels=np.array(texts.labels, dtype=np.int64),
-        marks=None if texts.marks is None else _flat(columns["marks"], np.uint8),
+        tokens=np.asarray(tokens, np.int32),
+        offsets=np.asarray(offsets, np.int64),
+        labels=np.asarray(texts.labels, np.int64),
+        marks=None if texts.marks is None else np.asarray(marks, np.uint8),
         truncated=truncated,
-        units=_flat(columns["units"], np.int32) if units else None,
+        units=np.asarray(words, np.int32) if units else None,
     )
 
 
-def _encode(
+def _encodings(
     texts: Texts, tokenizer: PreTrainedTokenizerFast, units: bool
 ) -> Iterator[tuple[Encoding, list[int] | None]]:
     """Each text's encoding, and the marks of its tokens where the texts have any."""
@@ -109,13 +121,20 @@ def _encode(
     backend.encode_special_tokens = True
     if texts.words is None or texts.marks is None:
         encode = backend.encode_batch if units else backend.encode_batch_fast
-        yield from ((encoding, None) for encoding in encode(texts.texts))
+        for chunk in _chunks(texts.texts):
+            yield from ((encoding, None) for encoding in encode(chunk))
         return
-    joined = [" ".join(words) for words in texts.words]
-    for encoding, words, marks in zip(
-        backend.encode_batch(joined), texts.words, texts.marks, strict=True
-    ):
-        yield encoding, _token_marks(encoding, words, marks)
+    for rows in _chunks(zip(texts.words, texts.marks, strict=True)):
+        encodings = backend.encode_batch([" ".join(words) for words, _ in rows])
+        for encoding, (words, marks) in zip(encodings, rows, strict=True):
+            yield encoding, _token_marks(encoding, words, marks)
+
+
+def _chunks(rows: Iterable[T]) -> Iterator[list[T]]:
+    """`rows` in lists of CHUNK."""
+    rest = iter(rows)
+    while chunk := list(islice(rest, CHUNK)):
+        yield chunk
 
 
 def _token_marks(encoding: Encoding, words: list[str], marks: list[int]) -> list[int]:
@@ -147,12 +166,8 @@ def _special_tokens_at_the_end(tokenizer: PreTrainedTokenizerFast) -> int:
     return len(mask) - max((i + 1 for i, special in enumerate(mask) if not special), default=0)
 
 
-def _cut(row: Sequence[int], length: int, tail: int) -> np.ndarray:
+def _cut(row: list[int], length: int, tail: int) -> list[int]:
     """At most `length` values: the first ones, and the last `tail`."""
     if len(row) > length:
-        row = [*row[: length - tail], *row[len(row) - tail :]]
-    return np.array(row, dtype=np.int32)
-
-
-def _flat(rows: list[np.ndarray], kind: type[np.generic]) -> np.ndarray:
-    return np.concatenate(rows).astype(kind) if rows else np.zeros(0, kind)
+        return row[: length - tail] + row[len(row) - tail :]
+    return row

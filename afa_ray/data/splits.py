@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
+
+import numpy as np
 
 from afa_ray.errors import UserError
 
 
 def stratified_split(
-    labels: Sequence[int], share: float, seed: int, names: Sequence[str] | None = None
-) -> tuple[list[int], list[int]]:
-    """Split row numbers at random into kept and held-out ones, both sorted.
+    labels: np.ndarray, share: float, seed: int, names: Sequence[str] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split row numbers at random into kept and held-out ones, both int64 and sorted.
 
-    `share` (0 to 1) of the rows is held out, the same share of every class up to rounding. `names`
-    are the label names, used in messages only. The same labels, share and seed give the same split.
+    `labels` are (N,) integers. `share` (0 to 1) of the rows is held out, the same share of every
+    class up to rounding. `names` are the label names, used in messages only. The same labels, share
+    and seed give the same split.
 
     Raises UserError when a class has fewer than 2 rows, or when there are too few rows for either
     side to hold one row of every class.
     """
     from sklearn.model_selection import train_test_split
 
-    counts = Counter(labels)
-    rare = sorted(label for label, count in counts.items() if count < 2)
+    classes, counts = np.unique(labels, return_counts=True)
+    rare = classes[counts < 2].tolist()
     if rare:
         named = ", ".join(repr(names[label] if names else label) for label in rare)
         raise UserError(
@@ -31,13 +33,13 @@ def stratified_split(
         )
     held_out = round(share * len(labels))
     smaller = min(held_out, len(labels) - held_out)
-    if smaller < len(counts):
+    if smaller < len(classes):
         raise UserError(
             f"Cannot hold out {share:.0%} of {len(labels)} rows: {smaller} rows on one side cannot "
-            f"hold one row of each of {len(counts)} classes. "
+            f"hold one row of each of {len(classes)} classes. "
             "Add rows, or give the split as a file."
         )
     kept, held = train_test_split(
-        range(len(labels)), test_size=held_out, random_state=seed, stratify=list(labels)
+        np.arange(len(labels)), test_size=held_out, random_state=seed, stratify=labels
     )
-    return sorted(kept), sorted(held)
+    return np.sort(kept), np.sort(held)

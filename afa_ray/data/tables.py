@@ -10,6 +10,7 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from afa_ray.data.messages import as_one, did_you_mean, listed
 from afa_ray.errors import UserError
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".ndjson", ".parquet")
+BATCH_ROWS = 1024  # of a Parquet file that are Python objects at the same time
+BUFFER_BYTES = 2**20  # read ahead in a Parquet file
 LONGEST_FIELD = 2**31 - 1  # of a CSV field, in characters; Python's own limit is 131,072
 
 
@@ -34,7 +37,8 @@ def read_columns(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
         case ".tsv":
             return _read_delimited(path, wanted, "\t")
         case ".parquet":
-            return _read_parquet(path, wanted)
+            batches = list(read_parquet(path, wanted))
+            return {name: list(chain.from_iterable(b[name] for b in batches)) for name in wanted}
         case _:
             return _read_json_lines(path, wanted)
 
@@ -150,18 +154,27 @@ def parquet_columns(path: Path) -> list[str]:
         return pq.read_schema(path).names
 
 
-def _read_parquet(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
+def read_parquet(path: Path, wanted: Sequence[str]) -> Iterator[dict[str, list[Any]]]:
+    """The columns `wanted` of a Parquet file, BATCH_ROWS rows at a time.
+
+    Raises UserError as `read_columns` does. No more than a batch and BUFFER_BYTES of each column
+    are in memory, however large the file and its row groups are.
+    """
     import pyarrow.parquet as pq
 
+    _check_file(path)
     _check_columns(path, wanted, parquet_columns(path))
-    with _reading(path):
-        table = pq.read_table(path, columns=list(wanted))
-        return {name: table[name].to_pylist() for name in wanted}
+    with (
+        _reading(path),
+        pq.ParquetFile(path, buffer_size=BUFFER_BYTES, pre_buffer=False) as file,
+    ):
+        for batch in file.iter_batches(BATCH_ROWS, columns=list(wanted)):
+            yield {name: batch.column(name).to_pylist() for name in wanted}
 
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
+    except (OSError, ValueError, KeyError) as error:  # pyarrow's; KeyError: a name stands twice
         raise UserError(f"{path} is not a readable Parquet file ({error}).") from error

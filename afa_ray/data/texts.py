@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 
-@dataclass(frozen=True)
+from afa_ray.data.parquet_texts import ParquetTexts
+
+
+@dataclass(frozen=True, eq=False)
 class Texts:
     """One split of a labelled corpus, before tokenising.
 
-    `labels` index `RawCorpus.label_names`. Where the corpus marks the words that carry the label,
+    `texts` are in memory, or stay in their file. `labels`, (N,) int64, index
+    `RawCorpus.label_names`. Where the corpus marks the words that carry the label,
     `words[i]` is the text split into words and `marks[i][j]` is 1 for a marked word, else 0; such a
     text is tokenised word by word so that the marks stay aligned. Otherwise both are None.
     """
 
-    texts: list[str]
-    labels: list[int]
+    texts: list[str] | ParquetTexts
+    labels: np.ndarray
     words: list[list[str]] | None = None
     marks: list[list[int]] | None = None
 
@@ -30,18 +34,20 @@ class Texts:
     def __len__(self) -> int:
         return len(self.texts)
 
-    def take(self, indices: Sequence[int]) -> Texts:
-        """The rows `indices`, in that order."""
-
+    def take(self, indices: np.ndarray) -> Texts:
+        """The rows `indices`, which ascend."""
+        texts = self.texts
         return Texts(
-            texts=[self.texts[i] for i in indices],
-            labels=[self.labels[i] for i in indices],
+            texts=texts.take(indices)
+            if isinstance(texts, ParquetTexts)
+            else [texts[i] for i in indices],
+            labels=self.labels[indices],
             words=None if self.words is None else [self.words[i] for i in indices],
             marks=None if self.marks is None else [self.marks[i] for i in indices],
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RawCorpus:
     """The splits of a data set. `validation` is None where the source has none.
 

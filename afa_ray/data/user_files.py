@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+import numpy as np
 
 from afa_ray.data.messages import as_one, did_you_mean, listed, some_rows
+from afa_ray.data.parquet_texts import ParquetTexts
+from afa_ray.data.row_checks import RowChecks
 from afa_ray.data.splits import stratified_split
-from afa_ray.data.tables import read_columns
+from afa_ray.data.tables import read_columns, read_parquet
 from afa_ray.data.texts import RawCorpus, Texts
 from afa_ray.errors import UserError
 
@@ -27,15 +29,20 @@ class UserFiles:
     label_column: str = "label"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Table:
-    """The rows of one file that hold a text. `rows` are their numbers in the file, from 1."""
+    """The rows of one file that hold a text.
+
+    `labels` are (N,) int64 numbers in `names`; `rows` the rows' numbers in the file, from 1;
+    `empty` the numbers of the rows without a text.
+    """
 
     path: Path
-    texts: list[str]
-    labels: list[str]
-    rows: list[int]
-    empty: list[int]  # the numbers of the rows that do not
+    texts: list[str] | ParquetTexts
+    labels: np.ndarray
+    names: list[str]
+    rows: np.ndarray
+    empty: Sequence[int]
 
     def note(self) -> str:
         total = len(self.empty) + len(self.rows)
@@ -43,6 +50,11 @@ class _Table:
             f"{self.path.name}: {len(self.empty):,} of {total:,} rows hold no text and were "
             f"dropped ({some_rows(self.empty)})."
         )
+
+    def as_texts(self, names: list[str]) -> Texts:
+        """With labels that are numbers in the given names."""
+        numbers = {name: number for number, name in enumerate(names)}
+        return Texts(self.texts, np.array([numbers[name] for name in self.names])[self.labels])
 
 
 def load_user_files(name: str, files: UserFiles, seed: int) -> RawCorpus:
@@ -59,7 +71,7 @@ def load_user_files(name: str, files: UserFiles, seed: int) -> RawCorpus:
     problems: list[str] = []
     train = _try_read(files.train, files, problems)
     test = _try_read(files.test, files, problems) if files.test is not None else None
-    names = _label_names(train.labels) if train else []
+    names = _label_names(train.names) if train else []
     if train and len(names) < 2:
         problems.append(
             f"{train.path}: every row has the label {names[0]!r}. A classifier needs at least two "
@@ -70,12 +82,10 @@ def load_user_files(name: str, files: UserFiles, seed: int) -> RawCorpus:
     if problems or train is None:
         raise as_one(problems)
 
-    numbers = {label: number for number, label in enumerate(names)}
-    texts = Texts(train.texts, [numbers[label] for label in train.labels])
+    texts = train.as_texts(names)
     notes = [table.note() for table in (train, test) if table and table.empty]
     if test:
-        test_texts = Texts(test.texts, [numbers[label] for label in test.labels])
-        return RawCorpus(name, names, texts, None, test_texts, tuple(notes))
+        return RawCorpus(name, names, texts, None, test.as_texts(names), tuple(notes))
     kept, held_out = stratified_split(texts.labels, TEST_SHARE, seed, names)
     notes.append(f"No test file: {len(held_out):,} of {len(texts):,} rows are held out as test.")
     return RawCorpus(name, names, texts.take(kept), None, texts.take(held_out), tuple(notes))
@@ -95,69 +105,23 @@ def _read(path: Path, text_column: str, label_column: str) -> _Table:
         raise UserError(
             f"The text column and the label column are both {text_column!r}. Name two columns."
         )
-    columns = read_columns(path, [text_column, label_column])
-    values = list(zip(columns[text_column], columns[label_column], strict=True))
-    empty = [row for row, (text, _) in enumerate(values, start=1) if _is_empty(text)]
-    filled = [(row, *pair) for row, pair in enumerate(values, start=1) if not _is_empty(pair[0])]
-    if not filled:
-        raise UserError(f"{path}: no row holds a text in column {text_column!r}.")
-
-    problems = []
-    strange = [row for row, text, _ in filled if not isinstance(text, str)]
-    if strange:
-        problems.append(
-            f"{path}: column {text_column!r} does not hold a string in {some_rows(strange)} "
-            f"({len(strange):,} in all)."
-        )
-    broken = [row for row, text, _ in filled if isinstance(text, str) and not _is_unicode(text)]
-    if broken:
-        problems.append(
-            f"{path}: half of a character pair, which is no Unicode text, in {some_rows(broken)}."
-        )
-    strange = [row for row, _, label in filled if not isinstance(label, str | int | float | None)]
-    strange += [row for row, _, x in filled if isinstance(x, float) and x == x and x % 1 != 0]
-    if strange:
-        problems.append(
-            f"{path}: column {label_column!r} holds neither a string, a whole number nor a boolean "
-            f"in {some_rows(sorted(strange))} ({len(strange):,} in all)."
-        )
-    labels = [_label_name(label) for _, _, label in filled]
-    missing = [row for (row, _, _), label in zip(filled, labels, strict=True) if not label]
-    if missing:
-        problems.append(
-            f"{path}: no label in {some_rows(missing)} ({len(missing):,} in all). "
-            "Fill them in or remove the rows."
-        )
-    if problems:
-        raise as_one(problems)
-    return _Table(path, [text for _, text, _ in filled], labels, [row for row, *_ in filled], empty)
+    in_file = path.suffix.lower() == ".parquet"
+    wanted = [text_column, label_column]
+    checks = RowChecks()
+    for batch in read_parquet(path, wanted) if in_file else [read_columns(path, wanted)]:
+        checks.add(batch[text_column], batch[label_column])
+    checks.require_usable(path, *wanted)
+    rows = np.asarray(checks.rows)
+    texts = (
+        ParquetTexts(path, text_column, rows - 1)
+        if in_file
+        else [batch[text_column][row - 1] for row in checks.rows]
+    )
+    return _Table(path, texts, np.asarray(checks.labels), list(checks.names), rows, checks.empty)
 
 
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _is_empty(text: Any) -> bool:
-    return text is None or (isinstance(text, str) and not text.strip())
-
-
-def _label_name(value: Any) -> str:
-    """The label as a name; "" where there is none."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value % 1 == 0:
-        return str(int(value))  # a column of whole numbers with gaps is stored as floats
-    return str(value).strip()
-
-
-def _label_names(labels: list[str]) -> list[str]:
-    names = sorted(set(labels))
+def _label_names(names: list[str]) -> list[str]:
+    names = sorted(names)
     return sorted(names, key=int) if all(map(_is_whole_number, names)) else names
 
 
@@ -170,10 +134,11 @@ def _is_whole_number(name: str) -> bool:
 
 def _unknown_labels(test: _Table, names: list[str]) -> list[str]:
     """A problem for each of the first five labels of the test file that are not in `names`."""
-    counts = Counter(test.labels)
-    return [
-        f"{test.path}: the label {label!r} (first in row {test.rows[test.labels.index(label)]}, "
-        f"{counts[label]:,} in all) is not in the training data, which has "
-        f"{listed(names)}.{did_you_mean(label, names)}"
-        for label in sorted(set(counts) - set(names))[:5]
-    ]
+    problems = []
+    for label in sorted(set(test.names) - set(names))[:5]:
+        rows = test.rows[test.labels == test.names.index(label)]
+        problems.append(
+            f"{test.path}: the label {label!r} (first in row {rows[0]}, {len(rows):,} in all) is "
+            f"not in the training data, which has {listed(names)}.{did_you_mean(label, names)}"
+        )
+    return problems

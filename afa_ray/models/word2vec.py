@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -23,23 +25,44 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "afa_ray"
 
 
-def word_vectors(sentences: list[np.ndarray], vocab_size: int, size: int, seed: int) -> np.ndarray:
+@dataclass(frozen=True, eq=False)
+class Sentences:
+    """Packed texts as gensim reads them: word by word, in strings, several times.
+
+    Attributes:
+        tokens: (T,) int32, each text between two special tokens, which are no words of it.
+        offsets: (N + 1,) int64 into it.
+    """
+
+    tokens: np.ndarray
+    offsets: np.ndarray
+
+    def __iter__(self) -> Iterator[list[str]]:
+        names = [str(token) for token in range(self.tokens.max(initial=0) + 1)]
+        for number in range(len(self.offsets) - 1):
+            text = self.tokens[self.offsets[number] + 1 : self.offsets[number + 1] - 1]
+            yield [names[token] for token in text.tolist()]
+
+    def digest(self) -> bytes:
+        """Of the words and where the texts end."""
+        return (
+            hashlib.sha256(self.tokens.data).digest() + hashlib.sha256(self.offsets.data).digest()
+        )
+
+
+def word_vectors(sentences: Sentences, vocab_size: int, size: int, seed: int) -> np.ndarray:
     """Vectors for every word of the vocabulary, from the cache where these sentences are in it.
 
     Args:
-        sentences: token ids of each training text, without special tokens.
         vocab_size: V; size: d; seed: fixes the result (one training thread).
 
     Returns:
         (V, d) float32, centred and scaled to standard deviation `INITIAL_SCALE`; ids that do not
         occur in `sentences` get normal noise of the same scale.
     """
-    digest = hashlib.sha256()
     recipe = (version("gensim"), vocab_size, size, seed, EPOCHS, WINDOW, INITIAL_SCALE)
-    digest.update(repr(recipe).encode())
-    for sentence in sentences:
-        digest.update(sentence.astype(np.int64).tobytes() + b"|")
-    path = cache_folder() / f"word2vec-{digest.hexdigest()[:32]}.safetensors"
+    digest = hashlib.sha256(repr(recipe).encode() + sentences.digest()).hexdigest()
+    path = cache_folder() / f"word2vec-{digest[:32]}.safetensors"
     if path.is_file():
         return load_file(path)["vectors"]
     vectors = train_word_vectors(sentences, vocab_size, size, seed)
@@ -51,25 +74,28 @@ def word_vectors(sentences: list[np.ndarray], vocab_size: int, size: int, seed: 
     return vectors
 
 
-def train_word_vectors(
-    sentences: list[np.ndarray], vocab_size: int, size: int, seed: int
-) -> np.ndarray:
+def train_word_vectors(sentences: Sentences, vocab_size: int, size: int, seed: int) -> np.ndarray:
     """Train with gensim's Word2Vec; see `word_vectors`."""
     from gensim.models import Word2Vec
 
     noise = np.random.default_rng(seed).standard_normal((vocab_size, size), dtype=np.float32)
     vectors = noise * np.float32(INITIAL_SCALE)
-    if len(np.unique(np.concatenate(sentences))) < 2:
-        return vectors  # nothing keeps anything company
-    words = [[str(token) for token in sentence] for sentence in sentences]
     model = Word2Vec(
-        words,
         vector_size=size,
         window=WINDOW,
         epochs=EPOCHS,
         min_count=1,
         seed=seed,
         workers=1,  # more threads would make the result depend on their timing
+    )
+    model.build_vocab(sentences)
+    if len(model.wv) < 2:
+        return vectors  # nothing keeps anything company
+    model.train(
+        sentences,
+        total_examples=model.corpus_count,
+        total_words=model.corpus_total_words,
+        epochs=EPOCHS,
     )
     trained = model.wv.vectors - model.wv.vectors.mean(0)
     ids = np.array([int(word) for word in model.wv.index_to_key])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
 import pytest
 
 from afa_ray.data.generated import GRAMMAR_WORDS, MOCK_NAMES, generate_mock, generate_reviews
 from afa_ray.data.lexicon import DEFAULT, Lexicon, read_lexicon
 from afa_ray.data.texts import RawCorpus, Texts
 from afa_ray.errors import UserError
+from tests.conftest import plain, rows_of
 
 POSITIVE, NEGATIVE = set(DEFAULT.positive), set(DEFAULT.negative)
 FIRST_REVIEW = "the path seemed somewhat poetic while the garden seemed very impolite ."
@@ -19,12 +21,6 @@ FIRST_MARKED = ["poetic", "impolite"]
 @pytest.fixture(scope="module")
 def reviews() -> RawCorpus:
     return generate_reviews(0)
-
-
-def rows(texts: Texts):
-    assert texts.words is not None
-    assert texts.marks is not None
-    return zip(texts.texts, texts.labels, texts.words, texts.marks, strict=True)
 
 
 def splits(corpus: RawCorpus) -> list[Texts]:
@@ -42,8 +38,8 @@ def test_lexicon_is_two_disjoint_sets_of_single_lower_case_words():
 def test_reviews_have_the_stated_sizes_and_equal_classes(reviews):
     assert reviews.label_names == ["negative", "neutral", "positive"]
     assert [len(split) for split in splits(reviews)] == [6000, 1000, 1000]
-    assert Counter(reviews.train.labels) == {0: 2000, 1: 2000, 2: 2000}
-    assert sorted(Counter(reviews.test.labels).values()) == [333, 333, 334]
+    assert np.bincount(reviews.train.labels).tolist() == [2000] * 3
+    assert sorted(np.bincount(reviews.test.labels)) == [333, 333, 334]
 
 
 def test_reviews_are_short_lower_case_and_never_repeated(reviews):
@@ -58,7 +54,7 @@ def test_reviews_are_short_lower_case_and_never_repeated(reviews):
 def test_review_labels_follow_from_the_opinion_words(reviews):
     neutral_without = 0
     for split in splits(reviews):
-        for text, label, words, _ in rows(split):
+        for text, label, words, _ in rows_of(split):
             assert text == " ".join(words)
             positive = sum(word in POSITIVE for word in words)
             negative = sum(word in NEGATIVE for word in words)
@@ -67,13 +63,13 @@ def test_review_labels_follow_from_the_opinion_words(reviews):
                 neutral_without += positive == 0
             else:
                 assert (positive - negative) * (label - 1) >= 2
-    assert 0.3 < neutral_without / sum(split.labels.count(1) for split in splits(reviews)) < 0.5
+    assert 0.3 < neutral_without / sum((split.labels == 1).sum() for split in splits(reviews)) < 0.5
 
 
 def test_review_marks_are_the_opinion_words_of_the_label(reviews):
     marked = {0: NEGATIVE, 1: POSITIVE | NEGATIVE, 2: POSITIVE}
     for split in splits(reviews):
-        for _, label, words, marks in rows(split):
+        for _, label, words, marks in rows_of(split):
             assert marks == [int(word in marked[label]) for word in words]
 
 
@@ -92,15 +88,15 @@ def test_reviews_can_be_learnt_from_word_counts_but_not_from_one_word(reviews):
 
 def test_the_seed_alone_decides_the_corpus(reviews):
     again, other = generate_reviews(0), generate_reviews(1)
-    assert again == reviews
+    assert plain(again) == plain(reviews)
     assert other.train.texts != reviews.train.texts
-    assert generate_mock("mock-3", 5) == generate_mock("mock-3", 5)
-    assert generate_mock("mock-3", 5).train != generate_mock("mock-3", 6).train
+    assert plain(generate_mock("mock-3", 5)) == plain(generate_mock("mock-3", 5))
+    assert rows_of(generate_mock("mock-3", 5).train) != rows_of(generate_mock("mock-3", 6).train)
 
 
 def test_first_review_is_the_same_on_every_machine(reviews):
     assert reviews.train.texts[0] == FIRST_REVIEW
-    _, label, words, marks = next(iter(rows(reviews.train)))
+    _, label, words, marks = rows_of(reviews.train)[0]
     assert label == 1
     assert [word for word, mark in zip(words, marks, strict=True) if mark] == FIRST_MARKED
 
@@ -109,7 +105,7 @@ def test_reviews_plant_the_words_of_a_given_lexicon_that_the_grammar_does_not_us
     corpus = generate_reviews(0, Lexicon(positive=("aa", "room"), negative=("zz", "was")))
     planted = Counter(
         word
-        for _, _, words, marks in rows(corpus.train)
+        for _, _, words, marks in rows_of(corpus.train)
         for word, mark in zip(words, marks, strict=True)
         if mark
     )
@@ -130,11 +126,11 @@ def test_mock_names():
 def test_mock_sets_plant_exactly_the_stated_words(name):
     corpus = generate_mock(name, 0)
     assert corpus.validation is None
-    assert Counter(corpus.train.labels) == {0: 4000, 1: 4000}
-    assert Counter(corpus.test.labels) == {0: 500, 1: 500}
+    assert np.bincount(corpus.train.labels).tolist() == [4000, 4000]
+    assert np.bincount(corpus.test.labels).tolist() == [500, 500]
     amount = name.removeprefix("mock-")
     for split in (corpus.train, corpus.test):
-        for text, label, words, marks in rows(split):
+        for text, label, words, marks in rows_of(split):
             assert text == " ".join(words)
             assert marks == [int(word != "something") for word in words]
             side = POSITIVE if label else NEGATIVE
