@@ -14,7 +14,11 @@ from envs.masking import MaskKind, apply_mask, keep_at_most, maskable_tokens, ma
 from envs.reward import log_confusion
 
 Discriminator = Callable[..., Any]
-"""Padded ids (N, L) int64, a condition (N,) where there is one -> (N,) logits of "untouched"."""
+"""Padded ids (N, L) int64, a condition (N,) where there is one -> (N,) logits of "untouched".
+
+One with a true attribute `shares_copies` also takes `deleted=` (N, V, L) bool, and returns (N, V)
+logits of these copies of each sequence: the same ones, for less.
+"""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,11 @@ class MaskingGame:
             raise ValueError(f"mask = {self.mask!r}: must be 'delete' or 'token'")
         if self.mask == "token" and self.mask_id is None:
             raise ValueError("mask = 'token' needs mask_id, the id of the mask token")
+
+    @property
+    def shares_copies(self) -> bool:
+        """Whether the Discriminator judges masked copies without their being made."""
+        return self.mask == "delete" and getattr(self.discriminator, "shares_copies", False)
 
     def maskable(self, tokens: Tensor) -> Tensor:
         """(..., L) bool: which tokens may be masked."""
@@ -89,13 +98,16 @@ class MaskingGame:
             masked: (B, M, L) ids; rewards: (B, M) float32, nats (E6).
         """
         copies = self.mask_out(tokens[:, None], masks)
-        masked = copies.flatten(0, 1)
-        condition = tuple(c.repeat_interleave(masks.shape[1], 0) for c in condition)
-        logits = torch.as_tensor(self.discriminator(masked, *condition), device=tokens.device)
-        if logits.shape != (len(masked),):
+        if self.shares_copies:
+            logits = self.discriminator(tokens, *condition, deleted=masks)
+        else:
+            condition = tuple(c.repeat_interleave(masks.shape[1], 0) for c in condition)
+            logits = self.discriminator(copies.flatten(0, 1), *condition)
+        logits = torch.as_tensor(logits, device=tokens.device)
+        if logits.numel() != masks[..., 0].numel():
             raise ValueError(
                 f"the discriminator returned shape {tuple(logits.shape)}: it must give one logit "
-                f"for each of the {len(masked)} sequences"
+                f"for each of the {masks[..., 0].numel()} sequences"
             )
         return copies, log_confusion(logits.float()).view(masks.shape[:2])
 

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
 
-from afa_ray.models.single_query import (
-    Dense,
-    Projected,
-    make_layer,
-    padding_mask,
-    quieten,
-    single_query,
-)
+from afa_ray.models.sequences import Sequences
+from afa_ray.models.single_query import Attended, attend, make_layer, quieten, transform
 
 Readout = Literal["last", "mean"]
 
@@ -106,32 +101,79 @@ class Discriminator(PreTrainedModel):
             self._frozen = fn(self._frozen)
         return super()._apply(fn, recurse)
 
-    def forward(self, input_ids: Tensor, classes: Tensor | None = None) -> Tensor:
-        """(N,) logits of "untouched".
+    @property
+    def shares_copies(self) -> bool:
+        """Whether it judges copies with deleted tokens at little more than the cost of one."""
+        return self.config.readout == "last"
+
+    def forward(
+        self, input_ids: Tensor, classes: Tensor | None = None, deleted: Tensor | None = None
+    ) -> Tensor:
+        """(N,) logits of "untouched", or (N, V) of V copies with deleted tokens.
 
         Args:
             input_ids: (N, L) int64, right-padded, L at most `max_position_embeddings`.
             classes: (N,) int64, the class of the masked sequence; needed where `num_classes` > 0.
+            deleted: (N, V, L) bool, what each copy lacks: the logits are those of the shortened
+                sequences, which need not be made (readout `last` only).
         """
-        lengths = (input_ids != self.config.pad_token_id).sum(-1).clamp_min(1)
-        inputs = self._embed(input_ids, classes)
-        if self.config.readout == "last":
-            hidden, _ = single_query(self.layer, inputs, lengths)
-        else:
-            padding = padding_mask(lengths, input_ids.shape[1])
-            hidden = self.layer(inputs.x, src_key_padding_mask=padding)
-            hidden = hidden.masked_fill(padding[..., None], 0).sum(1) / lengths[:, None]
-        return self.judge(hidden).squeeze(-1)
+        present = input_ids != self.config.pad_token_id
+        if deleted is None:
+            present[:, 0] = True  # an empty sequence is one padding token
+            sequences = self._embed(input_ids, present[:, None], classes)
+            if self.config.readout == "mean":
+                return self.judge(self._mean_output(sequences)).squeeze(-1)
+            attended, _ = attend(self.layer, sequences)
+            return self.judge(transform(self.layer, attended)).squeeze(-1)
+        return self._judge_copies(input_ids, present[:, None] & ~deleted, classes)
 
-    def _embed(self, input_ids: Tensor, classes: Tensor | None) -> Dense | Projected:
-        positions = self.positions.weight[: input_ids.shape[1]]
-        offset = None
+    def _judge_copies(self, input_ids: Tensor, kept: Tensor, classes: Tensor | None) -> Tensor:
+        """(N, V) logits of copies of which (N, V, L) tokens are kept."""
+        assert self.shares_copies
+        kept = F.pad(kept, (0, 1))
+        kept[..., -1] = ~kept.any(-1)  # an empty copy is one padding token, too
+        input_ids = F.pad(input_ids, (0, 1), value=self.config.pad_token_id)
+        attended, _ = attend(self.layer, self._embed(input_ids, kept, classes, moved=True))
+        if self.training or input_ids.is_cuda:
+            return self.judge(transform(self.layer, attended)).view(kept.shape[:2])
+        first, same = distinct(kept)
+        attended = Attended(*(x[first] for x in attended))
+        return self.judge(transform(self.layer, attended))[same].view(kept.shape[:2])
+
+    def _mean_output(self, sequences: Sequences) -> Tensor:
+        """(N, d): the full layer's outputs, averaged over the real positions."""
+        kept = sequences.kept[:, 0]
+        hidden = self.layer(sequences.materialised(), src_key_padding_mask=~kept)
+        hidden = hidden.masked_fill(~kept[..., None], 0)
+        return hidden.sum(1) / kept.sum(-1, keepdim=True)
+
+    def _embed(
+        self, input_ids: Tensor, kept: Tensor, classes: Tensor | None, moved: bool = False
+    ) -> Sequences:
+        projection, offsets = None, None
         if self.config.num_classes:
             assert classes is not None, "this Discriminator is conditioned on the class"
-            offset = self.classes(classes)
+            offsets = self.classes.weight
         if self.config.embedding_size:
             assert self._frozen is not None, "give the Target's embeddings: embed_with(words)"
-            words = F.embedding(input_ids, self._frozen).to(self.project.weight.dtype)
-            return Projected(words, self.project.weight, positions, offset)
-        x = self.words(input_ids).add_(positions)
-        return Dense(x if offset is None else x + offset[:, None])
+            projection = self.project.weight
+            words = F.embedding(input_ids, self._frozen).to(projection.dtype)
+        else:
+            words = self.words(input_ids)
+        positions = self.positions.weight
+        return Sequences(input_ids, words, kept, positions, moved, projection, classes, offsets)
+
+
+def distinct(kept: Tensor) -> tuple[Tensor, Tensor]:
+    """Which of the V copies of each sequence are different ones; (N, V, L) bool.
+
+    Returns:
+        (D,) int64 numbers, among all N V copies, of the first of each kind, and (N V,) int64, the
+        kind of each copy, 0 … D - 1.
+    """
+    equal = (kept[:, :, None] == kept[:, None]).all(-1)  # (N, V, V)
+    copies = torch.arange(kept.shape[1]).expand(equal.shape[:2])
+    first = equal.int().argmax(-1)  # of the same sequence
+    is_first = (first == copies).flatten()
+    kind = (is_first.cumsum(0) - 1).view_as(first).gather(1, first)
+    return is_first.nonzero()[:, 0], kind.flatten()

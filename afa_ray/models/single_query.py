@@ -8,18 +8,20 @@ function of the parameters is exactly that of the full layer at that position, a
 multiply-adds per *sequence* and 2 H d per token, and the attention row falls out.
 
 The layer touches its inputs in three linear ways only: scores, a weighted sum, and the input at the
-query. `Projected` inputs, frozen embeddings of another width e that a matrix takes to d, are
-therefore never projected token by token: that matrix, too, is applied to what is one per sequence.
+query; `afa_ray.models.sequences` does these three.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import initialization as init
+
+from afa_ray.models.dropout import dropout
+from afa_ray.models.sequences import Sequences
 
 
 def make_layer(hidden_size: int, heads: int, dropout: float) -> nn.TransformerEncoderLayer:
@@ -39,103 +41,54 @@ def padding_mask(lengths: Tensor, length: int) -> Tensor:
     return torch.arange(length, device=lengths.device) >= lengths[:, None]
 
 
-class Inputs(Protocol):
-    """(B, L, d) inputs of a layer, right-padded, as far as a single query needs them."""
-
-    def scores(self, absorbed: Tensor) -> Tensor:
-        """(B, H, L): (B, H, d) vectors times each input, up to a number for each (B, H)."""
-
-    def mix(self, weights: Tensor) -> Tensor:
-        """(B, H, d): sums of the inputs, weighted by (B, H, L)."""
-
-    def at(self, position: Tensor) -> Tensor:
-        """(B, d): each sequence's input at (B,) `position`."""
-
-
-class Dense(NamedTuple):
-    """Inputs x (B, L, d) as they are."""
-
-    x: Tensor
-
-    def scores(self, absorbed: Tensor) -> Tensor:
-        return absorbed @ self.x.transpose(1, 2)
-
-    def mix(self, weights: Tensor) -> Tensor:
-        return weights @ self.x
-
-    def at(self, position: Tensor) -> Tensor:
-        return self.x[torch.arange(len(position), device=position.device), position]
-
-
-class Projected(NamedTuple):
-    """Inputs x_j = P e_j + p_j + c, never materialised.
+class Attended(NamedTuple):
+    """What the last position of each of N copies has gathered from its sequence.
 
     Attributes:
-        embeddings: e, (B, L, e); projection: P, (d, e); positions: p, (L, d).
-        offset: c, (B, d), the same at every position; None for none.
+        last: (N, d), the input there.
+        context: (N, H, d), each head's weighted sum of the inputs; mass: (N, H, 1), the sum of its
+            weights, which dropout moves away from 1.
     """
 
-    embeddings: Tensor
-    projection: Tensor
-    positions: Tensor
-    offset: Tensor | None
-
-    def scores(self, absorbed: Tensor) -> Tensor:
-        """The offset's share is equal at all positions and left out."""
-        words = (absorbed @ self.projection) @ self.embeddings.transpose(1, 2)
-        return words + absorbed @ self.positions.T
-
-    def mix(self, weights: Tensor) -> Tensor:
-        words = F.linear(weights @ self.embeddings, self.projection) + weights @ self.positions
-        if self.offset is None:
-            return words
-        return words + weights.sum(-1, keepdim=True) * self.offset[:, None]
-
-    def at(self, position: Tensor) -> Tensor:
-        words = self.embeddings[torch.arange(len(position), device=position.device), position]
-        x = F.linear(words, self.projection) + self.positions[position]
-        return x if self.offset is None else x + self.offset
-
-    @property
-    def x(self) -> Tensor:
-        """(B, L, d): the inputs, materialised."""
-        x = F.linear(self.embeddings, self.projection) + self.positions
-        return x if self.offset is None else x + self.offset[:, None]
+    last: Tensor
+    context: Tensor
+    mass: Tensor
 
 
-def single_query(
-    layer: nn.TransformerEncoderLayer, inputs: Inputs, lengths: Tensor
-) -> tuple[Tensor, Tensor]:
-    """The layer's output at the last real position, and that position's attention.
+def attend(layer: nn.TransformerEncoderLayer, sequences: Sequences) -> tuple[Attended, Tensor]:
+    """The attention of each copy's last real position.
 
     Args:
         layer: a post-norm `nn.TransformerEncoderLayer` with batch_first.
-        inputs: of the layer, (B, L, d).
-        lengths: (B,) numbers of real positions, >= 1.
+        sequences: its inputs, B sequences in V copies each.
 
     Returns:
-        hidden: (B, d), the layer's output at `lengths[b] - 1`; rows: (B, H, L), each head's
-        attention before dropout, 0 at padding (E1 is its mean over heads).
+        what it gathers for N = B V copies; rows: (B, V, H, L), each head's attention before
+        dropout, 0 at padding and at deleted tokens (E1 is its mean over heads).
     """
     attention = layer.self_attn
-    batch, hidden_size = len(lengths), attention.embed_dim
     heads, head_size = attention.num_heads, attention.head_dim
-    query_weight, key_weight, value_weight = attention.in_proj_weight.chunk(3)  # (d, d) each
-    query_bias, _, value_bias = attention.in_proj_bias.chunk(3)
+    query_weight, key_weight, _ = attention.in_proj_weight.chunk(3)  # (d, d) each
+    query_bias, _, _ = attention.in_proj_bias.chunk(3)
 
-    last = inputs.at(lengths - 1)  # (B, d)
-    query = F.linear(last, query_weight, query_bias).view(batch, heads, head_size)
-    absorbed = torch.einsum("bhe,hed->bhd", query, key_weight.view(heads, head_size, -1))
-    scores = inputs.scores(absorbed) * head_size**-0.5  # (B, H, L)
-    scores = scores.masked_fill(padding_mask(lengths, scores.shape[-1])[:, None], -torch.inf)
-    rows = scores.softmax(-1)
-    weights = F.dropout(rows, attention.dropout, layer.training)
+    last, which = sequences.last()  # (U, d), (B, V)
+    query = F.linear(last, query_weight, query_bias).view(-1, heads, head_size)
+    absorbed = torch.einsum("uhe,hed->uhd", query, key_weight.view(heads, head_size, -1))
+    lost = attention.dropout if layer.training else 0.0
+    rows, context, mass = sequences.read(absorbed * head_size**-0.5, lost)
+    return Attended(last[which].flatten(0, 1), context.flatten(0, 1), mass.flatten(0, 1)), rows
 
-    context = inputs.mix(weights)  # (B, H, d)
-    values = torch.einsum("bhd,hed->bhe", context, value_weight.view(heads, head_size, -1))
-    values = values + weights.sum(-1, keepdim=True) * value_bias.view(heads, head_size)
-    attended = attention.out_proj(values.reshape(batch, hidden_size))
 
-    hidden = layer.norm1(last + layer.dropout1(attended))
-    inner = layer.dropout(layer.activation(layer.linear1(hidden)))
-    return layer.norm2(hidden + layer.dropout2(layer.linear2(inner))), rows
+def transform(layer: nn.TransformerEncoderLayer, attended: Attended) -> Tensor:
+    """(N, d): the rest of the layer at these positions: values, residuals, norms, feed-forward."""
+    attention = layer.self_attn
+    heads, head_size = attention.num_heads, attention.head_dim
+    value_weight = attention.in_proj_weight.chunk(3)[2].view(heads, head_size, -1)
+    value_bias = attention.in_proj_bias.chunk(3)[2].view(heads, head_size)
+    values = torch.einsum("nhd,hed->nhe", attended.context, value_weight)
+    values = values + attended.mass * value_bias
+    p, training = layer.dropout.p, layer.training
+    output = attention.out_proj(values.flatten(1))
+    hidden = layer.norm1(attended.last + dropout(output, p, training))
+    inner = dropout(layer.activation(layer.linear1(hidden)), p, training)
+    return layer.norm2(hidden + dropout(layer.linear2(inner), p, training))

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from afa_ray.models.single_query import Dense, make_layer, quieten, single_query
+from afa_ray.models.sequences import Sequences
+from afa_ray.models.single_query import attend, make_layer, padding_mask, quieten, transform
 
 
 class TargetConfig(PretrainedConfig):
@@ -116,9 +117,13 @@ class Target(PreTrainedModel):
         lengths = attention_mask.sum(-1).clamp_min(1)
         longest = self.config.max_position_embeddings
         input_ids, lengths = truncate(input_ids, lengths, longest)
-        x = self.words(input_ids).add_(self.positions.weight[: input_ids.shape[1]])
-        hidden, rows = single_query(self.layer, Dense(x), lengths)
-        logits = self.classifier(self.dropout(hidden))
+        kept = ~padding_mask(lengths, input_ids.shape[1])[:, None]
+        words = self.words(input_ids)
+        attended, rows = attend(
+            self.layer, Sequences(input_ids, words, kept, self.positions.weight)
+        )
+        rows = rows[:, 0]  # of the one copy
+        logits = self.classifier(self.dropout(transform(self.layer, attended)))
         output = TargetOutput(
             loss=None if labels is None else F.cross_entropy(logits, labels),
             logits=logits,

@@ -27,6 +27,7 @@ from afa_ray.noise import uniform
 from afa_ray.policy import Choice, attention_entropy, log_prob, select, unit_scores
 from afa_ray.training.optimisation import (
     adam,
+    by_rows,
     learning_rate_factor,
     set_learning_rate,
     synchronising,
@@ -148,6 +149,7 @@ class Learner:
             with synchronising(self._wrapped_target, part is parts[-1]):
                 self._descend(part, play, output or self._read(part, step))
         if self.train.max_grad_norm:
+            self.target_optimizer.spread()
             nn.utils.clip_grad_norm_(trainable(self.target), self.train.max_grad_norm)
         self.target_optimizer.step()
 
@@ -178,7 +180,7 @@ class Learner:
         torch.manual_seed(hash(noise) % 2**63)
         self.target.train()
         module = self.target if choosing else self._wrapped_target
-        with self._autocast(), torch.set_grad_enabled(not choosing):
+        with self._autocast(), torch.set_grad_enabled(not choosing), by_rows(self.target):
             return module(part.tokens, attention_mask=part.tokens != self.pad_id)
 
     def _update_discriminator(
@@ -216,17 +218,26 @@ class Learner:
     def _judge(self, part: Part, mask: Tensor) -> dict[str, Tensor]:
         """The Discriminator's gradient on a part: (B, L) masked tokens against untouched ones."""
         assert self.discriminator is not None
-        masked = self.env.game.mask_out(part.tokens, mask)
-        untouched = part.tokens if part.partners is None else part.partners
-        both = stack_padded(untouched, masked, self.pad_id)
         self.discriminator.train()
-        with self._autocast():
-            condition = (part.labels.repeat(2),) if self.contrast else ()
-            untouched_logits, masked_logits = self._wrapped_discriminator(both, *condition).chunk(2)
+        with self._autocast(), by_rows(self.discriminator):
+            untouched_logits, masked_logits = self._verdicts(part, mask)
             loss = discriminator_loss(untouched_logits.float(), masked_logits.float())
         (loss * part.weight).backward()
         right = (untouched_logits > 0).float() + (masked_logits <= 0).float()
         return {"loss_d": loss.detach(), "d_accuracy": right.mean() / 2}
+
+    def _verdicts(self, part: Part, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """(B,) logits of untouched sequences, and of the masked ones."""
+        judge, game = self._wrapped_discriminator, self.env.game
+        if part.partners is None and game.shares_copies:
+            deleted = torch.stack([torch.zeros_like(mask), mask], 1)
+            untouched_logits, masked_logits = judge(part.tokens, deleted=deleted).unbind(1)
+            return untouched_logits, masked_logits
+        untouched = part.tokens if part.partners is None else part.partners
+        both = stack_padded(untouched, game.mask_out(part.tokens, mask), self.pad_id)
+        condition = (part.labels.repeat(2),) if self.contrast else ()
+        untouched_logits, masked_logits = judge(both, *condition).chunk(2)
+        return untouched_logits, masked_logits
 
     def _descend(self, part: Part, play: Play | None, output: TargetOutput) -> None:
         """(E8) The Target's gradient on a part, and the part's figures."""

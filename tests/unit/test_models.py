@@ -6,7 +6,8 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
 from afa_ray.models import Discriminator, DiscriminatorConfig, Target, TargetConfig
-from afa_ray.models.single_query import Dense, make_layer, padding_mask, single_query
+from afa_ray.models.sequences import Sequences
+from afa_ray.models.single_query import attend, make_layer, padding_mask, transform
 
 LENGTHS = torch.tensor([7, 3, 1, 9])
 
@@ -28,6 +29,14 @@ def tokens() -> Tensor:
     return torch.randint(5, 40, (4, 9)).masked_fill(padding_mask(LENGTHS, 9), 0)
 
 
+def read(layer: torch.nn.TransformerEncoderLayer, x: Tensor, lengths: Tensor) -> tuple:
+    """Outputs (B, d) and rows (B, H, L) of the absorbed form."""
+    kept = ~padding_mask(lengths, x.shape[1])[:, None]
+    tokens = torch.arange(x.shape[0])[:, None] + torch.zeros(x.shape[:2], dtype=torch.int64)
+    attended, rows = attend(layer, Sequences(tokens, x, kept, torch.zeros(x.shape[1:]).to(x)))
+    return transform(layer, attended), rows[:, 0]
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_single_query_equals_the_textbook_layer(dtype: torch.dtype) -> None:
     torch.manual_seed(3)
@@ -41,7 +50,7 @@ def test_single_query_equals_the_textbook_layer(dtype: torch.dtype) -> None:
     for absorbed in (True, False):
         x = inputs.clone().requires_grad_()
         if absorbed:
-            hidden, _ = single_query(layer, Dense(x), LENGTHS)
+            hidden, _ = read(layer, x, LENGTHS)
         else:
             hidden = layer(x, src_key_padding_mask=padding_mask(LENGTHS, 9))
             hidden = hidden[torch.arange(4), LENGTHS - 1]
@@ -62,7 +71,7 @@ def test_rows_are_the_attention_of_the_textbook_layer() -> None:
     torch.manual_seed(3)
     layer = make_layer(32, 4, dropout=0.0)
     x = torch.randn(4, 9, 32)
-    _, rows = single_query(layer, Dense(x), LENGTHS)
+    _, rows = read(layer, x, LENGTHS)
     _, textbook = layer.self_attn(
         x, x, x, key_padding_mask=padding_mask(LENGTHS, 9), average_attn_weights=False
     )
@@ -76,13 +85,13 @@ def test_dropout_leaves_the_row_and_matches_in_distribution() -> None:
     torch.manual_seed(3)
     layer = make_layer(32, 4, dropout=0.3).train()
     x = torch.randn(4, 9, 32)
-    _, first = single_query(layer, Dense(x), LENGTHS)
-    _, second = single_query(layer, Dense(x), LENGTHS)
+    _, first = read(layer, x, LENGTHS)
+    _, second = read(layer, x, LENGTHS)
     assert torch.equal(first, second)  # the row is read before dropout
     draws = 4000
     wide, lengths = x[:1].expand(draws, -1, -1), LENGTHS[:1].expand(draws)
     with torch.no_grad():
-        ours = single_query(layer, Dense(wide), lengths)[0]
+        ours = read(layer, wide, lengths)[0]
         textbook = layer(wide, src_key_padding_mask=padding_mask(lengths, 9))[:, lengths[0] - 1]
     for moment in (torch.mean, torch.std):
         difference = (moment(ours, 0) - moment(textbook, 0)).abs().max()

@@ -1,0 +1,82 @@
+"""Attention by given keys, over embeddings that it touches as seldom as it can.
+
+(B, L, e) embeddings are by far the largest thing in a step, so that its time is the number of times
+they are read and written. Autograd's own backward of the two products writes two gradients of their
+size and adds them up; here both come out of one product.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.amp import custom_bwd, custom_fwd
+
+
+class _Read(torch.autograd.Function):
+    @staticmethod
+    @custom_fwd(device_type="cuda")
+    def forward(
+        ctx: Any, embeddings: Tensor, keys: Tensor, biases: Tensor, noise: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        rows = torch.baddbmm(biases, keys, embeddings.transpose(1, 2)).softmax(-1)
+        weights = rows * noise
+        ctx.save_for_backward(embeddings, keys, noise, rows, weights)
+        return rows, weights, weights @ embeddings
+
+    @staticmethod
+    @custom_bwd(device_type="cuda")
+    def backward(
+        ctx: Any, of_rows: Tensor, of_weights: Tensor, of_context: Tensor
+    ) -> tuple[Tensor | None, Tensor, Tensor, None]:
+        embeddings, keys, noise, rows, weights = ctx.saved_tensors
+        of_weights = torch.baddbmm(of_weights, of_context, embeddings.transpose(1, 2))
+        of_rows = of_rows + of_weights * noise
+        of_scores = rows * (of_rows - (of_rows * rows).sum(-1, keepdim=True))
+        of_embeddings = None
+        if ctx.needs_input_grad[0]:
+            by_token = torch.cat([of_scores, weights], 1).transpose(1, 2)
+            of_embeddings = by_token @ torch.cat([keys, of_context], 1)
+        return of_embeddings, of_scores @ embeddings, of_scores, None
+
+
+class _PickOut(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, embeddings: Tensor, sequence: Tensor, column: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(sequence, column)
+        ctx.set_materialize_grads(False)
+        return embeddings.view_as(embeddings), embeddings[sequence, column]
+
+    @staticmethod
+    def backward(
+        ctx: Any, of_embeddings: Tensor, of_picked: Tensor
+    ) -> tuple[Tensor, None, None]:
+        of_embeddings.index_put_(ctx.saved_tensors, of_picked, accumulate=True)
+        return of_embeddings, None, None
+
+
+def pick_out(embeddings: Tensor, sequence: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
+    """The embeddings (B, L, e), and those of U tokens at (sequence, column), (U, e).
+
+    Both results must be used, and the embeddings by `read` alone: the gradient that it returns is
+    its own, and the U rows are added to it where it lies.
+    """
+    return _PickOut.apply(embeddings, sequence, column)
+
+
+def read(
+    embeddings: Tensor, keys: Tensor, biases: Tensor, noise: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """K readings of each of B sequences: rows = softmax(keys e^T + biases), context = weights e.
+
+    Args:
+        embeddings: e, (B, L, e); keys: (B, K, e); biases: (B, K, L), -inf where nothing is read.
+        noise: (B, K, L) factors, without gradient, that make `weights` of `rows` (dropout).
+
+    Returns:
+        rows, weights: (B, K, L); context: (B, K, e).
+    """
+    return _Read.apply(embeddings, keys, biases, noise)
