@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ from afa_ray.data.corpus import Corpus
 from afa_ray.errors import UserError
 from afa_ray.models import PretrainedTarget
 from afa_ray.training.finish import train_and_finish
-from afa_ray.training.session import Session
+from afa_ray.training.session import Session, write_folder
 from afa_ray.training.sharding import shard
 from afa_ray.training.worker import Job, prepare_process, usable_cores
 
@@ -145,14 +144,14 @@ def _worker_loop(config: dict[str, Any]) -> None:
     context = ray.train.get_context()
     prepare_process(settings, max(1, usable_cores() // context.get_local_world_size()))
     run = Path(config["run"])
-    session = _ray_session(config["use_gpu"], settings.train.shard)
+    session = _ray_session(run, config["use_gpu"], settings.train.shard)
     train_and_finish(Job(settings, corpus, run, config["mlflow"]), session)
 
 
-def _ray_session(use_gpu: bool, sharded: bool) -> Session:
+def _ray_session(run: Path, use_gpu: bool, sharded: bool) -> Session:
     import ray.train
     import ray.train.torch
-    from ray.train import Checkpoint
+    from ray.train import Checkpoint, CheckpointUploadMode
 
     context = ray.train.get_context()
     rank, workers = context.get_world_rank(), context.get_world_size()
@@ -175,10 +174,13 @@ def _ray_session(use_gpu: bool, sharded: bool) -> Session:
         if rank > 0:
             ray.train.report(figures)
             return
-        with tempfile.TemporaryDirectory(prefix="afa_checkpoint_") as folder:
-            write(Path(folder))
-            checkpoint = Checkpoint.from_directory(folder)
-            ray.train.report(figures, checkpoint=checkpoint, checkpoint_dir_name=name)
+        write_folder(run / name, write)  # where it stays: nothing has to be copied
+        ray.train.report(
+            figures,
+            checkpoint=Checkpoint.from_directory(run / name),
+            checkpoint_dir_name=name,
+            checkpoint_upload_mode=CheckpointUploadMode.NO_UPLOAD,
+        )
 
     return Session(
         rank=rank,

@@ -53,15 +53,22 @@ def pick_device(use_gpu: bool | None) -> torch.device:
     return torch.device("cuda" if use_gpu is not False and torch.cuda.is_available() else "cpu")
 
 
+def write_folder(folder: Path, write: Callable[[Path], None]) -> None:
+    """Have `write` fill a folder, which is there under its name only when it is whole."""
+    with tempfile.TemporaryDirectory(prefix=".checkpoint_", dir=folder.parent) as unfinished:
+        whole = Path(unfinished) / folder.name
+        whole.mkdir()
+        write(whole)
+        shutil.rmtree(folder, ignore_errors=True)  # what a lost worker left of it
+        whole.replace(folder)
+
+
 def local_session(run: Path, device: torch.device) -> Session:
     """A single worker in this process. The run's folder keeps its last checkpoint."""
 
     def save(name: str, figures: dict[str, float], write: Callable[[Path], None]) -> None:
-        unfinished = Path(tempfile.mkdtemp(prefix=".checkpoint_", dir=run))
-        write(unfinished)
         previous = latest_checkpoint(run)
-        shutil.rmtree(run / name, ignore_errors=True)  # what a lost worker left of it
-        unfinished.replace(run / name)
+        write_folder(run / name, write)
         if previous:
             shutil.rmtree(previous)
         (run / RAY_SNAPSHOT).unlink(missing_ok=True)
