@@ -104,10 +104,11 @@ class MaskingGame:
             condition = tuple(c.repeat_interleave(masks.shape[1], 0) for c in condition)
             logits = self.discriminator(copies.flatten(0, 1), *condition)
         logits = torch.as_tensor(logits, device=tokens.device)
-        if logits.numel() != masks[..., 0].numel():
+        count = masks.shape[:2].numel()
+        if logits.shape != (masks.shape[:2] if self.shares_copies else (count,)):
             raise ValueError(
                 f"the discriminator returned shape {tuple(logits.shape)}: it must give one logit "
-                f"for each of the {masks[..., 0].numel()} sequences"
+                f"for each of the {count} sequences"
             )
         return copies, log_confusion(logits.float()).view(masks.shape[:2])
 

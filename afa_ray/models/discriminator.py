@@ -129,12 +129,13 @@ class Discriminator(PreTrainedModel):
 
     def _judge_copies(self, input_ids: Tensor, kept: Tensor, classes: Tensor | None) -> Tensor:
         """(N, V) logits of copies of which (N, V, L) tokens are kept."""
-        assert self.shares_copies
+        if not self.shares_copies:
+            raise ValueError("deleted: readout mean needs the shortened sequences themselves")
         kept = F.pad(kept, (0, 1))
         kept[..., -1] = ~kept.any(-1)  # an empty copy is one padding token, too
         input_ids = F.pad(input_ids, (0, 1), value=self.config.pad_token_id)
         attended, _ = attend(self.layer, self._embed(input_ids, kept, classes, moved=True))
-        if self.training or input_ids.is_cuda:
+        if self.training or not input_ids.is_cpu:
             return self.judge(transform(self.layer, attended)).view(kept.shape[:2])
         first, same = distinct(kept)
         attended = Attended(*(x[first] for x in attended))
@@ -158,10 +159,13 @@ class Discriminator(PreTrainedModel):
             assert self._frozen is not None, "give the Target's embeddings: embed_with(words)"
             projection = self.project.weight
             words = F.embedding(input_ids, self._frozen).to(projection.dtype)
+            alike = input_ids.is_cpu
         else:
-            words = self.words(input_ids)
+            words, alike = self.words(input_ids), self.words.sparse
         positions = self.positions.weight
-        return Sequences(input_ids, words, kept, positions, moved, projection, classes, offsets)
+        return Sequences(
+            input_ids, words, kept, positions, moved, alike, projection, classes, offsets
+        )
 
 
 def distinct(kept: Tensor) -> tuple[Tensor, Tensor]:
@@ -172,7 +176,7 @@ def distinct(kept: Tensor) -> tuple[Tensor, Tensor]:
         kind of each copy, 0 … D - 1.
     """
     equal = (kept[:, :, None] == kept[:, None]).all(-1)  # (N, V, V)
-    copies = torch.arange(kept.shape[1]).expand(equal.shape[:2])
+    copies = torch.arange(kept.shape[1], device=kept.device).expand(equal.shape[:2])
     first = equal.int().argmax(-1)  # of the same sequence
     is_first = (first == copies).flatten()
     kind = (is_first.cumsum(0) - 1).view_as(first).gather(1, first)

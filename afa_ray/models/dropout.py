@@ -18,10 +18,10 @@ def dropout(x: Tensor, p: float, training: bool) -> Tensor:
 
     On a CPU `p` is rounded to a multiple of 2^-16.
     """
-    if not training or p == 0 or x.is_cuda:
+    if not training or p in (0, 1) or not x.is_cpu:
         return F.dropout(x, p, training)
     lost = min(round(p * LEVELS), LEVELS - 1)
     words = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device)
     words.random_(-(2**63), None)
     kept = words.view(torch.int16)[: x.numel()].view(x.shape) >= lost - LEVELS // 2
-    return x * (kept * (LEVELS / (LEVELS - lost)))
+    return x * kept.to(x.dtype).mul_(LEVELS / (LEVELS - lost))

@@ -7,53 +7,61 @@ size and adds them up; here both come out of one product.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.amp import custom_bwd, custom_fwd
 
 
 class _Read(torch.autograd.Function):
     @staticmethod
-    @custom_fwd(device_type="cuda")
     def forward(
-        ctx: Any, embeddings: Tensor, keys: Tensor, biases: Tensor, noise: Tensor
+        embeddings: Tensor, keys: Tensor, biases: Tensor, noise: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         rows = torch.baddbmm(biases, keys, embeddings.transpose(1, 2)).softmax(-1)
         weights = rows * noise
-        ctx.save_for_backward(embeddings, keys, noise, rows, weights)
         return rows, weights, weights @ embeddings
 
     @staticmethod
-    @custom_bwd(device_type="cuda")
-    def backward(
-        ctx: Any, of_rows: Tensor, of_weights: Tensor, of_context: Tensor
-    ) -> tuple[Tensor | None, Tensor, Tensor, None]:
-        embeddings, keys, noise, rows, weights = ctx.saved_tensors
-        of_weights = torch.baddbmm(of_weights, of_context, embeddings.transpose(1, 2))
-        of_rows = of_rows + of_weights * noise
-        of_scores = rows * (of_rows - (of_rows * rows).sum(-1, keepdim=True))
-        of_embeddings = None
-        if ctx.needs_input_grad[0]:
-            by_token = torch.cat([of_scores, weights], 1).transpose(1, 2)
-            of_embeddings = by_token @ torch.cat([keys, of_context], 1)
-        return of_embeddings, of_scores @ embeddings, of_scores, None
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
+        embeddings, keys, _, noise = inputs
+        ctx.save_for_backward(embeddings, keys, noise, *output[:2])
+        kind = embeddings.device.type
+        on = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+        ctx.autocast = (kind, torch.get_autocast_dtype(kind), on) if on else None
+
+    @staticmethod
+    def backward(ctx: Any, *of: Tensor) -> tuple[Tensor | None, Tensor, Tensor, None]:
+        with torch.autocast(*ctx.autocast) if ctx.autocast else nullcontext():
+            return _read_backward(ctx, *of)
+
+
+def _read_backward(
+    ctx: Any, of_rows: Tensor, of_weights: Tensor, of_context: Tensor
+) -> tuple[Tensor | None, Tensor, Tensor, None]:
+    embeddings, keys, noise, rows, weights = ctx.saved_tensors
+    of_weights = torch.baddbmm(of_weights, of_context, embeddings.transpose(1, 2))
+    of_rows = of_rows + of_weights * noise
+    of_scores = rows * (of_rows - (of_rows * rows).sum(-1, keepdim=True))
+    of_embeddings = None
+    if ctx.needs_input_grad[0]:
+        by_token = torch.cat([of_scores, weights], 1).transpose(1, 2)
+        of_embeddings = by_token @ torch.cat([keys, of_context], 1)
+    return of_embeddings, of_scores @ embeddings, of_scores, None
 
 
 class _PickOut(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, embeddings: Tensor, sequence: Tensor, column: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        ctx.save_for_backward(sequence, column)
-        ctx.set_materialize_grads(False)
+    def forward(embeddings: Tensor, sequence: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
         return embeddings.view_as(embeddings), embeddings[sequence, column]
 
     @staticmethod
-    def backward(
-        ctx: Any, of_embeddings: Tensor, of_picked: Tensor
-    ) -> tuple[Tensor, None, None]:
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
+        ctx.save_for_backward(*inputs[1:])
+
+    @staticmethod
+    def backward(ctx: Any, of_embeddings: Tensor, of_picked: Tensor) -> tuple[Tensor, None, None]:
         of_embeddings.index_put_(ctx.saved_tensors, of_picked, accumulate=True)
         return of_embeddings, None, None
 

@@ -1,4 +1,4 @@
-"""The inputs of a single query: embedded sequences, read in several copies without making any.
+"""The inputs of a single query: embedded sequences, read in copies that are never embedded.
 
 A copy of a sequence is the sequence with some tokens deleted. Its inputs are those of the original,
 in the same order, at other positions; so one lookup of the words serves all copies, and what is
@@ -39,6 +39,7 @@ class Sequences:
             one.
         positions: p, (at least L, d).
         moved: whether tokens in front of others may be missing; otherwise place(b, v, j) = j.
+        alike: whether equal tokens have equal embeddings, so that last inputs may be shared.
         projection: P, (d, e), of frozen embeddings of another width; None for the identity. It is
             applied to what is one per copy, never token by token.
         classes: (B,) int64 and offsets: (C, d), where the same vector c_b = offsets[classes[b]] is
@@ -50,6 +51,7 @@ class Sequences:
     kept: Tensor
     positions: Tensor
     moved: bool = False
+    alike: bool = False
     projection: Tensor | None = None
     classes: Tensor | None = None
     offsets: Tensor | None = None
@@ -110,22 +112,24 @@ class Sequences:
         """Where the distinct last inputs are.
 
         Such an input is a function of token, position and class, and most texts of a batch end
-        alike. On a GPU, where finding that out would cost more than it saves, all are distinct.
+        alike. Where embeddings are more than a lookup, and on a GPU, where finding that out would
+        cost more than it saves, each counts as distinct.
         """
         column = torch.arange(self.kept.shape[-1], device=self.kept.device)
         column = (self.kept * column).amax(-1)  # (B, V)
         sequence = torch.arange(len(column), device=column.device)[:, None].expand_as(column)
         place = self.kept.sum(-1) - 1
         copies = torch.arange(column.numel(), device=column.device)
-        flat = sequence.flatten(), column.flatten(), place.flatten()
-        if column.is_cuda:
-            return _Ends(*flat, copies.view(column.shape))
+        if not self.alike:
+            which = copies.view(column.shape)
+            return _Ends(sequence.flatten(), column.flatten(), place.flatten(), which)
         key = self.tokens.gather(1, column) * len(self.positions) + place
         if self.classes is not None:
             key = key * (self.classes.max() + 1) + self.classes[:, None]
         values, which = key.unique(return_inverse=True)
         one_of_each = copies.new_empty(len(values)).scatter_(0, which.flatten(), copies)
-        return _Ends(*(x[one_of_each] for x in flat), which)
+        sequence, column, place = (x.flatten()[one_of_each] for x in (sequence, column, place))
+        return _Ends(sequence, column, place, which)
 
     @cached_property
     def _parts(self) -> tuple[Tensor, Tensor]:

@@ -120,7 +120,8 @@ class Target(PreTrainedModel):
         kept = ~padding_mask(lengths, input_ids.shape[1])[:, None]
         words = self.words(input_ids)
         attended, rows = attend(
-            self.layer, Sequences(input_ids, words, kept, self.positions.weight)
+            self.layer,
+            Sequences(input_ids, words, kept, self.positions.weight, alike=self.words.sparse),
         )
         rows = rows[:, 0]  # of the one copy
         logits = self.classifier(self.dropout(transform(self.layer, attended)))

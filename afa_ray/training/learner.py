@@ -108,11 +108,11 @@ class Learner:
         self.contrast = settings.discriminator.pairing == "contrast"
         self.device, self.rank, self.total_steps = device, rank, total_steps
         self.pad_id = pad_id
-        self.target, self._wrapped_target = target, wrap(target)
+        self.target, self._wrapped_target = target, _wrapped(target, wrap)
         self.target_optimizer = adam(target, self.train.target_lr)
         self.discriminator = discriminator
         if discriminator is not None:
-            self._wrapped_discriminator = wrap(discriminator)
+            self._wrapped_discriminator = _wrapped(discriminator, wrap)
             self.discriminator_optimizer = adam(discriminator, self.train.discriminator_lr)
             self.env = MaskingVectorEnv(
                 discriminator=discriminator,
@@ -269,7 +269,7 @@ class Learner:
         self.env.reset(options=options)
         assert self.discriminator is not None
         self.discriminator.eval()
-        with self._autocast():
+        with self._autocast(), by_rows(self.discriminator):
             _, rewards, *_ = self.env.step(play.masks)  # (B, M)
         advantages = group_advantage(rewards, self.afa.normalize_advantage)
         scores, eligible = _by_unit(row, play.maskable, part.units)
@@ -291,6 +291,11 @@ class Learner:
         self.sums[:-2] += means * texts
         self.sums[-2] += texts
         self.sums[-1] += tokens
+
+
+def _wrapped(module: nn.Module, wrap: Wrap) -> nn.Module:
+    with by_rows(module):  # what averages gradients has to know beforehand which ones are sparse
+        return wrap(module)
 
 
 def averages(sums: Tensor, names: tuple[str, ...]) -> tuple[dict[str, float], int]:

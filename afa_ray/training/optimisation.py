@@ -39,6 +39,13 @@ class RowAdam(torch.optim.Adam):
 
     def __init__(self, parameters: list[nn.Parameter], lr: float) -> None:
         super().__init__(parameters, lr=lr, fused=True)
+        self._keep_nothing()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._keep_nothing()
+
+    def _keep_nothing(self) -> None:
         self._dense: dict[nn.Parameter, Tensor] = {}
         self._rows: dict[nn.Parameter, Tensor] = {}
 
@@ -52,19 +59,23 @@ class RowAdam(torch.optim.Adam):
     def _spread(self, parameter: nn.Parameter, gradient: Tensor) -> None:
         if parameter not in self._dense:
             self._dense[parameter] = torch.zeros_like(parameter)
-        rows = gradient._indices()[0]  # not coalesced: a row may occur more than once
-        parameter.grad = self._dense[parameter].index_add_(0, rows, gradient._values())
-        self._rows[parameter] = rows
+        dense = self._dense[parameter]
+        if parameter in self._rows:
+            _clear(dense, self._rows[parameter])
+        self._rows[parameter] = gradient._indices()[0]  # not coalesced: a row may occur twice
+        parameter.grad = dense.index_add_(0, self._rows[parameter], gradient._values())
 
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         self.spread()
         super().step(closure)
 
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        for parameter, rows in self._rows.items():
-            self._dense[parameter].index_fill_(0, rows, 0.0)
-        self._rows.clear()
-        super().zero_grad(set_to_none)
+
+def _clear(dense: Tensor, rows: Tensor) -> None:
+    """Zero these rows, or all of them where many are scattered, which would take longer."""
+    if len(rows) < len(dense) / 4:
+        dense.index_fill_(0, rows, 0.0)
+    else:
+        dense.zero_()
 
 
 @contextmanager
@@ -74,7 +85,7 @@ def by_rows(module: nn.Module) -> Iterator[None]:
     On a CPU, that is: a GPU writes tables of tens of megabytes in less time than it takes to ask.
     """
     words = getattr(module, "words", None)
-    if not isinstance(words, nn.Embedding) or words.weight.is_cuda:
+    if not isinstance(words, nn.Embedding) or not words.weight.is_cpu:
         yield
         return
     words.sparse = True

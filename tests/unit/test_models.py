@@ -205,3 +205,41 @@ def test_the_judge_does_not_grow_with_the_vocabulary() -> None:
         for v in (40, 40_000)
     }
     assert len(sizes) == 1
+
+
+def test_texts_are_read_apart_whatever_is_done_to_their_embeddings() -> None:
+    """Equal last tokens may have unequal embeddings: noise or interpolation by a hook."""
+    model, ids = small_target(), tokens()
+    ids[torch.arange(4), LENGTHS - 1] = 7
+    noise = torch.randn(4, 9, 32)
+    batch = iter([noise, *noise[:, None]])
+    model.words.register_forward_hook(lambda *call: call[2] + 0.1 * next(batch))
+    together = model(ids).logits
+    apart = torch.cat([model(text[None]).logits for text in ids])
+    assert torch.allclose(together, apart, atol=1e-6)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_half_precision_and_autocast(training: bool) -> None:
+    ids, labels = tokens(), torch.tensor([0, 1, 2, 0])
+    small_target().bfloat16().train(training)(ids, labels=labels).loss.backward()
+    model = small_target().train(training)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = model(ids, labels=labels).loss
+    loss.backward()
+    assert all(torch.isfinite(parameter.grad).all() for parameter in model.parameters())
+
+
+def test_functional_transforms_pass_through() -> None:
+    model, ids = small_target(), tokens()
+
+    def total(weights: dict[str, Tensor]) -> Tensor:
+        return torch.func.functional_call(model, weights, (ids,)).logits.sum()
+
+    weights = dict(model.named_parameters())
+    found = torch.func.grad(total)(weights)
+    model(ids).logits.sum().backward()
+    for name, gradient in found.items():
+        assert torch.allclose(gradient, weights[name].grad, atol=1e-5), name
+    shapes = small_target().train().to("meta")(ids.to("meta"))
+    assert shapes.logits.shape == (4, 3)
