@@ -6,7 +6,7 @@ NARROW := --target.hidden_size 256 --discriminator.hidden_size 256
 WORKERS ?= 2
 DATA_SETS ?= reviews sms_spam sst2_sentences http_params sst2 ag_news imdb
 
-.PHONY: train test check results studies minilm clean
+.PHONY: train test check results studies minilm speed clean
 
 train: .venv/installed
 	$(BIN)/python -m afa_ray.train
@@ -51,6 +51,10 @@ minilm: .venv/installed
 	  --compare.methods plain,original,contrast && \
 	$$study --data.name sms_spam --run.name minilm-sms_spam --compare.methods plain,original && \
 	$(BIN)/python -m afa_ray.benchmark.pretrained $$common
+
+# The tables and plots of the README's "Speed", on an otherwise idle machine: about half an hour.
+speed: .venv/installed
+	$(BIN)/python -m afa_ray.benchmark --benchmark.updates 1 --benchmark.out docs/benchmark
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -1,1 +1,1 @@
-"""Timings, side by side in one run."""
+"""What training with adversarial feedback costs, measured side by side."""

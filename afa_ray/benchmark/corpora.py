@@ -84,10 +84,10 @@ def measure_preparation(path: Path) -> dict[str, Any]:
     Returns rows, packed_bytes (of tokens, offsets and labels), seconds, cpu_seconds (of
     all threads), rows_per_second, memory_bytes (at the peak, over base_bytes) and base_bytes.
     """
-    return _in_a_new_process(_prepare, str(path))
+    return in_a_new_process(_prepare, str(path))
 
 
-def _in_a_new_process(function: Any, *arguments: Any) -> Any:
+def in_a_new_process(function: Any, *arguments: Any) -> Any:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()
 

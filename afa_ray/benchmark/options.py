@@ -1,7 +1,8 @@
-"""The settings that the benchmark adds to those of `afa_ray.train`."""
+"""The settings that the benchmarks add to those of `afa_ray.train`."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from afa_ray.config import Settings, complaints
@@ -29,6 +30,82 @@ class BenchmarkOptions:
     """File for the figures, as JSON."""
 
 
+PARTS = ("step", "profile", "surroundings", "memory", "scale")
+UPDATE_CONTENDERS = ("textbook", "trainer", "textbook-afa", "plain", "afa")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeedOptions:
+    """What to time, and how long."""
+
+    parts: str = ",".join(PARTS)
+    """Which of step, profile, surroundings, memory and scale."""
+    sizes: str = "64x16,64x64,32x256,16x512,imdb"
+    """Texts x tokens of an update; imdb: 60 of its texts, of all lengths."""
+    contenders: str = ",".join(UPDATE_CONTENDERS)
+    """Which of textbook, trainer, textbook-afa, plain and afa."""
+    threads: str = "1,2"
+    """Threads on a CPU."""
+    rounds: int = 3
+    """Turns of each contender."""
+    updates: int = 2
+    """Updates a turn; one more before them is not timed."""
+    worker_size: str = "64x64"
+    """Texts x tokens of an update of each of several workers."""
+    lengths: str = "64,256,1024,4096"
+    """Tokens of a text whose memory is measured."""
+    rows: str = "125000,500000,2000000"
+    """Rows of the corpora whose preparation is measured."""
+    out: str = "benchmark"
+    """Folder for figures (JSON), tables (Markdown) and plots."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeedSettings(Settings):
+    """Settings of a training run, and what to time of it."""
+
+    benchmark: SpeedOptions = field(default_factory=SpeedOptions)
+
+
+def speed_complaints(settings: SpeedSettings) -> list[str]:
+    """What is wrong with the settings."""
+    found, options = complaints(settings), settings.benchmark
+    if settings.target.pretrained:
+        found.append(
+            "target.name: the single layer is timed here; use afa_ray.benchmark.pretrained"
+        )
+    if not settings.afa.lambda_adv:
+        found.append("afa.lambda_adv = 0: without feedback there is nothing to compare")
+    found += _unknown("parts", options.parts, PARTS)
+    found += _unknown("contenders", options.contenders, UPDATE_CONTENDERS)
+    for name in ("lengths", "rows", "threads"):
+        found += _not_numbers(name, getattr(options, name))
+    for name in ("sizes", "worker_size"):
+        for size in getattr(options, name).split(","):
+            if not re.fullmatch(r"[1-9]\d*x[1-9]\d*", size) and (name, size) != ("sizes", "imdb"):
+                found.append(f"benchmark.{name} = {size}: must be texts x tokens, such as 64x16")
+    found += _too_few("rounds", options.rounds) + _too_few("updates", options.updates)
+    return found
+
+
+def _unknown(name: str, given: str, known: tuple[str, ...]) -> list[str]:
+    return [
+        f"benchmark.{name}: {part!r} is none; there are {', '.join(known)}"
+        for part in given.split(",")
+        if part not in known
+    ]
+
+
+def _not_numbers(name: str, given: str) -> list[str]:
+    if all(part.isdigit() and int(part) > 0 for part in given.split(",")):
+        return []
+    return [f"benchmark.{name} = {given}: must be numbers such as 64,256"]
+
+
+def _too_few(name: str, given: int) -> list[str]:
+    return [f"benchmark.{name} = {given}: must be at least 1"] if given < 1 else []
+
+
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkSettings(Settings):
     """Settings of a training run, and what to time."""
@@ -41,14 +118,6 @@ def benchmark_complaints(settings: BenchmarkSettings) -> list[str]:
     found, options = complaints(settings), settings.benchmark
     if not settings.target.pretrained:
         found.append("target.name = transformer: give a pretrained model, by folder or hub id")
-    for name in options.contenders.split(","):
-        if name not in CONTENDERS:
-            found.append(
-                f"benchmark.contenders: {name!r} is none; there are {', '.join(CONTENDERS)}"
-            )
-    if not all(part.isdigit() and int(part) > 0 for part in options.lengths.split(",")):
-        found.append(f"benchmark.lengths = {options.lengths}: must be numbers such as 64,256")
-    for name, value in (("rounds", options.rounds), ("updates", options.updates)):
-        if value < 1:
-            found.append(f"benchmark.{name} = {value}: must be at least 1")
-    return found
+    found += _unknown("contenders", options.contenders, CONTENDERS)
+    found += _not_numbers("lengths", options.lengths)
+    return found + _too_few("rounds", options.rounds) + _too_few("updates", options.updates)

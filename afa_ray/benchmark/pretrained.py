@@ -13,11 +13,8 @@ batch to the changed weights: forward, backward, clipping, the optimiser.
 from __future__ import annotations
 
 import json
-import statistics
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +24,8 @@ from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification
 
 from afa_ray.benchmark.options import BenchmarkSettings, benchmark_complaints
+from afa_ray.benchmark.timing import Turn, median, ratio, take_turns, turn_of
+from afa_ray.benchmark.trainer import trainer_turn
 from afa_ray.command_line import Command, run_command
 from afa_ray.config import Settings, override
 from afa_ray.data.batches import Batch
@@ -41,9 +40,6 @@ from afa_ray.training.session import pick_device
 from afa_ray.training.worker import prepare_process, to_device, usable_cores
 
 LABELS = ["no", "yes"]
-
-Turn = Callable[[list[Batch]], list[float]]
-"""Updates with the given batches; seconds of each."""
 
 
 def make_target(settings: Settings, device: torch.device) -> PretrainedTarget:
@@ -103,77 +99,27 @@ def learner_turn(settings: Settings, target: PretrainedTarget, *, naive: bool = 
         total_steps=options.rounds * (options.updates + 1),
     )
 
+    timed = turn_of(learner, lambda: learner.sums.sum().item())  # all work is done
+
     def turn(batches: list[Batch]) -> list[float]:
         if naive or not target.eager:
             target.model.set_attn_implementation("eager" if naive else IMPLEMENTATION)
-        seconds = []
-        for step, batch in enumerate(batches):
-            started = time.perf_counter()
-            learner.update(batch, step)
-            learner.sums.sum().item()  # all work is done
-            seconds.append(time.perf_counter() - started)
-        return seconds
-
-    return turn
-
-
-def trainer_turn(settings: Settings, target: PretrainedTarget) -> Turn:
-    """Turns of `transformers.Trainer`, timed from the beginning to the end of its steps."""
-    from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
-
-    class Clock(TrainerCallback):
-        """Seconds of each step."""
-
-        def __init__(self) -> None:
-            self.seconds: list[float] = []
-
-        def on_step_begin(self, *_: Any, **__: Any) -> None:
-            self.started = time.perf_counter()
-
-        def on_step_end(self, *_: Any, **__: Any) -> None:
-            if device.type == "cuda":
-                torch.cuda.synchronize()
-            self.seconds.append(time.perf_counter() - self.started)
-
-    device, clock = target.device, Clock()
-    folder = tempfile.TemporaryDirectory(prefix="afa_benchmark_")  # gone with the turn
-
-    def turn(batches: list[Batch]) -> list[float]:
-        if not target.eager:
-            target.model.set_attn_implementation("sdpa")
-        clock.seconds.clear()
-        rows = [
-            {"input_ids": ids, "attention_mask": np.ones_like(ids), "labels": label}
-            for batch in batches
-            for ids, label in zip(batch.tokens, batch.labels, strict=True)
-        ]
-        arguments = TrainingArguments(
-            folder.name,
-            per_device_train_batch_size=len(batches[0].labels),
-            max_steps=len(batches),
-            learning_rate=settings.train.target_lr,
-            max_grad_norm=settings.train.max_grad_norm,
-            bf16=device.type == "cuda" or settings.target.dtype == "bfloat16",
-            use_cpu=device.type == "cpu",
-            report_to="none",
-            save_strategy="no",
-            logging_strategy="no",
-            disable_tqdm=True,
-        )
-        trainer = Trainer(target.model, arguments, train_dataset=rows, callbacks=[clock])
-        trainer.remove_callback(PrinterCallback)
-        trainer.train()
-        return list(clock.seconds)
+        return timed(batches)
 
     return turn
 
 
 def make_turn(name: str, settings: Settings, target: PretrainedTarget) -> Turn:
     if name == "trainer":
-        return trainer_turn(settings, target)
+        return trainer_turn(settings, target.model, target.device, lambda: _use_sdpa(target))
     if name == "plain":
         return learner_turn(override(settings, {"afa.lambda_adv": 0.0}), target)
     return learner_turn(settings, target, naive=name == "naive")
+
+
+def _use_sdpa(target: PretrainedTarget) -> None:
+    if not target.eager:
+        target.model.set_attn_implementation("sdpa")
 
 
 def random_batch(
@@ -193,14 +139,14 @@ def measure(settings: BenchmarkSettings, target: PretrainedTarget, length: int) 
     turns = {name: make_turn(name, fitting, target) for name in names}
     random, texts = np.random.default_rng(0), settings.train.batch_size
     contrast = settings.discriminator.pairing == "contrast"
-    seconds: dict[str, list[list[float]]] = {name: [] for name in names}
-    for _ in range(options.rounds):
-        batches = [
+
+    def batches() -> list[Batch]:
+        return [
             random_batch(random, target.config.vocab_size, texts, length, contrast)
             for _ in range(options.updates + 1)
         ]
-        for name, turn in turns.items():
-            seconds[name].append(turn(batches)[1:])
+
+    seconds = take_turns(turns, batches, options.rounds)
     return {
         "length": length,
         "texts": texts,
@@ -218,16 +164,11 @@ def table(results: list[dict[str, Any]]) -> str:
     for result in results:
         first, *_ = result["seconds"].values()
         for name, rounds in result["seconds"].items():
-            median = statistics.median(second for turn in rounds for second in turn)
-            ratios = [
-                statistics.median(own) / statistics.median(other)
-                for own, other in zip(rounds, first, strict=True)
-            ]
-            tokens = result["texts"] * result["length"] / median
-            spread = f"({min(ratios):.2f} to {max(ratios):.2f})"
+            seconds = median(rounds)
+            tokens = result["texts"] * result["length"] / seconds
             lines.append(
-                f"| {result['texts']} x {result['length']} | {name} | {median:.3f} | {tokens:,.0f} "
-                f"| {statistics.median(ratios):.3f} {spread} |"
+                f"| {result['texts']} x {result['length']} | {name} | {seconds:.3f} | "
+                f"{tokens:,.0f} | {ratio(rounds, first)} |"
             )
     return "\n".join(lines)
 

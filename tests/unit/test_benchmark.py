@@ -16,8 +16,8 @@ from tests.families import FAMILIES
 def test_table_by_hand() -> None:
     seconds = {"trainer": [[1.0, 3.0], [2.0, 2.0]], "afa": [[2.0, 2.0], [6.0, 2.0]]}
     lines = table([{"length": 10, "texts": 4, "seconds": seconds}]).splitlines()[2:]
-    assert lines[0] == "| 4 x 10 | trainer | 2.000 | 20 | 1.000 (1.00 to 1.00) |"
-    assert lines[1] == "| 4 x 10 | afa | 2.000 | 20 | 1.500 (1.00 to 2.00) |"
+    assert lines[0] == "| 4 x 10 | trainer | 2.000 | 20 | 1.000 (1.000 to 1.000) |"
+    assert lines[1] == "| 4 x 10 | afa | 2.000 | 20 | 1.500 (1.000 to 2.000) |"
 
 
 @pytest.mark.slow

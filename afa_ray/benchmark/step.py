@@ -1,0 +1,209 @@
+"""The cost of an update of the single-layer Target, beside what people write and use.
+
+- `textbook`: plain training of a textbook single-layer classifier;
+- `trainer`: plain training of a one-layer BERT of the same size by `transformers.Trainer`;
+- `textbook-afa`: adversarial feedback in textbook form;
+- `plain`, `afa`: plain training here, and with adversarial feedback.
+
+An update is everything from the batch to the changed weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import BertConfig, BertForSequenceClassification
+
+from afa_ray.benchmark.options import SpeedSettings
+from afa_ray.benchmark.peers import PlainTraining, TextbookAfa, TextbookClassifier
+from afa_ray.benchmark.timing import Rounds, Turn, median, ratio, take_turns, turn_of
+from afa_ray.benchmark.trainer import trainer_turn
+from afa_ray.config import Settings, override
+from afa_ray.data.batches import Batch
+from afa_ray.data.corpus import prepare_corpus
+from afa_ray.data.packed import PackedTexts
+from afa_ray.errors import UserError
+from afa_ray.models import Discriminator, DiscriminatorConfig, Target, TargetConfig
+from afa_ray.training.learner import Learner, Wrap
+from afa_ray.training.session import pick_device
+from afa_ray.training.worker import to_device
+
+CPU = torch.device("cpu")
+CLASSES = 2
+PAD, SOS, EOS, SPECIAL = 0, 2, 3, 5  # ids below SPECIAL are never masked
+SAMPLE = 60  # texts of the mixed batches
+BARS = {  # contender, its peer, and the ratio that is wanted, by size
+    ("afa", "textbook"): {"64x16": 0.5, "64x64": 0.12, "32x256": 0.04},
+    ("afa", "textbook-afa"): {"32x256": 0.02},
+    ("afa", "plain"): {"64x16": 2.5, "64x64": 2.5, "32x256": 2.5, "16x512": 2.5, "imdb": 2.5},
+}
+
+
+def contenders(names: list[str], settings: Settings) -> dict[str, Turn]:
+    """Fresh models, one set for each contender, on the device of the settings."""
+    device = pick_device(settings.train.use_gpu)
+    return {name: _contender(name, settings, device) for name in names}
+
+
+def _contender(name: str, settings: Settings, device: torch.device) -> Turn:
+    torch.manual_seed(0)
+    words, length = settings.data.vocab_size, settings.data.max_length
+    hidden, heads = settings.target.hidden_size, settings.target.heads
+    if name == "trainer":
+        config = BertConfig(
+            vocab_size=words,
+            hidden_size=hidden,
+            num_hidden_layers=1,
+            num_attention_heads=heads,
+            intermediate_size=4 * hidden,
+            max_position_embeddings=length,
+            hidden_dropout_prob=settings.target.dropout,
+            attention_probs_dropout_prob=settings.target.dropout,
+            pad_token_id=PAD,
+        )
+        config.num_labels = CLASSES
+        return trainer_turn(
+            settings, to_device(BertForSequenceClassification(config), device), device
+        )
+    if name.startswith("textbook"):
+        target = TextbookClassifier(words, length, hidden, heads, CLASSES).to(device)
+        if name == "textbook":
+            return turn_of(PlainTraining(target), _finish(device))
+        judge = TextbookClassifier(words, length, hidden, heads, 1).to(device)
+        return turn_of(TextbookAfa(target, judge, settings.afa), _finish(device))
+    if name == "plain":
+        settings = override(settings, {"afa.lambda_adv": 0.0})
+    return turn_of(make_learner(settings, device), _finish(device))
+
+
+def _finish(device: torch.device) -> Callable[[], object]:
+    return torch.cuda.synchronize if device.type == "cuda" else lambda: None
+
+
+def make_learner(
+    settings: Settings,
+    device: torch.device = CPU,
+    wrap: Wrap = lambda module: module,
+) -> Learner:
+    """The learner that trains, with players of the settings' sizes and random words."""
+    sizes: dict[str, Any] = {
+        "vocab_size": settings.data.vocab_size,
+        "hidden_size": settings.target.hidden_size,
+        "num_attention_heads": settings.target.heads,
+        "dropout": settings.target.dropout,
+        "max_position_embeddings": settings.data.max_length,
+    }
+    torch.manual_seed(0)
+    target = Target(TargetConfig(**sizes, num_labels=CLASSES))
+    discriminator = None
+    if settings.afa.lambda_adv:
+        classes = CLASSES * (settings.discriminator.pairing == "contrast")
+        discriminator = Discriminator(DiscriminatorConfig(**sizes, num_classes=classes))
+        to_device(discriminator, device)
+    return Learner(
+        settings,
+        to_device(target, device),
+        discriminator,
+        special_ids=tuple(range(SPECIAL)),
+        pad_id=PAD,
+        mask_id=SPECIAL - 1,
+        device=device,
+        total_steps=10_000,
+        wrap=wrap,
+    )
+
+
+def random_batches(size: str, words: int, random: np.random.Generator, count: int) -> list[Batch]:
+    """Batches of full-length texts, which all end alike, of words that are drawn evenly."""
+    texts, length = map(int, size.split("x"))
+    batches = []
+    for _ in range(count):
+        tokens = random.integers(SPECIAL, words, (texts, length))
+        tokens[:, 0], tokens[:, -1] = SOS, EOS
+        labels = random.integers(0, CLASSES, texts)
+        batches.append(_batch(tokens, labels, np.arange(texts)))
+    return batches
+
+
+def _batch(tokens: np.ndarray, labels: np.ndarray, examples: np.ndarray) -> Batch:
+    return Batch(tokens, labels, examples, tokens[::-1].copy(), 1.0)
+
+
+def mixed_batches(texts: PackedTexts, random: np.random.Generator, count: int) -> list[Batch]:
+    """Batches of `SAMPLE` real texts of all lengths, padded to the longest."""
+    examples = random.choice(len(texts), (count, SAMPLE), replace=False)
+    longest = examples.flatten()[texts.lengths[examples.flatten()].argmax()]
+    rows = [texts.padded(np.append(part, longest), PAD)[:-1] for part in examples]
+    return [_batch(tokens, texts.labels[e], e) for tokens, e in zip(rows, examples, strict=True)]
+
+
+def measure(settings: SpeedSettings) -> list[dict[str, Any]]:
+    """Seconds of every update of every contender, by size and number of threads."""
+    options = settings.benchmark
+    results = []
+    for threads in map(int, options.threads.split(",")):
+        torch.set_num_threads(threads)
+        for size in options.sizes.split(","):
+            try:
+                seconds = time_size(settings, size, options.contenders.split(","))
+            except UserError as error:
+                print(f"not timed: {size}: {error}", flush=True)
+                continue
+            results.append({"size": size, "threads": threads, "seconds": seconds})
+    return results
+
+
+def time_size(settings: SpeedSettings, size: str, names: list[str]) -> Rounds:
+    """Turns of the contenders at texts x tokens, or on texts of `imdb`."""
+    random, options = np.random.default_rng(0), settings.benchmark
+    if size != "imdb":
+        words, length = settings.data.vocab_size, int(size.split("x")[1])
+        fitting = override(settings, {"data.max_length": max(length, settings.data.max_length)})
+        return take_turns(
+            contenders(names, fitting),
+            lambda: random_batches(size, words, random, options.updates + 1),
+            options.rounds,
+        )
+    corpus = prepare_corpus(override(settings, {"data.name": "imdb", "target.word2vec": False}))
+    fitting = override(settings, {"data.vocab_size": len(corpus.tokenizer)})
+    return take_turns(
+        contenders([name for name in names if name != "textbook-afa"], fitting),  # takes minutes
+        lambda: mixed_batches(corpus.train, random, options.updates + 1),
+        options.rounds,
+    )
+
+
+def bar_of(contender: str, peer: str, size: str) -> float | None:
+    return BARS.get((contender, peer), {}).get(size)
+
+
+def table(results: list[dict[str, Any]]) -> str:
+    """Markdown: milliseconds an update, and the ratios of `afa` to the others."""
+    names = list(dict.fromkeys(name for result in results for name in result["seconds"]))
+    others = [name for name in names if name != "afa"]
+    head = [
+        "threads",
+        "texts x tokens",
+        *(f"{n} (ms)" for n in names),
+        *(f"afa / {n}" for n in others),
+    ]
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for result in results:
+        seconds = result["seconds"]
+        cells = [str(result["threads"]), result["size"]]
+        cells += [f"{1e3 * median(seconds[n]):,.1f}" if n in seconds else "–" for n in names]
+        cells += [_against(seconds, other, result["size"]) for other in others]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _against(seconds: Rounds, other: str, size: str) -> str:
+    if "afa" not in seconds or other not in seconds:
+        return "–"
+    bar = bar_of("afa", other, size)
+    found = ratio(seconds["afa"], seconds[other])
+    wanted = "" if bar is None else f", bar {bar}" + ("" if found.median <= bar else " missed")
+    return f"{found}{wanted}"

@@ -1,0 +1,195 @@
+"""What stands around the updates: data, start-up, Ray, evaluation. Each figure has its bar."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from afa_ray.benchmark.options import SpeedSettings
+from afa_ray.benchmark.step import CLASSES, SPECIAL, make_learner
+from afa_ray.config import Settings, override
+from afa_ray.data.batches import batch_count, worker_batches
+from afa_ray.data.corpus import Corpus, prepare_corpus
+from afa_ray.data.packed import PackedTexts, pack
+from afa_ray.data.sources import load_raw
+from afa_ray.data.tokenizer import train_tokenizer
+from afa_ray.errors import UserError
+from afa_ray.evaluation.deletion import deletion_curve
+from afa_ray.models.word2vec import Sentences, train_word_vectors
+from afa_ray.training.worker import usable_cores
+
+UPDATES = 12  # timed, of batches of all lengths
+EPOCHS = 3
+TRAIN = [sys.executable, "-m", "afa_ray.train", "--mlflow.uri", "none"]
+
+
+class Figure(NamedTuple):
+    """A measured value, its unit and the bar: what it should at most, or `at_least`, be."""
+
+    what: str
+    value: float
+    unit: str
+    bar: float
+    at_least: bool = False
+
+    @property
+    def met(self) -> bool:
+        return self.value >= self.bar if self.at_least else self.value <= self.bar
+
+
+def measure(settings: SpeedSettings) -> dict[str, Any]:
+    """The figures, and what could not be measured and why."""
+    torch.set_num_threads(usable_cores())
+    figures: list[Figure] = []
+    missing: list[str] = []
+    parts: list[Callable[[Settings], list[Figure]]] = [of_imdb, of_ag_news, of_starting, of_ray]
+    for part in parts:
+        try:
+            figures += part(settings)
+        except UserError as error:
+            missing.append(f"{part.__name__}: {error}")
+    return {"figures": [figure._asdict() for figure in figures], "missing": missing}
+
+
+def of_imdb(settings: Settings) -> list[Figure]:
+    """Tokenising, batching and evaluating, the last two as shares of an epoch of training."""
+    settings = override(settings, {"data.name": "imdb", "target.word2vec": False})
+    ours, bare = tokenising(settings)
+    corpus = prepare_corpus(settings)
+    epoch = epoch_seconds(settings, corpus)
+    learner = make_learner(_of_size(settings, corpus))
+    started = time.perf_counter()
+    for _ in _batches(settings, corpus.train):
+        pass
+    batching = time.perf_counter() - started
+    started = time.perf_counter()
+    deletion_curve(learner.target, corpus.validation, tuple(range(SPECIAL)), 0)
+    evaluating = time.perf_counter() - started
+    return [
+        Figure("imdb: tokenising and packing", ours, "MB/s", 20, at_least=True),
+        Figure("… against `tokenizers` alone", ours / bare, "times", 0.9, at_least=True),
+        Figure("imdb: batches of an epoch", batching / epoch, "of an epoch", 0.03),
+        Figure("imdb: validation with deletion curve", evaluating / epoch, "of an epoch", 0.2),
+    ]
+
+
+def tokenising(settings: Settings) -> tuple[float, float]:
+    """MB/s of UTF-8 text, on all cores: of `pack`, and of the tokenizer's fastest call alone."""
+    texts = load_raw(settings.data.name, data_dir=settings.data.dir, seed=0).train
+    assert isinstance(texts.texts, list)
+    tokenizer = train_tokenizer(texts.texts, settings.data.vocab_size, settings.data.max_length)
+    megabytes = sum(len(text.encode()) for text in texts.texts) / 1e6
+    rounds: dict[str, list[float]] = {"ours": [], "bare": []}
+    for _ in range(2):
+        started = time.perf_counter()
+        pack(texts, tokenizer, settings.data.max_length)
+        between = time.perf_counter()
+        for i in range(0, len(texts), 1024):
+            tokenizer.backend_tokenizer.encode_batch_fast(texts.texts[i : i + 1024])
+        rounds["ours"].append(between - started)
+        rounds["bare"].append(time.perf_counter() - between)
+    return megabytes / min(rounds["ours"]), megabytes / min(rounds["bare"])
+
+
+def epoch_seconds(settings: Settings, corpus: Corpus) -> float:
+    """What the updates of an epoch take: the mean of some, drawn evenly, times their number."""
+    learner = make_learner(_of_size(settings, corpus))
+    batches = list(_batches(settings, corpus.train))
+    chosen = np.linspace(0, len(batches) - 1, UPDATES + 2).astype(int)
+    seconds = []
+    for step, number in enumerate(chosen):
+        started = time.perf_counter()
+        learner.update(batches[number], step)
+        seconds.append(time.perf_counter() - started)
+    count = batch_count(len(corpus.train), settings.train.batch_size)
+    return statistics.mean(seconds[2:]) * count
+
+
+def _batches(settings: Settings, texts: PackedTexts) -> Any:
+    return worker_batches(texts, batch_size=settings.train.batch_size, seed=0, epoch=0)
+
+
+def _of_size(settings: Settings, corpus: Corpus) -> Settings:
+    assert len(corpus.label_names) == CLASSES
+    return override(settings, {"data.vocab_size": len(corpus.tokenizer)})
+
+
+def of_ag_news(settings: Settings) -> list[Figure]:
+    """Training word vectors."""
+    corpus = prepare_corpus(override(settings, {"data.name": "ag_news", "target.word2vec": False}))
+    started = time.perf_counter()
+    words, size = len(corpus.tokenizer), settings.target.hidden_size
+    train_word_vectors(Sentences(corpus.train.tokens, corpus.train.offsets), words, size, 0)
+    return [Figure("ag_news: word2vec, once", time.perf_counter() - started, "s", 60)]
+
+
+def of_starting(settings: Settings) -> list[Figure]:
+    """From the command to its first update, the second time, with and without Ray."""
+    figures = []
+    for name, workers in (("in one process", 0), ("in a Ray worker", 1)):
+        with tempfile.TemporaryDirectory(prefix="afa_start_") as folder:
+            seconds = [_seconds_to_first_step(folder, f"{name}-{i}", workers) for i in range(2)]
+        figures.append(Figure(f"reviews: to the first update, {name}", seconds[-1], "s", 15))
+    return figures
+
+
+def _seconds_to_first_step(folder: str, name: str, workers: int) -> float:
+    run = Path(folder) / name.replace(" ", "-")
+    started = time.time()
+    _train(folder, run.name, workers, "--train.max_steps", "1", "--train.log_every", "1")
+    return _records(run, "train")[0]["at"] - started
+
+
+def of_ray(settings: Settings) -> list[Figure]:
+    """Epochs in a Ray worker against epochs in this process, with validation and checkpoints."""
+    ratios = []
+    with tempfile.TemporaryDirectory(prefix="afa_ray_") as folder:
+        for turn in range(2):
+            epochs = []
+            for workers in (1, 0):
+                name = f"turn-{turn}-{workers}"
+                _train(folder, name, workers, "--train.epochs", str(EPOCHS))
+                at = [record["at"] for record in _records(Path(folder) / name, "epoch")]
+                epochs.append(statistics.median(np.diff(at)))
+            ratios.append(epochs[0] / epochs[1])
+    return [
+        Figure(
+            "reviews: an epoch with Ray Train over one without",
+            statistics.median(ratios),
+            "times",
+            1.05,
+        )
+    ]
+
+
+def _train(folder: str, name: str, workers: int, *arguments: str) -> None:
+    where = ["--run.storage", folder, "--run.name", name, "--train.num_workers", str(workers)]
+    done = subprocess.run([*TRAIN, *where, *arguments], capture_output=True, text=True)
+    if done.returncode:
+        raise UserError(f"afa_ray.train failed: {done.stderr.strip()}")
+
+
+def _records(run: Path, kind: str) -> list[dict[str, Any]]:
+    lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    return [record for line in lines if (record := json.loads(line))["kind"] == kind]
+
+
+def table(found: dict[str, Any]) -> str:
+    """Markdown."""
+    lines = ["| | measured | bar | |", "|---|---|---|---|"]
+    for values in found["figures"]:
+        figure = Figure(**values)
+        bar = f"{'≥' if figure.at_least else '≤'} {figure.bar:g}"
+        met = "" if figure.met else "missed"
+        lines.append(f"| {figure.what} | {figure.value:.3g} {figure.unit} | {bar} | {met} |")
+    return "\n".join(lines + [f"\nNot measured: {reason}" for reason in found["missing"]])
