@@ -98,8 +98,8 @@ def _best(action: Callable[[], object]) -> float:
 
 
 def table(results: list[dict[str, Any]]) -> str:
-    """Plain text for reading and for the repository."""
-    lines = []
+    """Text in a fixed pitch, as Markdown."""
+    lines = ["```text"]
     for found in results:
         products = found["flops"] / found["flops_per_second"]
         adam = found["adam_bytes"] / found["bytes_per_second"]
@@ -117,4 +117,4 @@ def table(results: list[dict[str, Any]]) -> str:
             taken, calls = 1e3 * operation["seconds"], operation["calls"]
             lines.append(f"  {operation['name']:32.32} {taken:7.2f} ms {calls:6.0f} calls")
         lines.append("")
-    return "\n".join(lines)
+    return "\n".join([*lines, "```"])

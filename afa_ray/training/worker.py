@@ -248,8 +248,8 @@ def usable_cores() -> int:
 def prepare_process(settings: Settings, threads: int) -> None:
     """Threads, determinism, and memory that stays with the process once it has been touched.
 
-    Dense embedding gradients of tens of megabytes come and go with every update. By default glibc
-    hands such blocks back to the kernel, and most of a small update's time is page faults.
+    Blocks of tens of megabytes, such as a batch's embeddings, come and go with every update. By
+    default glibc hands them back to the kernel, and much of an update's time is page faults.
     """
     torch.set_num_threads(threads)
     if settings.train.deterministic:

@@ -100,7 +100,7 @@ def test_saved_models_open_where_afa_ray_is_not_installed(
     folders = {f: str(Path(files["run.storage"], f, "model")) for f in RUNS}
     done = subprocess.run(
         [sys.executable, "-c", OPEN],
-        input=json.dumps([TEST_TEXTS.texts, TEST_TEXTS.labels, folders]),
+        input=json.dumps([TEST_TEXTS.texts, TEST_TEXTS.labels.tolist(), folders]),
         capture_output=True,
         text=True,
         check=False,
