@@ -30,6 +30,13 @@ BATCH_ROWS = 50_000
 SYLLABLES = [c + v for c in "bdfgklmnprstvz" for v in "aeiou"]
 
 
+def prepare_rows(rows: int) -> dict[str, Any]:
+    """What preparing a generated corpus of `rows` texts takes."""
+    with tempfile.TemporaryDirectory(prefix="afa_corpus_") as folder:
+        path = Path(folder) / "corpus.parquet"
+        return generate_parquet(path, rows) | measure_preparation(path)
+
+
 def generate_parquet(path: Path, rows: int, seed: int = 0) -> dict[str, Any]:
     """Write `rows` texts, `text` and `label` (0 or 1), without ever holding more than a batch.
 
@@ -128,10 +135,7 @@ def peak_memory() -> int:
 def main(arguments: list[str]) -> int:
     """Measure corpora of as many rows as the arguments say."""
     for rows in map(int, arguments):
-        with tempfile.TemporaryDirectory(prefix="afa_corpus_") as folder:
-            path = Path(folder) / "corpus.parquet"
-            written = generate_parquet(path, rows)
-            print(json.dumps(written | measure_preparation(path)), flush=True)
+        print(json.dumps(prepare_rows(rows)), flush=True)
     return 0
 
 

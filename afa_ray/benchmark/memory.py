@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from afa_ray.benchmark.corpora import (
-    generate_parquet,
-    in_a_new_process,
-    measure_preparation,
-    peak_memory,
-)
-from afa_ray.benchmark.options import SpeedSettings
+from afa_ray.benchmark.corpora import in_a_new_process, peak_memory, prepare_rows
+from afa_ray.benchmark.options import SpeedSettings, fitting
 from afa_ray.benchmark.peers import PlainTraining, TextbookClassifier
 from afa_ray.benchmark.step import CLASSES, make_learner, random_batches
-from afa_ray.benchmark.timing import Updates
-from afa_ray.config import Settings, override
+from afa_ray.benchmark.timing import Updates, turn_of
+from afa_ray.config import Settings
 from afa_ray.training.worker import prepare_process
 
 TEXTS = 8  # of an update
@@ -38,23 +29,13 @@ def measure(settings: SpeedSettings) -> dict[str, Any]:
     }
 
 
-def prepare_rows(rows: int) -> dict[str, Any]:
-    """What preparing a generated corpus of `rows` texts takes; see `corpora`."""
-    with tempfile.TemporaryDirectory(prefix="afa_corpus_") as folder:
-        path = Path(folder) / "corpus.parquet"
-        return generate_parquet(path, rows) | measure_preparation(path)
-
-
 def _train(settings: Settings, length: int, textbook: bool) -> int:
     """Bytes over those of an idle process at the peak of three updates at one length."""
     prepare_process(settings, 1)
-    settings = override(settings, {"data.max_length": max(length, settings.data.max_length)})
-    words, random = settings.data.vocab_size, np.random.default_rng(0)
+    settings = fitting(settings, length)
+    batches = random_batches(settings, f"{TEXTS}x{length}", 0, 3)
     base = peak_memory()
-    for step, batch in enumerate(random_batches(f"{TEXTS}x{length}", words, random, 3)):
-        if step == 0:
-            trained = _textbook(settings) if textbook else make_learner(settings)
-        trained.update(batch, step)
+    turn_of(_textbook(settings) if textbook else make_learner(settings))(batches)
     return peak_memory() - base
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from afa_ray.config import Settings, complaints
+from afa_ray.config import S, Settings, complaints, override
 
 CONTENDERS = ("trainer", "plain", "afa", "naive")
 
@@ -65,6 +65,17 @@ class SpeedSettings(Settings):
     """Settings of a training run, and what to time of it."""
 
     benchmark: SpeedOptions = field(default_factory=SpeedOptions)
+
+
+def fitting(settings: S, length: int) -> S:
+    """Settings with positions for texts of `length` tokens."""
+    return override(settings, {"data.max_length": max(length, settings.data.max_length)})
+
+
+def size_of(size: str) -> tuple[int, int]:
+    """Texts and tokens of `64x16`."""
+    texts, length = size.split("x")
+    return int(texts), int(length)
 
 
 def speed_complaints(settings: SpeedSettings) -> list[str]:

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification
 
-from afa_ray.benchmark.options import BenchmarkSettings, benchmark_complaints
+from afa_ray.benchmark.options import BenchmarkSettings, benchmark_complaints, fitting
 from afa_ray.benchmark.timing import Turn, median, ratio, take_turns, turn_of
 from afa_ray.benchmark.trainer import trainer_turn
 from afa_ray.command_line import Command, run_command
@@ -135,8 +135,7 @@ def measure(settings: BenchmarkSettings, target: PretrainedTarget, length: int) 
     """Seconds of every update of every contender at one length."""
     options = settings.benchmark
     names = options.contenders.split(",")
-    fitting = override(settings, {"data.max_length": max(length, settings.data.max_length)})
-    turns = {name: make_turn(name, fitting, target) for name in names}
+    turns = {name: make_turn(name, fitting(settings, length), target) for name in names}
     random, texts = np.random.default_rng(0), settings.train.batch_size
     contrast = settings.discriminator.pairing == "contrast"
 

@@ -8,21 +8,22 @@ each forward and backward pass).
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from afa_ray.benchmark.options import SpeedSettings
-from afa_ray.benchmark.step import make_learner, random_batches
+from afa_ray.benchmark.options import SpeedSettings, fitting, size_of
+from afa_ray.benchmark.step import gradient_bytes, make_learner, random_batches
+from afa_ray.benchmark.timing import turn_of
 
 UPDATES = 10
 SIDE = 1024  # of the matrices of the large product
 SUMMED = 10_000_000  # weights of the table
-ADAM_BYTES = 7 * 4  # read and written for a weight: itself, its gradient and two moments
+ADAM_NUMBERS = 7  # read or written for a weight: itself, its gradient and two moments
 ROWS = 16  # of the table
 
 
@@ -35,18 +36,14 @@ def measure(settings: SpeedSettings) -> list[dict[str, Any]]:
 
 def profile_update(settings: SpeedSettings, size: str) -> dict[str, Any]:
     """Seconds of an update of `size` with feedback, its operations, and what they need at least."""
+    texts, length = size_of(size)
+    settings = fitting(settings, length)
     learner = make_learner(settings)
-    words, random = settings.data.vocab_size, np.random.default_rng(0)
-    batches = random_batches(size, words, random, UPDATES)
-    for step, batch in enumerate(batches[:3]):
-        learner.update(batch, step)
-    started = time.perf_counter()
-    for step, batch in enumerate(batches):
-        learner.update(batch, step)
-    seconds = (time.perf_counter() - started) / UPDATES
+    updates, batches = turn_of(learner), random_batches(settings, size, 0, UPDATES)
+    updates(batches[:3])
+    seconds = statistics.mean(updates(batches))
     with profile(activities=[ProfilerActivity.CPU], with_flops=True) as recorded:
-        for step, batch in enumerate(batches):
-            learner.update(batch, step)
+        updates(batches)
     events = recorded.key_averages()
     operations = [
         {
@@ -56,18 +53,13 @@ def profile_update(settings: SpeedSettings, size: str) -> dict[str, Any]:
         }
         for e in sorted(events, key=lambda e: -e.self_cpu_time_total)
     ]
-    assert learner.discriminator is not None
-    weights = sum(
-        p.numel() for m in (learner.target, learner.discriminator) for p in m.parameters()
-    )
-    texts, length = map(int, size.split("x"))
     passes = 2 * (2 + 2 + 1)  # Target and Discriminator forward and backward, rewards forward
     return {
         "size": size,
         "seconds": seconds,
         "operations": operations[:ROWS],
         "flops": sum(e.flops for e in events) / UPDATES,
-        "adam_bytes": ADAM_BYTES * weights,
+        "adam_bytes": ADAM_NUMBERS * gradient_bytes(learner),
         "embedding_bytes": passes * 4 * texts * length * settings.target.hidden_size,
         "flops_per_second": product_speed(),
         "bytes_per_second": memory_speed(),
@@ -85,7 +77,7 @@ def memory_speed() -> float:
     weights = torch.nn.Parameter(torch.zeros(SUMMED))
     weights.grad = torch.ones(SUMMED)
     optimizer = torch.optim.Adam([weights], fused=True)
-    return ADAM_BYTES * SUMMED / _best(optimizer.step)
+    return ADAM_NUMBERS * 4 * SUMMED / _best(optimizer.step)
 
 
 def _best(action: Callable[[], object]) -> float:

@@ -14,8 +14,17 @@ import torch
 from gymnasium.vector import AutoresetMode
 from torch import Tensor, nn
 
-from afa_ray.benchmark.options import SpeedSettings
-from afa_ray.benchmark.step import EOS, PAD, SOS, SPECIAL, make_learner, random_batches
+from afa_ray.benchmark.options import SpeedSettings, fitting, size_of
+from afa_ray.benchmark.step import (
+    EOS,
+    PAD,
+    SOS,
+    SPECIAL,
+    gradient_bytes,
+    make_learner,
+    random_batches,
+)
+from afa_ray.benchmark.timing import turn_of
 from afa_ray.training.worker import prepare_process
 from envs import MaskingEnv, MaskingVectorEnv
 
@@ -37,7 +46,7 @@ def worker_throughput(
         arguments = (workers if averaging else 1, settings, size, folder)
         torch.multiprocessing.start_processes(_work, arguments, workers, start_method="spawn")
         seconds = [float(path.read_text()) for path in Path(folder).glob("seconds-*")]
-    return workers * int(size.split("x")[0]) / max(seconds)
+    return workers * size_of(size)[0] / max(seconds)
 
 
 def _work(number: int, group: int, settings: SpeedSettings, size: str, folder: str) -> None:
@@ -47,13 +56,7 @@ def _work(number: int, group: int, settings: SpeedSettings, size: str, folder: s
         meeting = f"file://{folder}/meeting"
         torch.distributed.init_process_group("gloo", meeting, rank=number, world_size=group)
     learner = make_learner(settings, wrap=wrap)
-    random = np.random.default_rng(number)
-    batches = random_batches(size, settings.data.vocab_size, random, UPDATES + 3)
-    seconds = []
-    for step, batch in enumerate(batches):
-        started = time.perf_counter()
-        learner.update(batch, step)
-        seconds.append(time.perf_counter() - started)
+    seconds = turn_of(learner)(random_batches(settings, size, number, UPDATES + 3))
     Path(folder, f"seconds-{number}").write_text(str(statistics.median(seconds[3:])))
     if group > 1:
         del learner
@@ -67,14 +70,6 @@ def _replicated(module: nn.Module) -> nn.Module:
 
 def _alone(module: nn.Module) -> nn.Module:
     return module
-
-
-def gradient_bytes(settings: SpeedSettings) -> int:
-    """Bytes of all gradients of an update, dense, as replicas on GPUs average them."""
-    learner = make_learner(settings)
-    assert learner.discriminator is not None
-    players = (learner.target, learner.discriminator)
-    return sum(4 * p.numel() for player in players for p in player.parameters())
 
 
 def modelled_efficiency(size: int, gradients: int, compute: float, link: float) -> float:
@@ -135,10 +130,11 @@ def _steps_per_second(env: gymnasium.vector.VectorEnv, steps: int) -> float:
 def measure(settings: SpeedSettings) -> dict[str, Any]:
     """Throughputs of one and two workers, the model's table, and the environments."""
     size = settings.benchmark.worker_size
+    settings = fitting(settings, size_of(size)[1])
     found: dict[str, Any] = {"size": size}
     found["workers"] = {n: worker_throughput(settings, size, n) for n in (1, 2)}
     found["two processes apart"] = worker_throughput(settings, size, 2, averaging=False)
-    found["gradient_bytes"] = gradient_bytes(settings)
+    found["gradient_bytes"] = gradient_bytes(make_learner(settings))
     found["environments"] = vector_environments(settings)
     return found
 

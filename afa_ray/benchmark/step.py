@@ -11,13 +11,14 @@ An update is everything from the batch to the changed weights.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import numpy as np
 import torch
 from transformers import BertConfig, BertForSequenceClassification
 
-from afa_ray.benchmark.options import SpeedSettings
+from afa_ray.benchmark.options import SpeedSettings, fitting, size_of
 from afa_ray.benchmark.peers import PlainTraining, TextbookAfa, TextbookClassifier
 from afa_ray.benchmark.timing import Rounds, Turn, median, ratio, take_turns, turn_of
 from afa_ray.benchmark.trainer import trainer_turn
@@ -28,6 +29,7 @@ from afa_ray.data.packed import PackedTexts
 from afa_ray.errors import UserError
 from afa_ray.models import Discriminator, DiscriminatorConfig, Target, TargetConfig
 from afa_ray.training.learner import Learner, Wrap
+from afa_ray.training.memory import parameter_memory
 from afa_ray.training.session import pick_device
 from afa_ray.training.worker import to_device
 
@@ -116,28 +118,42 @@ def make_learner(
     )
 
 
-def random_batches(size: str, words: int, random: np.random.Generator, count: int) -> list[Batch]:
+def gradient_bytes(learner: Learner) -> int:
+    """Bytes of both players' gradients, dense."""
+    assert learner.discriminator is not None
+    players = (learner.target, learner.discriminator)
+    return sum(int(parameter_memory(player).gradients) for player in players)
+
+
+def random_batches(settings: Settings, size: str, seed: int, number: int) -> list[Batch]:
     """Batches of full-length texts, which all end alike, of words that are drawn evenly."""
-    texts, length = map(int, size.split("x"))
+    random = np.random.default_rng(seed)
+    texts, length = size_of(size)
     batches = []
-    for _ in range(count):
-        tokens = random.integers(SPECIAL, words, (texts, length))
+    for _ in range(number):
+        tokens = random.integers(SPECIAL, settings.data.vocab_size, (texts, length))
         tokens[:, 0], tokens[:, -1] = SOS, EOS
         labels = random.integers(0, CLASSES, texts)
-        batches.append(_batch(tokens, labels, np.arange(texts)))
+        batches.append(_batch(settings, tokens, labels, np.arange(texts)))
     return batches
 
 
-def _batch(tokens: np.ndarray, labels: np.ndarray, examples: np.ndarray) -> Batch:
-    return Batch(tokens, labels, examples, tokens[::-1].copy(), 1.0)
-
-
-def mixed_batches(texts: PackedTexts, random: np.random.Generator, count: int) -> list[Batch]:
+def mixed_batches(settings: Settings, texts: PackedTexts, seed: int, number: int) -> list[Batch]:
     """Batches of `SAMPLE` real texts of all lengths, padded to the longest."""
-    examples = random.choice(len(texts), (count, SAMPLE), replace=False)
+    examples = np.random.default_rng(seed).choice(len(texts), (number, SAMPLE), replace=False)
     longest = examples.flatten()[texts.lengths[examples.flatten()].argmax()]
     rows = [texts.padded(np.append(part, longest), PAD)[:-1] for part in examples]
-    return [_batch(tokens, texts.labels[e], e) for tokens, e in zip(rows, examples, strict=True)]
+    return [
+        _batch(settings, tokens, texts.labels[numbers], numbers)
+        for tokens, numbers in zip(rows, examples, strict=True)
+    ]
+
+
+def _batch(
+    settings: Settings, tokens: np.ndarray, labels: np.ndarray, examples: np.ndarray
+) -> Batch:
+    contrast = settings.discriminator.pairing == "contrast"
+    return Batch(tokens, labels, examples, tokens[::-1].copy() if contrast else None, 1.0)
 
 
 def measure(settings: SpeedSettings) -> list[dict[str, Any]]:
@@ -158,20 +174,19 @@ def measure(settings: SpeedSettings) -> list[dict[str, Any]]:
 
 def time_size(settings: SpeedSettings, size: str, names: list[str]) -> Rounds:
     """Turns of the contenders at texts x tokens, or on texts of `imdb`."""
-    random, options = np.random.default_rng(0), settings.benchmark
+    options, seeds = settings.benchmark, count()  # other texts in each round
     if size != "imdb":
-        words, length = settings.data.vocab_size, int(size.split("x")[1])
-        fitting = override(settings, {"data.max_length": max(length, settings.data.max_length)})
+        settings = fitting(settings, size_of(size)[1])
         return take_turns(
-            contenders(names, fitting),
-            lambda: random_batches(size, words, random, options.updates + 1),
+            contenders(names, settings),
+            lambda: random_batches(settings, size, next(seeds), options.updates + 1),
             options.rounds,
         )
     corpus = prepare_corpus(override(settings, {"data.name": "imdb", "target.word2vec": False}))
-    fitting = override(settings, {"data.vocab_size": len(corpus.tokenizer)})
+    settings = override(settings, {"data.vocab_size": len(corpus.tokenizer)})
     return take_turns(
-        contenders([name for name in names if name != "textbook-afa"], fitting),  # takes minutes
-        lambda: mixed_batches(corpus.train, random, options.updates + 1),
+        contenders([name for name in names if name != "textbook-afa"], settings),  # takes minutes
+        lambda: mixed_batches(settings, corpus.train, next(seeds), options.updates + 1),
         options.rounds,
     )
 

@@ -17,16 +17,17 @@ import torch
 
 from afa_ray.benchmark.options import SpeedSettings
 from afa_ray.benchmark.step import CLASSES, SPECIAL, make_learner
+from afa_ray.benchmark.timing import turn_of
 from afa_ray.config import Settings, override
-from afa_ray.data.batches import batch_count, worker_batches
 from afa_ray.data.corpus import Corpus, prepare_corpus
-from afa_ray.data.packed import PackedTexts, pack
+from afa_ray.data.packed import pack
 from afa_ray.data.sources import load_raw
 from afa_ray.data.tokenizer import train_tokenizer
 from afa_ray.errors import UserError
 from afa_ray.evaluation.deletion import deletion_curve
 from afa_ray.models.word2vec import Sentences, train_word_vectors
-from afa_ray.training.worker import usable_cores
+from afa_ray.training.learner import Learner
+from afa_ray.training.worker import batches_for, usable_cores
 
 UPDATES = 12  # timed, of batches of all lengths
 EPOCHS = 3
@@ -66,10 +67,11 @@ def of_imdb(settings: Settings) -> list[Figure]:
     settings = override(settings, {"data.name": "imdb", "target.word2vec": False})
     ours, bare = tokenising(settings)
     corpus = prepare_corpus(settings)
-    epoch = epoch_seconds(settings, corpus)
-    learner = make_learner(_of_size(settings, corpus))
+    assert len(corpus.label_names) == CLASSES
+    learner = make_learner(override(settings, {"data.vocab_size": len(corpus.tokenizer)}))
+    epoch = epoch_seconds(learner, corpus)
     started = time.perf_counter()
-    for _ in _batches(settings, corpus.train):
+    for _ in batches_for(learner, corpus, epoch=0):
         pass
     batching = time.perf_counter() - started
     started = time.perf_counter()
@@ -101,27 +103,12 @@ def tokenising(settings: Settings) -> tuple[float, float]:
     return megabytes / min(rounds["ours"]), megabytes / min(rounds["bare"])
 
 
-def epoch_seconds(settings: Settings, corpus: Corpus) -> float:
+def epoch_seconds(learner: Learner, corpus: Corpus) -> float:
     """What the updates of an epoch take: the mean of some, drawn evenly, times their number."""
-    learner = make_learner(_of_size(settings, corpus))
-    batches = list(_batches(settings, corpus.train))
+    batches = list(batches_for(learner, corpus, epoch=0))
     chosen = np.linspace(0, len(batches) - 1, UPDATES + 2).astype(int)
-    seconds = []
-    for step, number in enumerate(chosen):
-        started = time.perf_counter()
-        learner.update(batches[number], step)
-        seconds.append(time.perf_counter() - started)
-    count = batch_count(len(corpus.train), settings.train.batch_size)
-    return statistics.mean(seconds[2:]) * count
-
-
-def _batches(settings: Settings, texts: PackedTexts) -> Any:
-    return worker_batches(texts, batch_size=settings.train.batch_size, seed=0, epoch=0)
-
-
-def _of_size(settings: Settings, corpus: Corpus) -> Settings:
-    assert len(corpus.label_names) == CLASSES
-    return override(settings, {"data.vocab_size": len(corpus.tokenizer)})
+    seconds = turn_of(learner)([batches[number] for number in chosen])
+    return statistics.mean(seconds[2:]) * len(batches)
 
 
 def of_ag_news(settings: Settings) -> list[Figure]:

@@ -8,7 +8,7 @@ import torch
 
 from afa_ray.benchmark import memory, scale, step, surroundings
 from afa_ray.benchmark.__main__ import main
-from afa_ray.benchmark.corpora import in_a_new_process
+from afa_ray.benchmark.corpora import in_a_new_process, prepare_rows
 from afa_ray.benchmark.options import SpeedSettings, speed_complaints
 from afa_ray.benchmark.peers import TextbookClassifier
 from afa_ray.benchmark.timing import median, ratio, take_turns
@@ -137,6 +137,13 @@ def test_memory_grows_with_the_length_of_texts_as_their_embeddings_do() -> None:
     found = {
         "texts": memory.TEXTS,
         "by_length": {"afa": {256: short, 1024: long}},
-        "corpora": [memory.prepare_rows(300)],
+        "corpora": [prepare_rows(300)],
     }
     assert memory.table(found).splitlines()[2].startswith("| afa | ")
+
+
+@pytest.mark.parametrize("pairing", ["original", "contrast"])
+def test_batches_have_partners_where_the_pairing_does(pairing: str) -> None:
+    settings = override(SpeedSettings(), {"discriminator.pairing": pairing})
+    (batch,) = step.random_batches(settings, "4x8", 0, 1)
+    assert (batch.partners is not None) == (pairing == "contrast")
