@@ -21,8 +21,13 @@ MEASURES = {
     "macro F1": ("test", "macro_f1"),
     "deletion area": ("deletion_curve", "area_by_attention"),
     "normalised area": ("deletion_curve", "normalized_area"),
+    "comprehensiveness": ("faithfulness", "comprehensiveness"),
+    "sufficiency": ("faithfulness", "sufficiency"),
     "AUROC": ("agreement", "auroc"),
     "average precision": ("agreement", "average_precision"),
+    "accuracy, words deleted": ("robustness", "random_deletion"),
+    "accuracy, typos": ("robustness", "typos"),
+    "training seconds": ("training", "seconds"),
 }
 MAIN = ("accuracy", "macro F1", "normalised area", "AUROC")  # the measures of plots and terminals
 Values = dict[str, dict[int, dict[str, float]]]  # group -> seed -> measure -> value
@@ -45,7 +50,7 @@ class Entry:
 
 def measured(result: Mapping[str, Any]) -> dict[str, float]:
     """The measures of a run's `result.json`; those that its data do not have are left out."""
-    found = {name: (result[part] or {}).get(key) for name, (part, key) in MEASURES.items()}
+    found = {name: (result.get(part) or {}).get(key) for name, (part, key) in MEASURES.items()}
     return {name: value for name, value in found.items() if value is not None}
 
 

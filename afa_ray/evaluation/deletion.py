@@ -83,7 +83,7 @@ def deletion_curve(
         chance = uniform(seed, 0, numbers, 1, tokens.shape[1])[:, 0]
         right[:, 0] += (untouched == labels).sum()
         for i, score in enumerate((row, chance)):
-            place = _ranks(score, maskable)
+            place = ranks(score, maskable)
             for j, count in enumerate(COUNTS[1:], start=1):
                 left = delete_tokens(tokens, place < count, target.config.pad_token_id)
                 right[i, j] += (read(target, left)[0] == labels).sum()
@@ -92,7 +92,7 @@ def deletion_curve(
     return DeletionCurve(COUNTS, tuple(by_attention), tuple(random))
 
 
-def _ranks(score: Tensor, maskable: Tensor) -> Tensor:
+def ranks(score: Tensor, maskable: Tensor) -> Tensor:
     """(n, L) place of each maskable token by descending score, 0 first; L at all others."""
     order = score.masked_fill(~maskable, -torch.inf).argsort(dim=-1, descending=True, stable=True)
     place = torch.arange(score.shape[-1], device=score.device).expand_as(order)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,10 +25,20 @@ def batches_on_device(
 
 def read(target: AnyTarget, tokens: Tensor) -> tuple[Tensor, Tensor]:
     """Predicted classes (n,) and attention rows (n, L) in eval mode, without gradient."""
+    output = _output(target, tokens)
+    return output.logits.argmax(-1), output.attention_row
+
+
+def probabilities(target: AnyTarget, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    """Probabilities of the classes (n, C) and attention rows (n, L), likewise."""
+    output = _output(target, tokens)
+    return output.logits.float().softmax(-1), output.attention_row
+
+
+def _output(target: AnyTarget, tokens: Tensor) -> Any:
     target.eval()
     with torch.no_grad():
-        output = target(tokens, attention_mask=tokens != target.config.pad_token_id)
-    return output.logits.argmax(-1), output.attention_row
+        return target(tokens, attention_mask=tokens != target.config.pad_token_id)
 
 
 def predict(target: AnyTarget, texts: PackedTexts, rank: int = 0, workers: int = 1) -> Tensor:

@@ -14,8 +14,10 @@ from afa_ray.data.tokenizer import special_ids
 from afa_ray.evaluation.agreement import agreement_with_marks
 from afa_ray.evaluation.classification import classification_metrics
 from afa_ray.evaluation.deletion import DeletionCurve, deletion_curve
+from afa_ray.evaluation.faithfulness import faithfulness
 from afa_ray.evaluation.plots import plot_deletion_curve
 from afa_ray.evaluation.prediction import predict
+from afa_ray.evaluation.robustness import robustness
 from afa_ray.models import PretrainedTarget
 from afa_ray.training.checkpoint import load_trained, versions
 from afa_ray.training.model_card import model_card
@@ -48,9 +50,11 @@ def evaluate(job: Job, worker: Worker) -> tuple[DeletionCurve, dict[str, Any]]:
     """The best epoch's Target on the test texts: its deletion curve, and the content of
     `result.json`."""
     corpus, target, progress = job.corpus, worker.learner.target, worker.progress
-    special = special_ids(corpus.tokenizer)
+    special, seed = special_ids(corpus.tokenizer), job.settings.train.seed
     test = classification_metrics(corpus.test.labels, predict(target, corpus.test).cpu().numpy())
-    curve = deletion_curve(target, corpus.test, special, job.settings.train.seed)
+    curve = deletion_curve(target, corpus.test, special, seed)
+    faithful = faithfulness(target, corpus.test, special, seed)
+    robust = robustness(target, corpus.test, corpus.tokenizer, seed)
     agreement = None
     if corpus.test.marks is not None:
         agreement = agreement_with_marks(target, corpus.test, special)
@@ -66,6 +70,8 @@ def evaluate(job: Job, worker: Worker) -> tuple[DeletionCurve, dict[str, Any]]:
         },
         "test": test,
         "deletion_curve": curve.as_dict(),
+        "faithfulness": faithful,
+        "robustness": robust,
         "agreement": agreement,
         "validation": {"accuracy": progress.best_accuracy, "epoch": progress.best_epoch},
         "training": {
@@ -81,11 +87,13 @@ def evaluate(job: Job, worker: Worker) -> tuple[DeletionCurve, dict[str, Any]]:
 
 def flat_figures(result: dict[str, Any]) -> dict[str, float]:
     """The result's figures under their names in MLflow."""
-    curve, agreement = result["deletion_curve"], result["agreement"] or {}
+    curve = result["deletion_curve"]
     figures = {f"test/{name}": value for name, value in result["test"].items()}
     areas = ("area_by_attention", "area_random", "normalized_area")
     figures |= {f"deletion/{name}": curve[name] for name in areas}
-    figures |= {f"agreement/{n}": v for n, v in agreement.items() if v is not None}
+    for part in ("faithfulness", "robustness", "agreement"):
+        found = (result[part] or {}).items()
+        figures |= {f"{part}/{name}": value for name, value in found if value is not None}
     return figures | {"time/train_s": result["training"]["seconds"]}
 
 

@@ -8,11 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from afa_ray.data.packed import PackedTexts
+from afa_ray.data.tokenizer import train_tokenizer
 from afa_ray.evaluation.agreement import agreement_with_marks
 from afa_ray.evaluation.classification import classification_metrics
 from afa_ray.evaluation.deletion import COUNTS, DeletionCurve, deletion_curve
+from afa_ray.evaluation.faithfulness import FIGURES, faithfulness
 from afa_ray.evaluation.plots import plot_deletion_curve
 from afa_ray.evaluation.prediction import predict
+from afa_ray.evaluation.robustness import robustness, typo_ids
 
 SPECIAL = (0, 2, 3)
 KEY = 9
@@ -123,6 +126,64 @@ def test_classification_by_hand() -> None:
     assert figures["macro_precision"] == pytest.approx((1 + 1 / 2) / 2)
     assert figures["macro_recall"] == pytest.approx((2 / 3 + 1) / 2)
     assert figures["macro_f1"] == pytest.approx((4 / 5 + 2 / 3) / 2)
+
+
+def test_faithfulness_of_attention_on_and_off_the_evidence() -> None:
+    """Sure of its class by sigmoid(1), and as sure of the other one where the key is gone."""
+    sure = 1 / (1 + np.exp(-1))
+    swing = 2 * sure - 1
+    on, off = (
+        faithfulness(KeyTarget(weight), texts(), SPECIAL, seed=0)  # type: ignore[arg-type]
+        for weight in (5.0, -0.9)
+    )
+    assert tuple(on) == FIGURES
+    assert on["comprehensiveness"] == pytest.approx(swing / 2)  # the half of texts that have a key
+    assert on["sufficiency"] == pytest.approx(0)
+    assert off["comprehensiveness"] == pytest.approx(0)
+    assert off["sufficiency"] == pytest.approx(swing / 2)
+    assert on["random_comprehensiveness"] == off["random_comprehensiveness"]
+    counts = [1, 1, 1, 2, 6]  # of 12 tokens
+    chance = np.mean([count / 12 for count in counts]) * swing / 2
+    many = faithfulness(KeyTarget(1.0), texts(4000), SPECIAL, seed=0)  # type: ignore[arg-type]
+    assert many["random_comprehensiveness"] == pytest.approx(chance, abs=0.01)
+    assert many["random_sufficiency"] == pytest.approx(swing / 2 - chance, abs=0.01)
+
+
+def test_a_text_without_words_loses_nothing() -> None:
+    packed = PackedTexts(np.array([2, 3], np.int32), np.array([0, 2]), np.array([0]), None, 0)
+    found = faithfulness(KeyTarget(1.0), packed, SPECIAL, seed=0)  # type: ignore[arg-type]
+    assert list(found.values()) == [0, 0, 0, 0]
+
+
+WORDS = ["good", "tasty", "cat", "bread"]
+
+
+def test_mistyped_words_are_unknown_unless_they_spell_another() -> None:
+    tokenizer = train_tokenizer(["good tasty cat bread god"] * 2, 100, 16)
+    ids = dict(zip(WORDS, tokenizer.convert_tokens_to_ids(WORDS), strict=True))
+    typos = typo_ids(tokenizer, seed=0)
+    assert list(typos[:5]) == [0, 1, 2, 3, 4]  # special tokens
+    assert typos[ids["cat"]] == ids["cat"]  # too short
+    assert typos[ids["good"]] == ids["good"]  # g-oo-d
+    assert typos[ids["bread"]] == tokenizer.unk_token_id
+
+
+def test_robustness_is_what_chance_gives() -> None:
+    tokenizer = train_tokenizer(["alpha bravo charlie delta echo key12"] * 2, 100, 16)
+    key, filler = tokenizer.convert_tokens_to_ids(["charlie", "echo"])
+    start, end = tokenizer.bos_token_id, tokenizer.eos_token_id
+    rows = np.tile([[start, filler, end], [start, key, end]], (3000, 1))
+    packed = PackedTexts(
+        rows.flatten().astype(np.int32), np.arange(6001) * 3, np.arange(6000) % 2, None, 0
+    )
+
+    class KnowsWord(KeyTarget):
+        def forward(self, tokens: Tensor, attention_mask: Tensor) -> SimpleNamespace:
+            return super().forward(torch.where(tokens == key, KEY, 0 * tokens), attention_mask)
+
+    found = robustness(KnowsWord(1.0), packed, tokenizer, seed=0)  # type: ignore[arg-type]
+    assert found["random_deletion"] == pytest.approx(0.95, abs=0.01)
+    assert found["typos"] == pytest.approx(0.95, abs=0.01)  # each typo is an unknown word
 
 
 def test_the_plot_is_a_picture(tmp_path) -> None:
