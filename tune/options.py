@@ -69,6 +69,20 @@ class SensitivityOptions(Resources):
 
 
 @dataclass(frozen=True, kw_only=True)
+class EvidenceOptions(Resources):
+    """What to compare, and how long each method may look for its settings."""
+
+    methods: str = "plain,random,original,contrast"
+    """Names of methods, the baseline first, as for `tune.compare`; name=FILE.yaml is a preset."""
+    trials: int = 8
+    """Settings that each method tries: its own as they stand, and others drawn at random."""
+    search_seeds: int = 3
+    """Seeds, train.seed and following, that the best third of these is judged with."""
+    seeds: int = 5
+    """Seeds, those that follow, with which each method's best settings are read on test."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SearchSettings(Settings):
     """All settings of `python -m tune.search`."""
 
@@ -89,10 +103,19 @@ class SensitivitySettings(Settings):
     sensitivity: SensitivityOptions = field(default_factory=SensitivityOptions)
 
 
+@dataclass(frozen=True, kw_only=True)
+class EvidenceSettings(Settings):
+    """All settings of `python -m tune.evidence`."""
+
+    evidence: EvidenceOptions = field(default_factory=EvidenceOptions)
+
+
 _AT_LEAST = {
     "cpus_per_trial": 1,
     "max_concurrent": 0,
     "samples": 1,
+    "trials": 1,
+    "search_seeds": 1,
     "grace_epochs": 1,
     "final_seeds": 1,
     "seeds": 1,
@@ -126,7 +149,10 @@ def study_complaints(settings: Settings, group: str) -> list[str]:
     return found
 
 
+GROUPS = ("search", "compare", "sensitivity", "evidence")
+
+
 def resources_of(settings: Settings) -> tuple[str, Resources]:
     """The study's own group of settings, by name."""
-    name = next(n for n in ("search", "compare", "sensitivity") if hasattr(settings, n))
+    name = next(n for n in GROUPS if hasattr(settings, n))
     return name, getattr(settings, name)

@@ -21,6 +21,7 @@ from afa_ray.training.finish import train_and_finish
 from afa_ray.training.mlflow_run import MlflowRun, UnreachableError, open_mlflow_run
 from afa_ray.training.run_folder import (
     CONFIG,
+    TRIAL,
     begin,
     folder_of,
     read_result,
@@ -34,13 +35,17 @@ from tune.study import LOST_WORKERS, Run, Study, close
 from tune.tables import Entry, Values, main_measures, means, measured, write_tables
 
 ERROR = "error.txt"  # in the folder of a run that failed: why
+Task = Callable[[Settings, Corpus, Resources, MlflowRun | None], None]
 READ_BY_CORPUS = (
     "target.name", "target.hidden_size", "target.word2vec", "afa.unit", "train.seed",
 )  # fmt: skip
 
 
-def run_all(study: Study, runs: Sequence[Run], title: str) -> list[str]:
+def run_all(study: Study, runs: Sequence[Run], title: str, task: Task | None = None) -> list[str]:
     """Train all runs that are not complete; returns a sentence for each that failed.
+
+    Args:
+        task: what is done with each; by default `train_run`.
 
     Raises:
         UserError: some runs are there already, with other settings. Nothing is trained then.
@@ -49,7 +54,7 @@ def run_all(study: Study, runs: Sequence[Run], title: str) -> list[str]:
 
     _require_same_settings(runs)
     resources = study.resources
-    train = ray.remote(train_run).options(
+    train = ray.remote(task or train_run).options(
         num_cpus=resources.cpus_per_trial,
         num_gpus=resources.gpus_per_trial,
         max_retries=LOST_WORKERS,
@@ -92,7 +97,8 @@ def _require_same_settings(runs: Sequence[Run]) -> None:
 
 def is_finished(folder: Path) -> bool:
     """Whether a run is complete, and was closed at the tracking server: checkpoints go last."""
-    return read_result(folder) is not None and not any(folder.glob("checkpoint_*"))
+    complete = read_result(folder) is not None or (folder / TRIAL).exists()
+    return complete and not any(folder.glob("checkpoint_*"))
 
 
 def _failure(job: Any) -> str:

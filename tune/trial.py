@@ -11,12 +11,14 @@ import json
 import math
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus, prepare_corpus
-from afa_ray.training.mlflow_run import MlflowRun, open_mlflow_run
+from afa_ray.track import upload_child
+from afa_ray.training.mlflow_run import MlflowRun, UnreachableError, open_mlflow_run
 from afa_ray.training.run_folder import (
     TRIAL,
     begin,
@@ -69,6 +71,16 @@ def train_trial(
         close(mlflow, "FAILED")
         raise
     end_trial(folder, early=False)
+
+
+def judge_run(
+    settings: Settings, corpus: Corpus, resources: Resources, parent: MlflowRun | None
+) -> None:
+    """Train one run in this process and judge it on validation; it is never read on test."""
+    train_trial(settings, settings, corpus, resources, parent, lambda _: None)
+    if parent is not None:
+        with suppress(UnreachableError):  # the study uploads what is missing in the end
+            upload_child(folder_of(settings), parent, say=lambda _: None)
 
 
 class BestSoFar:
