@@ -67,7 +67,7 @@ def _entries_of(measure: str, values: Values, baseline: str) -> list[Entry]:
     }
     by_seed = {group: runs for group, runs in by_seed.items() if runs}
     differences = {
-        group: _against(runs, by_seed[baseline])
+        group: against(runs, by_seed[baseline])
         for group, runs in by_seed.items()
         if group != baseline and by_seed.get(baseline, {}).keys() & runs.keys()
     }
@@ -84,7 +84,7 @@ def _entries_of(measure: str, values: Values, baseline: str) -> list[Entry]:
     ]
 
 
-def _against(runs: Mapping[int, float], baseline: Mapping[int, float]) -> Difference:
+def against(runs: Mapping[int, float], baseline: Mapping[int, float]) -> Difference:
     both = sorted(runs.keys() & baseline.keys())
     return paired_difference([runs[s] for s in both], [baseline[s] for s in both])
 
@@ -134,21 +134,21 @@ def _rows(cells: Sequence[Sequence[str]]) -> list[str]:
 def _mean(entry: Entry | None) -> str:
     if entry is None:
         return "–"
-    return f"{entry.value.mean:.4f}{_plus_minus(entry.value)}"
+    return f"{entry.value.mean:.4f}{plus_minus(entry.value)}"
 
 
 def _difference(entry: Entry | None) -> str:
     if entry is None or entry.difference is None or entry.p_holm is None:
         return "–"
-    p = "" if math.isnan(entry.p_holm) else f" ({_p(entry.p_holm)})"
-    return f"{entry.difference.mean:+.4f}{_plus_minus(entry.difference)}{p}"
+    p = "" if math.isnan(entry.p_holm) else f" ({p_text(entry.p_holm)})"
+    return f"{entry.difference.mean:+.4f}{plus_minus(entry.difference)}{p}"
 
 
-def _plus_minus(of: Estimate) -> str:
+def plus_minus(of: Estimate) -> str:
     return "" if math.isnan(of.half_width) else f" ± {of.half_width:.4f}"
 
 
-def _p(value: float) -> str:
+def p_text(value: float) -> str:
     return "p < .001" if value < 0.001 else f"p = {value:.3f}".replace("0.", ".")
 
 
