@@ -99,7 +99,8 @@ def markdown(table: Table) -> str:
 def verdicts(table: Table, larger_is_better: bool = True) -> dict[str, str]:
     """For each method: on how many data sets it is better and worse than the baseline."""
     said = {}
-    for method in {name for cells in table.values() for name in cells}:
+    compared = {name: None for c in table.values() for name, cell in c.items() if cell.difference}
+    for method in compared:
         signs = [
             (cell.difference.mean > 0) == larger_is_better
             for cells in table.values()

@@ -1,0 +1,65 @@
+"""The evidence of all data sets: corrected over data sets, method by method."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tune import evidence_report
+from tune.statistics import holm, paired_difference
+
+PLAIN = {"one": [0.80, 0.81, 0.79, 0.80], "two": [0.70, 0.72, 0.71, 0.70]}
+BETTER = {"one": [0.85, 0.86, 0.845, 0.85], "two": [0.71, 0.70, 0.72, 0.71]}
+WORSE = {"one": [0.75, 0.76, 0.745, 0.75], "two": [0.60, 0.62, 0.615, 0.60]}
+
+
+def write(folder: Path) -> None:
+    for data in ("one", "two"):
+        study = folder / f"evidence-{data}"
+        study.mkdir(parents=True)
+        runs = {
+            method: {
+                str(seed): {"accuracy": value, "normalised area": 1 - value}
+                for seed, value in enumerate(values[data])
+            }
+            for method, values in (("plain", PLAIN), ("better", BETTER), ("worse", WORSE))
+        }
+        (study / "results.json").write_text(json.dumps({"baseline": "plain", "runs": runs}))
+        found = {"better": {"draw": 2, "score": 0.9, "values": {"afa.k": 3, "data.split_seed": 0}}}
+        (study / "chosen.json").write_text(json.dumps(found))
+
+
+def test_p_values_are_corrected_over_data_sets(tmp_path: Path) -> None:
+    write(tmp_path)
+    runs, baseline = evidence_report.read(tmp_path)
+    table = evidence_report.table_of(runs, "accuracy", baseline)
+    expected = [paired_difference(BETTER[data], PLAIN[data]) for data in ("one", "two")]
+    corrected = holm([d.p for d in expected])
+    for data, difference, p in zip(("one", "two"), expected, corrected, strict=True):
+        assert table[data]["better"].difference == difference
+        assert table[data]["better"].p_holm == pytest.approx(p)
+    assert table["one"]["plain"].difference is None
+    said = evidence_report.verdicts(table)
+    assert said["better"] == "better on 1, worse on 0"
+    assert said["worse"] == "better on 0, worse on 2"
+    areas = evidence_report.table_of(runs, "normalised area", baseline)
+    assert evidence_report.verdicts(areas, larger_is_better=False) == said
+    assert evidence_report.table_of(runs, "AUROC", baseline) == {}
+
+
+def test_tables_and_plots(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path / "in")
+    assert evidence_report.main([str(tmp_path / "in"), str(tmp_path / "out")]) == 0
+    text = (tmp_path / "out" / "tables.md").read_text()
+    assert "| one | 0.8000 ± 0.0130 | 0.8512 ± " in text
+    assert "(**+0.0512, p" in text
+    assert "| two | better | 2 | 0.9000 | k 3 |" in text
+    for name in ("accuracy", "deletion"):
+        assert (tmp_path / "out" / f"{name}.png").stat().st_size > 5000
+    assert "better: better on 1, worse on 0" in capsys.readouterr().out
+
+
+def test_nothing_to_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert evidence_report.main([str(tmp_path), str(tmp_path / "out")]) == 2
+    assert "nothing of tune.evidence" in capsys.readouterr().err
+    assert evidence_report.main([]) == 2
