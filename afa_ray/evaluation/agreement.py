@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.metrics import average_precision_score, roc_auc_score
 
 from afa_ray.data.packed import PackedTexts
 from afa_ray.evaluation.prediction import batches_on_device, read
@@ -22,6 +21,8 @@ def agreement_with_marks(
     Returns:
         auroc, average_precision, and texts, the number of texts judged.
     """
+    from sklearn.metrics import average_precision_score, roc_auc_score  # slow to import
+
     areas, precisions = [], []
     for examples, tokens in batches_on_device(texts, target):
         rows = read(target, tokens)[1].cpu().numpy()

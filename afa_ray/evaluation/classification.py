@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
 
 def classification_metrics(labels: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
@@ -12,6 +11,8 @@ def classification_metrics(labels: np.ndarray, predictions: np.ndarray) -> dict[
     Args:
         labels, predictions: (N,) class numbers.
     """
+    from sklearn.metrics import accuracy_score, precision_recall_fscore_support  # slow to import
+
     precision, recall, f1, _ = precision_recall_fscore_support(
         labels, predictions, average="macro", zero_division=0
     )

@@ -7,13 +7,11 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
 from afa_ray.config import Settings
-from afa_ray.data.corpus import Corpus
 from afa_ray.errors import UserError
 from afa_ray.models import PretrainedTarget
 from afa_ray.training.finish import train_and_finish
@@ -104,15 +102,16 @@ def train_on_ray(job: Job, *, use_gpu: bool) -> None:
 
     settings = job.settings.train
     least, most = settings.workers
+    there = ray.put(job)
+
+    def work() -> None:
+        """Pickled as it stands: of Ray's processes only the workers import this package."""
+        from afa_ray.training.ray_run import work_on
+
+        work_on(ray.get(there), use_gpu)
+
     trainer = TorchTrainer(
-        _worker_loop,
-        train_loop_config={
-            "settings": job.settings,
-            "corpus": ray.put(job.corpus),
-            "run": str(job.run),
-            "mlflow": job.mlflow,
-            "use_gpu": use_gpu,
-        },
+        work,
         scaling_config=ScalingConfig(
             num_workers=least if least == most else (least, most),  # type: ignore[arg-type]
             use_gpu=use_gpu,
@@ -134,18 +133,13 @@ def train_on_ray(job: Job, *, use_gpu: bool) -> None:
         raise
 
 
-def _worker_loop(config: dict[str, Any]) -> None:
-    """What each Ray Train worker runs."""
-    import ray
+def work_on(job: Job, use_gpu: bool) -> None:
+    """What each Ray Train worker does."""
     import ray.train
 
-    settings: Settings = config["settings"]
-    corpus: Corpus = ray.get(config["corpus"])
     context = ray.train.get_context()
-    prepare_process(settings, max(1, usable_cores() // context.get_local_world_size()))
-    run = Path(config["run"])
-    session = _ray_session(run, config["use_gpu"], settings.train.shard)
-    train_and_finish(Job(settings, corpus, run, config["mlflow"]), session)
+    prepare_process(job.settings, max(1, usable_cores() // context.get_local_world_size()))
+    train_and_finish(job, _ray_session(job.run, use_gpu, job.settings.train.shard))
 
 
 def _ray_session(run: Path, use_gpu: bool, sharded: bool) -> Session:
