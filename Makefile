@@ -6,7 +6,9 @@ NARROW := --target.hidden_size 256 --discriminator.hidden_size 256
 WORKERS ?= 2
 DATA_SETS ?= reviews sms_spam sst2_sentences http_params sst2 ag_news imdb
 
-.PHONY: train test check results studies minilm speed clean
+EVIDENCE ?= sms_spam yelp_hat sst2_sentences hatexplain http_params sst2 sst2-official imdb ag_news
+
+.PHONY: train test check results studies minilm speed evidence clean
 
 train: .venv/installed
 	$(BIN)/python -m afa_ray.train
@@ -51,6 +53,15 @@ minilm: .venv/installed
 	  --compare.methods plain,original,contrast && \
 	$$study --data.name sms_spam --run.name minilm-sms_spam --compare.methods plain,original && \
 	$(BIN)/python -m afa_ray.benchmark.pretrained $$common
+
+# All of docs/evidence.md: hours. What is there already is not repeated.
+evidence: .venv/installed
+	for data in $(EVIDENCE); do \
+	  case $$data in *-*) protocol="--data.protocol $${data#*-}";; *) protocol=;; esac; \
+	  $(BIN)/python -m tune.evidence --config afa_ray/configs/evidence.yaml --mlflow.uri none \
+	    --data.name $${data%-*} $$protocol --run.storage results/evidence --run.name $$data || exit 1; \
+	done
+	$(BIN)/python -m tune.evidence_report results/evidence docs/evidence
 
 # The tables and plots of the README's "Speed", on an otherwise idle machine: about half an hour.
 speed: .venv/installed

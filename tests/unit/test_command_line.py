@@ -71,7 +71,7 @@ def _file(folder: Path, settings: Settings) -> Path:
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
 def test_every_ready_configuration_is_valid(config: Path) -> None:
     settings = parse(["--config", str(config)])
-    given = yaml.safe_load(config.read_text())["data"]
+    given = yaml.safe_load(config.read_text()).get("data", {})
     assert settings.data.name == given.get("name", "reviews")
 
 
