@@ -16,10 +16,6 @@ from afa_ray.config import override
 from afa_ray.models import Target, TargetConfig
 
 LEEWAY = 1.5  # of a ratio, before the suite fails
-REACHED = {  # a bar, or what was measured where it is missed so far: docs/benchmark/step.md
-    ("textbook", "64x16"): 0.5, ("textbook", "64x64"): 0.12, ("textbook", "32x256"): 0.06,
-    ("plain", "64x16"): 2.8, ("plain", "64x64"): 3.0, ("plain", "32x256"): 3.0,
-}  # fmt: skip
 
 
 def test_ratios_are_formed_within_rounds() -> None:
@@ -125,7 +121,7 @@ def test_no_ratio_leaves_its_bar_by_half_again(size: str) -> None:
         torch.set_num_threads(threads)
     for peer in ("textbook", "plain"):
         found = ratio(seconds["afa"], seconds[peer])
-        assert found.median <= LEEWAY * REACHED[peer, size], f"{peer}: {found}"
+        assert found.median <= LEEWAY * step.BARS["afa", peer][size], f"{peer}: {found}"
 
 
 @pytest.mark.slow
