@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from afa_ray.benchmark.options import SpeedSettings, fitting, size_of
 from afa_ray.benchmark.step import (
+    CPU,
     EOS,
     PAD,
     SOS,
@@ -25,6 +26,7 @@ from afa_ray.benchmark.step import (
     random_batches,
 )
 from afa_ray.benchmark.timing import turn_of
+from afa_ray.training.replicas import replicated
 from afa_ray.training.worker import prepare_process
 from envs import MaskingEnv, MaskingVectorEnv
 
@@ -39,8 +41,8 @@ def worker_throughput(
 ) -> float:
     """Texts a second of all workers together, each with batches of its own of `size`.
 
-    The workers are processes with one thread each that average gradients through gloo, as Ray
-    Train's do on CPUs. Without `averaging` they share nothing: what the machine itself allows.
+    The workers are processes with one thread each that average gradients as Ray Train's do on the
+    CPUs of one machine. Without `averaging` they share nothing: what the machine itself allows.
     """
     with tempfile.TemporaryDirectory(prefix="afa_workers_") as folder:
         arguments = (workers if averaging else 1, settings, size, folder)
@@ -51,11 +53,10 @@ def worker_throughput(
 
 def _work(number: int, group: int, settings: SpeedSettings, size: str, folder: str) -> None:
     prepare_process(settings, 1)
-    wrap = _replicated if group > 1 else _alone
     if group > 1:
         meeting = f"file://{folder}/meeting"
         torch.distributed.init_process_group("gloo", meeting, rank=number, world_size=group)
-    learner = make_learner(settings, wrap=wrap)
+    learner = make_learner(settings, wrap=_replicated if group > 1 else _alone)
     seconds = turn_of(learner)(random_batches(settings, size, number, UPDATES + 3))
     Path(folder, f"seconds-{number}").write_text(str(statistics.median(seconds[3:])))
     if group > 1:
@@ -65,7 +66,7 @@ def _work(number: int, group: int, settings: SpeedSettings, size: str, folder: s
 
 
 def _replicated(module: nn.Module) -> nn.Module:
-    return nn.parallel.DistributedDataParallel(module)
+    return replicated(module, CPU, one_machine=True)
 
 
 def _alone(module: nn.Module) -> nn.Module:

@@ -15,6 +15,7 @@ from afa_ray.config import Settings
 from afa_ray.errors import UserError
 from afa_ray.models import PretrainedTarget
 from afa_ray.training.finish import train_and_finish
+from afa_ray.training.replicas import replicated
 from afa_ray.training.session import Session, write_folder
 from afa_ray.training.sharding import shard
 from afa_ray.training.worker import Job, prepare_process, usable_cores
@@ -157,12 +158,8 @@ def _ray_session(run: Path, use_gpu: bool, sharded: bool) -> Session:
         if sharded and isinstance(module, PretrainedTarget):
             shard(module, workers, device)
             return module
-        return nn.parallel.DistributedDataParallel(
-            module,
-            device_ids=[device] if device.type == "cuda" else None,
-            # XLNet, for one, has a weight that nothing reads
-            find_unused_parameters=isinstance(module, PretrainedTarget),
-        )
+        one_machine = context.get_local_world_size() == workers
+        return replicated(module, device, one_machine=one_machine)
 
     def save(name: str, figures: dict[str, float], write: Callable[[Path], None]) -> None:
         if rank > 0:
