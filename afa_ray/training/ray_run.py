@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -103,16 +104,10 @@ def train_on_ray(job: Job, *, use_gpu: bool) -> None:
 
     settings = job.settings.train
     least, most = settings.workers
-    there = ray.put(job)
-
-    def work() -> None:
-        """Pickled as it stands: of Ray's processes only the workers import this package."""
-        from afa_ray.training.ray_run import work_on
-
-        work_on(ray.get(there), use_gpu)
-
     trainer = TorchTrainer(
-        work,
+        _worker_loop,
+        # by reference: Train's controller, which only hands it on, needs none of our imports
+        train_loop_config={"job": ray.put(job), "use_gpu": use_gpu},
         scaling_config=ScalingConfig(
             num_workers=least if least == most else (least, most),  # type: ignore[arg-type]
             use_gpu=use_gpu,
@@ -134,13 +129,15 @@ def train_on_ray(job: Job, *, use_gpu: bool) -> None:
         raise
 
 
-def work_on(job: Job, use_gpu: bool) -> None:
-    """What each Ray Train worker does."""
+def _worker_loop(config: dict[str, Any]) -> None:
+    """What each Ray Train worker runs."""
+    import ray
     import ray.train
 
+    job: Job = ray.get(config["job"])
     context = ray.train.get_context()
     prepare_process(job.settings, max(1, usable_cores() // context.get_local_world_size()))
-    train_and_finish(job, _ray_session(job.run, use_gpu, job.settings.train.shard))
+    train_and_finish(job, _ray_session(job.run, config["use_gpu"], job.settings.train.shard))
 
 
 def _ray_session(run: Path, use_gpu: bool, sharded: bool) -> Session:
