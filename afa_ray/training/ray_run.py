@@ -29,9 +29,10 @@ QUIET = {  # set before `import ray`; each can be overridden from outside
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
-LOOPBACK = {  # a cluster of our own needs no tokens, for nobody else reaches it
+OUR_OWN = {  # a cluster of our own needs no tokens, for nobody else reaches it
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # on Linux, too: listen on 127.0.0.1 alone
     "RAY_AUTH_MODE": "disabled",
+    "RAY_worker_niceness": "0",  # training comes before Ray's own processes, not after them
 }
 
 
@@ -45,7 +46,7 @@ def ray_cluster() -> Iterator[str | None]:
     Raises:
         UserError: there is a cluster, but it does not let us in.
     """
-    for name, value in (QUIET if "RAY_ADDRESS" in os.environ else QUIET | LOOPBACK).items():
+    for name, value in (QUIET if "RAY_ADDRESS" in os.environ else QUIET | OUR_OWN).items():
         os.environ.setdefault(name, value)
     import ray
 

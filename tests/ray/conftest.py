@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from afa_ray.training.ray_run import LOOPBACK, QUIET
+from afa_ray.training.ray_run import OUR_OWN, QUIET
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     """Two CPUs on this machine, on loopback; stopped afterwards."""
-    for name, value in (QUIET | LOOPBACK).items():
+    for name, value in (QUIET | OUR_OWN).items():
         os.environ.setdefault(name, value)
     import ray
 

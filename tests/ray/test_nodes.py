@@ -39,7 +39,7 @@ HOLD = "hold"  # a file beside the run: the update before which all workers wait
 def head(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A cluster whose head has one CPU; `add_node` adds others."""
     quick = {"RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "10", "RAY_health_check_period_ms": "500"}
-    for name, value in (ray_run.QUIET | ray_run.LOOPBACK | quick).items():
+    for name, value in (ray_run.QUIET | ray_run.OUR_OWN | quick).items():
         monkeypatch.setenv(name, value)
     import ray
     from ray.cluster_utils import Cluster
@@ -225,7 +225,7 @@ def test_a_cluster_of_our_own_is_reached_from_this_machine_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It asks for no token, so it must not listen to the network."""
-    for name in ("RAY_ADDRESS", *ray_run.LOOPBACK):
+    for name in ("RAY_ADDRESS", *ray_run.OUR_OWN):
         monkeypatch.delenv(name, raising=False)
     with tempfile.TemporaryDirectory(prefix="afa", dir="/tmp") as folder:  # no other cluster's
         done = subprocess.run(
