@@ -60,12 +60,8 @@ def texts(step: int) -> list[Tensor]:
 
 
 def share(rank: int, workers: int) -> list[int]:
-    """Numbers of a worker's texts: of two workers one has 8, the other 4."""
-    return (
-        [n for n in range(12) if (n % 3 == 0) == (rank == 0)]
-        if workers == 2
-        else list(range(12)[rank::workers])
-    )
+    """Numbers of a worker's texts: two, and the last worker has the rest."""
+    return [n for n in range(12) if min(n // 2, workers - 1) == rank]
 
 
 def loss(module: nn.Module, part: list[Tensor]) -> Tensor:
