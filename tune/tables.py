@@ -25,8 +25,8 @@ MEASURES = {
     "sufficiency": ("faithfulness", "sufficiency"),
     "AUROC": ("agreement", "auroc"),
     "average precision": ("agreement", "average_precision"),
-    "accuracy, words deleted": ("robustness", "random_deletion"),
-    "accuracy, typos": ("robustness", "typos"),
+    "accuracy with words deleted": ("robustness", "random_deletion"),
+    "accuracy with typos": ("robustness", "typos"),
     "training seconds": ("training", "seconds"),
 }
 MAIN = ("accuracy", "macro F1", "normalised area", "AUROC")  # the measures of plots and terminals

@@ -92,7 +92,7 @@ def flat_figures(result: dict[str, Any]) -> dict[str, float]:
     areas = ("area_by_attention", "area_random", "normalized_area")
     figures |= {f"deletion/{name}": curve[name] for name in areas}
     for part in ("faithfulness", "robustness", "agreement"):
-        found = (result[part] or {}).items()
+        found = (result.get(part) or {}).items()  # runs of before have fewer
         figures |= {f"{part}/{name}": value for name, value in found if value is not None}
     return figures | {"time/train_s": result["training"]["seconds"]}
 

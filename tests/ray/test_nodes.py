@@ -62,10 +62,12 @@ def worker_loop_that_waits() -> Callable[[dict[str, Any]], None]:
     """
 
     def loop(config: dict[str, Any]) -> None:
+        import ray
+
         from afa_ray.training.learner import Learner
         from afa_ray.training.ray_run import _worker_loop
 
-        update, hold = Learner.update, Path(config["run"]).parent / HOLD
+        update, hold = Learner.update, ray.get(config["job"]).run.parent / HOLD
 
         def held_update(self: Learner, batch: Any, step: int) -> None:
             while hold.exists() and step >= int(hold.read_text()):
