@@ -72,6 +72,8 @@ class TargetSettings:
     """Dropout of transformer and of the Discriminator; a pretrained model keeps its own."""
     word2vec: bool = True
     """Initialise the words of transformer with word2vec vectors of the training texts."""
+    sharpness: float = 1.0
+    """Factor of transformer's attention scores at the start; above 1 attention is less even."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Type of a pretrained model's weights; adapters stay in float32."""
     lora: LoraSettings = field(default_factory=LoraSettings)
@@ -94,6 +96,11 @@ class DiscriminatorSettings:
     pairing: Literal["original", "contrast"] = "original"
     """original: a sequence against its own masked copy (the paper); contrast: given the class of
     the masked copy, against untouched sequences of other classes."""
+    masks: Literal["policy", "random"] = "policy"
+    """What it learns from: policy, a mask that is rewarded; random, one of k units at random, which
+    leaves it evidence to learn from."""
+    word2vec: bool = False
+    """Initialise its words as target.word2vec does, so that it can judge from the first epoch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +123,11 @@ class AfaSettings:
     """topk is the paper's; plackett-luce samples by attention and is an exact policy gradient."""
     normalize_advantage: bool = False
     """Divide advantages by their standard deviation over the masks of a sequence."""
+    whiten_advantage: bool = False
+    """Divide advantages by their standard deviation over the batch: long texts, of which a mask
+    changes little, get feedback of the same size as short ones, and lambda means the same."""
+    confidence: float = 0.0
+    """Only texts whose label the Target gives more than this probability get feedback."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -285,7 +297,9 @@ _IN_RANGE: dict[str, tuple[Callable[[float], bool], str]] = {
     "target.lora.dropout": (lambda x: 0 <= x < 1, "at least 0 and below 1"),
     "target.lora.alpha": (lambda x: 0 < x < float("inf"), "a finite number above 0"),
     "train.max_grad_norm": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),
+    "target.sharpness": (lambda x: 0 < x < float("inf"), "a finite number above 0"),
     "afa.epsilon": (lambda x: 0 <= x <= 1, "between 0 and 1"),
+    "afa.confidence": (lambda x: 0 <= x < 1, "at least 0 and below 1"),
     "afa.lambda_adv": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),
     "train.deletion_weight": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),
     "train.target_lr": (lambda x: 0 < x < float("inf"), "a finite number above 0"),
@@ -313,6 +327,10 @@ def complaints(settings: Settings) -> list[str]:
             found.append(
                 f"{part}.hidden_size = {size}: must be a multiple of {part}.heads = {heads}"
             )
+    if settings.discriminator.word2vec:
+        found += _word2vec_complaints(settings)
+    if settings.afa.whiten_advantage and settings.afa.normalize_advantage:
+        found.append("afa.whiten_advantage = true: use it or afa.normalize_advantage, not both")
     if settings.data.split_seed is not None and not 0 <= settings.data.split_seed < 2**32:
         found.append(
             f"data.split_seed = {settings.data.split_seed}: must be between 0 and 4294967295"
@@ -329,6 +347,23 @@ def complaints(settings: Settings) -> list[str]:
                 "no slash, no control character, no dot in front"
             )
     return found
+
+
+def _word2vec_complaints(settings: Settings) -> list[str]:
+    """Target and Discriminator begin with the same vectors, so these must exist and fit both."""
+    target, size = settings.target, settings.discriminator.hidden_size
+    if target.pretrained:
+        why = "is for target.name = transformer; with others it reads the Target's words anyway"
+    elif not target.word2vec:
+        why = "needs target.word2vec"
+    elif size != target.hidden_size:
+        why = (
+            f"needs discriminator.hidden_size = {size} to equal target.hidden_size = "
+            f"{target.hidden_size}"
+        )
+    else:
+        return []
+    return [f"discriminator.word2vec = true: {why}"]
 
 
 def _worker_complaints(train: TrainSettings) -> list[str]:

@@ -31,6 +31,21 @@ def adversarial_loss(advantages: Tensor, log_probs: Tensor) -> Tensor:
     return -(advantages.detach() * log_probs).mean()
 
 
+def confident(logits: Tensor, labels: Tensor, least: float) -> Tensor:
+    """p(y | X) > c: texts whose label the Target sees, so that there is evidence to point at.
+
+    L_adv is then -mean over B and M of 1[p(y | X) > c] R * log pi. Of texts that are labelled
+    against their words, the evidence for the label is elsewhere or nowhere.
+
+    Args:
+        logits: (B, C); labels: (B,) int64; least: c in [0, 1).
+
+    Returns:
+        (B,) bool, without gradient.
+    """
+    return logits.detach().softmax(-1).gather(1, labels[:, None])[:, 0] > least
+
+
 def target_loss(logits: Tensor, labels: Tensor, adversarial: Tensor, lambda_adv: float) -> Tensor:
     """(E2, E8) L_T = L_cls + lambda L_adv, with L_cls the cross-entropy.
 

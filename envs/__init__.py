@@ -8,7 +8,7 @@ import gymnasium
 from envs.dynamics import MaskingGame
 from envs.masking import apply_mask, delete_tokens, maskable_tokens, replace_tokens
 from envs.masking_env import MaskingEnv, MaskingVectorEnv, SequentialMaskingEnv
-from envs.reward import group_advantage, log_confusion
+from envs.reward import group_advantage, log_confusion, squared_sum, whiten
 
 __all__ = [
     "MaskingEnv",
@@ -21,6 +21,8 @@ __all__ = [
     "log_confusion",
     "maskable_tokens",
     "replace_tokens",
+    "squared_sum",
+    "whiten",
 ]
 
 gymnasium.register(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -19,6 +20,25 @@ def log_confusion(logits: Tensor) -> Tensor:
         logits: any shape, the Discriminator's logits of masked sequences.
     """
     return F.softplus(logits)
+
+
+def squared_sum(advantages: Tensor) -> Tensor:
+    """(2,) float64: the sum of squares and the count, which add up over the parts of a batch."""
+    total = advantages.double().square().sum()
+    return torch.stack([total, total.new_tensor(advantages.numel())])
+
+
+def whiten(advantages: Tensor, squares: Tensor) -> Tensor:
+    """R / (sigma + `SPREAD_FLOOR`), with sigma the root mean square of R over a whole batch.
+
+    Advantages sum to zero over each sequence's masks (E7), so sigma is their standard deviation.
+    Unlike `group_advantage(normalize=True)` this keeps which sequences have more at stake.
+
+    Args:
+        advantages: (B, M), of a batch or a part of it; squares: (2,), `squared_sum` of the whole.
+    """
+    sigma = (squares[0] / squares[1]).sqrt().to(advantages.dtype)
+    return advantages / (sigma + SPREAD_FLOOR)
 
 
 def group_advantage(rewards: Tensor, normalize: bool = False) -> Tensor:

@@ -5,7 +5,8 @@ learns to tell untouched sequences from masked ones; then, with the Discriminato
 the masking environment pays log-confusion for each mask, and the Target descends its
 classification loss plus lambda times the policy gradient on its attention.
 
-Simplified against the paper: the Discriminator's update uses the first of the M masks.
+Simplified against the paper: the Discriminator's update uses the first of the M masks, or with
+`discriminator.masks` random one of its own.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 
 from afa_ray.config import Settings
 from afa_ray.data.batches import Batch
-from afa_ray.losses import adversarial_loss, discriminator_loss, target_loss
+from afa_ray.losses import adversarial_loss, confident, discriminator_loss, target_loss
 from afa_ray.models import AnyTarget, Discriminator
 from afa_ray.models.target import TargetOutput
 from afa_ray.noise import uniform
@@ -33,7 +34,7 @@ from afa_ray.training.optimisation import (
     synchronising,
     trainable,
 )
-from envs import MaskingVectorEnv, group_advantage
+from envs import MaskingVectorEnv, group_advantage, squared_sum, whiten
 
 PLAIN_METRICS = ("loss", "loss_cls", "accuracy", "attention_entropy")
 AFA_METRICS = (
@@ -70,12 +71,20 @@ class Part(NamedTuple):
 
 
 class Play(NamedTuple):
-    """What the Discriminator was shown of a part: which tokens may be masked (B, L), which were."""
+    """What the policy chose in a part, (B, M, L) masks of what may be masked (B, L), and the
+    figures of the Discriminator's update."""
 
     maskable: Tensor
     choice: Choice
     masks: Tensor
     figures: dict[str, Tensor]
+
+
+class Earned(NamedTuple):
+    """What the masks of a part earned: rewards (E6) and advantages (E7), (B, M) each."""
+
+    rewards: Tensor
+    advantages: Tensor
 
 
 class Learner:
@@ -88,6 +97,7 @@ class Learner:
         total_steps: updates of the whole run, for `train.schedule`.
         wrap: applied to each module for its own update (DistributedDataParallel); by default none.
         rank: this worker's number, for its dropout noise.
+        add_up: sums a tensor over workers, in place; by default there is one.
     """
 
     def __init__(
@@ -103,9 +113,12 @@ class Learner:
         total_steps: int,
         wrap: Wrap = lambda module: module,
         rank: int = 0,
+        add_up: Callable[[Tensor], object] = lambda tensor: tensor,
     ) -> None:
         self.afa, self.train = settings.afa, settings.train
         self.contrast = settings.discriminator.pairing == "contrast"
+        self.shows_random = settings.discriminator.masks == "random"
+        self.add_up = add_up
         self.device, self.rank, self.total_steps = device, rank, total_steps
         self.pad_id = pad_id
         self.target, self._wrapped_target = target, _wrapped(target, wrap)
@@ -144,10 +157,11 @@ class Learner:
         parts = [self._part(n, b) for n, b in enumerate(batch.parts(self.train.accumulation_steps))]
         output = self._read(parts[0], step) if len(parts) == 1 else None
         plays = self._update_discriminator(parts, output, step)
+        earned = self._earn(parts, plays)
         self.target_optimizer.zero_grad(set_to_none=True)
-        for part, play in zip(parts, plays, strict=True):
+        for part, play, paid in zip(parts, plays, earned, strict=True):
             with synchronising(self._wrapped_target, part is parts[-1]):
-                self._descend(part, play, output or self._read(part, step))
+                self._descend(part, play, paid, output or self._read(part, step))
         if self.train.max_grad_norm:
             self.target_optimizer.spread()
             nn.utils.clip_grad_norm_(trainable(self.target), self.train.max_grad_norm)
@@ -186,7 +200,7 @@ class Learner:
     def _update_discriminator(
         self, parts: list[Part], output: TargetOutput | None, step: int
     ) -> list[Play | None]:
-        """(E5) One step on the first mask of each sequence; what was played, part by part."""
+        """(E5) One step on a mask of each sequence; what the policy played, part by part."""
         if self.discriminator is None:
             return [None] * len(parts)
         self.discriminator_optimizer.zero_grad(set_to_none=True)
@@ -195,25 +209,31 @@ class Learner:
             row = (output or self._read(part, step, choosing=True)).attention_row
             assert row is not None
             maskable = self.env.game.maskable(part.tokens)
-            choice, masks = self._choose(row.detach().float(), maskable, part, step)
+            samples = self.afa.num_masks
+            noise = uniform(
+                self.train.seed, step, part.examples, samples + self.shows_random, 1 + row.shape[1]
+            )
+            row, epsilon = row.detach().float(), self.afa.epsilon
+            choice, masks = self._choose(row, maskable, part.units, noise[:, :samples], epsilon)
+            shown = masks
+            if self.shows_random:
+                _, shown = self._choose(row, maskable, part.units, noise[:, samples:], epsilon=1.0)
             with synchronising(self._wrapped_discriminator, part is parts[-1]):
-                figures = self._judge(part, masks[:, 0])
+                figures = self._judge(part, shown[:, 0])
             plays.append(Play(maskable, choice, masks, figures))
         self.discriminator_optimizer.step()
         return plays
 
     def _choose(
-        self, row: Tensor, maskable: Tensor, part: Part, step: int
+        self, row: Tensor, maskable: Tensor, units: Tensor | None, noise: Tensor, epsilon: float
     ) -> tuple[Choice, Tensor]:
         """(E3) The choice, of tokens or of words, and its masks (B, M, L) over tokens."""
-        afa = self.afa
-        noise = uniform(self.train.seed, step, part.examples, afa.num_masks, 1 + row.shape[1])
-        scores, eligible = _by_unit(row, maskable, part.units)
-        choice = select(scores, eligible, noise, afa.k, afa.epsilon, afa.policy)
-        if part.units is None:
+        scores, eligible = _by_unit(row, maskable, units)
+        choice = select(scores, eligible, noise, self.afa.k, epsilon, self.afa.policy)
+        if units is None:
             return choice, choice.masks
-        units = part.units[:, None].expand_as(choice.masks)
-        return choice, choice.masks.gather(-1, units) & maskable[:, None]
+        of_each = units[:, None].expand_as(choice.masks)
+        return choice, choice.masks.gather(-1, of_each) & maskable[:, None]
 
     def _judge(self, part: Part, mask: Tensor) -> dict[str, Tensor]:
         """The Discriminator's gradient on a part: (B, L) masked tokens against untouched ones."""
@@ -239,7 +259,21 @@ class Learner:
         untouched_logits, masked_logits = judge(both, *condition).chunk(2)
         return untouched_logits, masked_logits
 
-    def _descend(self, part: Part, play: Play | None, output: TargetOutput) -> None:
+    def _earn(self, parts: list[Part], plays: list[Play | None]) -> list[Earned | None]:
+        """(E6, E7) What the updated Discriminator pays for the masks, part by part."""
+        if self.discriminator is None:
+            return [None] * len(parts)
+        rewards = [self._reward(*both) for both in zip(parts, plays, strict=True)]
+        advantages = [group_advantage(r, self.afa.normalize_advantage) for r in rewards]
+        if self.afa.whiten_advantage:
+            squares = torch.stack([squared_sum(a) for a in advantages]).sum(0)
+            self.add_up(squares)
+            advantages = [whiten(a, squares) for a in advantages]
+        return [Earned(*both) for both in zip(rewards, advantages, strict=True)]
+
+    def _descend(
+        self, part: Part, play: Play | None, earned: Earned | None, output: TargetOutput
+    ) -> None:
         """(E8) The Target's gradient on a part, and the part's figures."""
         assert output.logits is not None
         assert output.attention_row is not None
@@ -247,7 +281,14 @@ class Learner:
         adversarial = torch.zeros((), device=self.device)
         figures: dict[str, Tensor] = {}
         if play is not None:
-            adversarial, figures = self._feedback(part, play, row)
+            assert earned is not None
+            adversarial = self._adversarial(part, play, earned, row, logits)
+            figures = play.figures | {
+                "loss_adv": adversarial.detach(),
+                "reward_mean": earned.rewards.mean(),
+                "reward_spread": earned.rewards.std(-1, correction=0).mean(),
+            }
+            self.rollout = Rollout(part.tokens, row.detach(), play.masks, earned.rewards)
         loss = target_loss(logits, part.labels, adversarial, self.afa.lambda_adv)
         (loss * part.weight).backward()
         with torch.no_grad():
@@ -259,8 +300,9 @@ class Learner:
             }
             self._count(figures, len(part.tokens), (part.tokens != self.pad_id).sum())
 
-    def _feedback(self, part: Part, play: Play, row: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """(E6-E8) L_adv of the masks, with gradient in `row`, and the game's figures."""
+    def _reward(self, part: Part, play: Play | None) -> Tensor:
+        """(E6) (B, M): what the masking environment pays."""
+        assert play is not None
         options = {"sequences": part.tokens}
         if self.contrast:
             options["condition"] = part.labels
@@ -270,17 +312,20 @@ class Learner:
         assert self.discriminator is not None
         self.discriminator.eval()
         with self._autocast(), by_rows(self.discriminator):
-            _, rewards, *_ = self.env.step(play.masks)  # (B, M)
-        advantages = group_advantage(rewards, self.afa.normalize_advantage)
+            _, rewards, *_ = self.env.step(play.masks)
+        return rewards
+
+    def _adversarial(
+        self, part: Part, play: Play, earned: Earned, row: Tensor, logits: Tensor
+    ) -> Tensor:
+        """(E8) L_adv of the masks, with gradient in `row`."""
         scores, eligible = _by_unit(row, play.maskable, part.units)
         log_probs = log_prob(scores, eligible, play.choice, self.afa.epsilon, self.afa.policy)
-        adversarial = adversarial_loss(advantages, log_probs)
-        self.rollout = Rollout(part.tokens, row.detach(), play.masks, rewards)
-        return adversarial, play.figures | {
-            "loss_adv": adversarial.detach(),
-            "reward_mean": rewards.mean(),
-            "reward_spread": rewards.std(-1, correction=0).mean(),
-        }
+        advantages = earned.advantages
+        if self.afa.confidence:
+            sure = confident(logits, part.labels, self.afa.confidence)
+            advantages = advantages * sure[:, None]
+        return adversarial_loss(advantages, log_probs)
 
     def _autocast(self) -> torch.autocast:
         bf16 = self.device.type == "cuda" and torch.cuda.is_bf16_supported()

@@ -20,6 +20,7 @@ from afa_ray.models import (
 )
 from afa_ray.models.loading import load_pretrained, skeleton
 from afa_ray.models.lora import require_layers
+from afa_ray.models.single_query import sharpen
 
 
 class Players(NamedTuple):
@@ -66,6 +67,9 @@ def build_players(settings: Settings, corpus: Corpus) -> Players:
         discriminator = make_discriminator(
             settings, target, len(corpus.tokenizer), len(corpus.label_names), corpus.max_length
         )
+        if settings.discriminator.word2vec:
+            assert corpus.vectors is not None
+            discriminator.words.weight.data.copy_(torch.from_numpy(corpus.vectors))
     return Players(target, discriminator, notes)
 
 
@@ -84,6 +88,7 @@ def _single_layer(settings: Settings, corpus: Corpus) -> Target:
     )
     if corpus.vectors is not None:
         target.words.weight.data.copy_(torch.from_numpy(corpus.vectors))
+    sharpen(target.layer, settings.target.sharpness)
     return target
 
 

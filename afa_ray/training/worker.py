@@ -222,6 +222,7 @@ def make_learner(settings: Settings, corpus: Corpus, session: Session) -> tuple[
         device=session.device,
         wrap=session.wrap,
         rank=session.rank,
+        add_up=session.add_up,
         total_steps=total_steps(settings, len(corpus.train)),
     )
     return learner, notes
