@@ -15,8 +15,10 @@ from torch import Tensor
 from afa_ray.config import Settings
 from afa_ray.data.batches import Batch, worker_batches
 from afa_ray.data.corpus import Corpus
+from afa_ray.models import Target
 from afa_ray.noise import uniform
 from afa_ray.training.learner import AFA_METRICS, Learner, averages, stack_padded
+from afa_ray.training.players import build_players
 from tests.conftest import with_values
 from tests.families import save_tiny
 
@@ -46,7 +48,11 @@ def textbook_update(learner: Learner, batch: Batch, settings: Settings, step: in
     output = target(tokens)
     row = output.attention_row
     noise = uniform(
-        settings.train.seed, step, torch.from_numpy(batch.examples), afa.num_masks, 1 + row.shape[1]
+        settings.train.seed,
+        step,
+        torch.from_numpy(batch.examples),
+        afa.num_masks + 1,  # the last one is the Discriminator's own
+        1 + row.shape[1],
     )
     picks: list[list[list[int]]] = []
     log_probs = []
@@ -77,6 +83,12 @@ def textbook_update(learner: Learner, batch: Batch, settings: Settings, step: in
                 log_probs.append(torch.log((1 - afa.epsilon) * drawn + afa.epsilon * uniformly))
     log_pi = torch.stack(log_probs).view(len(tokens), afa.num_masks)
 
+    if settings.discriminator.masks == "random":
+        for b, sequence in enumerate(batch.tokens.tolist()):
+            keys = noise[b, -1, 1:].tolist()
+            maskable = [i for i, t in enumerate(sequence) if t not in (0, 2, 3, 4)]
+            picks[b].append(sorted(maskable, key=lambda i: -keys[i])[: afa.k])
+
     def masked(m: int) -> Tensor:
         rows = batch.tokens.tolist()
         return torch.tensor(
@@ -86,7 +98,8 @@ def textbook_update(learner: Learner, batch: Batch, settings: Settings, step: in
     condition = (labels,) if contrast else ()
     untouched = torch.from_numpy(batch.partners) if batch.partners is not None else tokens
     d_untouched = torch.sigmoid(discriminator(untouched, *condition))
-    d_masked = torch.sigmoid(discriminator(masked(0), *condition))
+    shown = -1 if settings.discriminator.masks == "random" else 0
+    d_masked = torch.sigmoid(discriminator(masked(shown), *condition))
     loss_d = -(d_untouched.log() + (1 - d_masked).log()).mean()
     adam_d = torch.optim.Adam(discriminator.parameters(), settings.train.discriminator_lr)
     adam_d.zero_grad()
@@ -105,6 +118,12 @@ def textbook_update(learner: Learner, batch: Batch, settings: Settings, step: in
     if afa.normalize_advantage:
         spread = (rewards - rewards.mean(1, keepdim=True)).square().mean(1, keepdim=True).sqrt()
         advantages = advantages / (spread + 1e-4)
+    if afa.whiten_advantage:
+        advantages = advantages / (advantages.square().mean().sqrt() + 1e-4)
+    if afa.confidence:
+        right = output.logits.softmax(-1)[torch.arange(len(labels)), labels]
+        assert 0 < (right > afa.confidence).sum() < len(labels)  # some texts, not all
+        advantages[right <= afa.confidence] = 0
     loss_adv = -(advantages * log_pi).mean()
     loss_cls = F.cross_entropy(output.logits, labels)
     adam_t = torch.optim.Adam(target.parameters(), settings.train.target_lr)
@@ -120,6 +139,14 @@ def textbook_update(learner: Learner, batch: Batch, settings: Settings, step: in
     }
 
 
+WHITENED = {
+    "afa.normalize_advantage": False,
+    "afa.whiten_advantage": True,
+    "afa.confidence": 0.5,
+    "discriminator.masks": "random",
+}
+
+
 @pytest.mark.parametrize("policy", ["topk", "plackett-luce"])
 @pytest.mark.parametrize("pairing", ["original", "contrast"])
 @pytest.mark.parametrize("mask", ["delete", "token"])
@@ -133,6 +160,35 @@ def test_update_equals_the_textbook(
     mask: str,
     readout: str,
 ) -> None:
+    check_update(
+        tiny_settings, make_learner, small_corpus, policy, pairing, mask, readout, values={}
+    )
+
+
+@pytest.mark.parametrize("policy", ["topk", "plackett-luce"])
+@pytest.mark.parametrize("pairing", ["original", "contrast"])
+def test_update_with_whitened_confident_feedback_equals_the_textbook(
+    tiny_settings: Callable[..., Settings],
+    make_learner: Callable[..., Learner],
+    small_corpus: Corpus,
+    policy: str,
+    pairing: str,
+) -> None:
+    check_update(
+        tiny_settings, make_learner, small_corpus, policy, pairing, "delete", "last", WHITENED
+    )
+
+
+def check_update(
+    tiny_settings: Callable[..., Settings],
+    make_learner: Callable[..., Learner],
+    small_corpus: Corpus,
+    policy: str,
+    pairing: str,
+    mask: str,
+    readout: str,
+    values: dict,
+) -> None:
     settings = tiny_settings(
         {
             "target.dropout": 0.0,
@@ -144,6 +200,7 @@ def test_update_equals_the_textbook(
             "afa.normalize_advantage": policy == "topk",
             "discriminator.pairing": pairing,
             "discriminator.readout": readout,
+            **values,
         }
     )
     learner = make_learner(settings)
@@ -176,6 +233,19 @@ def test_update_equals_the_textbook(
                     ours[name].grad, theirs[name].grad, rtol=1e-3, atol=1e-4 * scale + 1e-8
                 ), name
             assert moved.any() or "classes" in name or "in_proj_bias" in name, name
+
+
+def test_both_players_may_start_with_the_same_words(
+    tiny_settings: Callable[..., Settings], small_corpus: Corpus
+) -> None:
+    vectors = np.random.default_rng(0).normal(size=(len(small_corpus.tokenizer), 32))
+    corpus = replace(small_corpus, vectors=vectors.astype(np.float32))
+    for wanted in (True, False):
+        settings = tiny_settings({"target.word2vec": True, "discriminator.word2vec": wanted})
+        target, discriminator, _ = build_players(settings, corpus)
+        assert isinstance(target, Target)
+        assert discriminator is not None
+        assert torch.equal(discriminator.words.weight, target.words.weight) is wanted
 
 
 def test_plain_training_has_no_discriminator(
@@ -218,12 +288,14 @@ def test_stack_padded() -> None:
 
 @pytest.mark.parametrize("policy", ["topk", "plackett-luce"])
 @pytest.mark.parametrize("pairing", ["original", "contrast"])
+@pytest.mark.parametrize("more", [{}, WHITENED], ids=["centred", "whitened"])
 def test_accumulation_of_4_times_8_equals_32(
     tiny_settings: Callable[..., Settings],
     make_learner: Callable[..., Learner],
     small_corpus: Corpus,
     pairing: str,
     policy: str,
+    more: dict,
 ) -> None:
     """Weights after two updates, and all figures."""
     values = {
@@ -234,6 +306,7 @@ def test_accumulation_of_4_times_8_equals_32(
         "train.warmup_steps": 3,
         "discriminator.pairing": pairing,
         "afa.policy": policy,
+        **more,
     }
     settings = tiny_settings(values)
     whole = make_learner(settings)

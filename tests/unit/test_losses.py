@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from afa_ray.losses import adversarial_loss, discriminator_loss, target_loss
+from afa_ray.losses import adversarial_loss, confident, discriminator_loss, target_loss
 
 
 def test_discriminator_loss_by_hand() -> None:
@@ -41,6 +41,13 @@ def test_adversarial_loss_by_hand() -> None:
     assert advantages.grad is None  # the reward is given, not learnt through
     assert log_probs.grad is not None
     assert log_probs.grad.tolist() == [[-0.25, 0.25], [-0.125, 0.125]]
+
+
+def test_confident_by_hand() -> None:
+    logits = torch.tensor([[math.log(3), 0.0]] * 2 + [[0.0, 0.0]], requires_grad=True)  # p .75, .5
+    sure = confident(logits, torch.tensor([0, 1, 0]), 0.6)
+    assert sure.tolist() == [True, False, False]
+    assert confident(logits, torch.tensor([0, 1, 0]), 0.0).all()
 
 
 def test_target_loss_by_hand() -> None:

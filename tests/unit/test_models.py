@@ -7,7 +7,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassificati
 
 from afa_ray.models import Discriminator, DiscriminatorConfig, Target, TargetConfig
 from afa_ray.models.sequences import Sequences
-from afa_ray.models.single_query import attend, make_layer, padding_mask, transform
+from afa_ray.models.single_query import attend, make_layer, padding_mask, sharpen, transform
 
 LENGTHS = torch.tensor([7, 3, 1, 9])
 
@@ -243,3 +243,17 @@ def test_functional_transforms_pass_through() -> None:
         assert torch.allclose(gradient, weights[name].grad, atol=1e-5), name
     shapes = small_target().train().to("meta")(ids.to("meta"))
     assert shapes.logits.shape == (4, 3)
+
+
+def test_sharpened_scores_are_the_old_ones_times_the_factor() -> None:
+    """Attention rows give scores up to a constant: log a_i - log a_j."""
+    torch.manual_seed(0)
+    target = small_target().eval()
+    tokens = torch.tensor([[2, 5, 6, 7, 3]])
+    rows = []
+    for factor in (1.0, 9.0):
+        sharpen(target.layer, factor)
+        rows.append(target(tokens, output_attentions=True).attentions[0].log())
+    scores, sharper = (row - row[..., :1] for row in rows)
+    assert scores.abs().max() > 1e-5
+    torch.testing.assert_close(sharper, 9 * scores, rtol=1e-3, atol=1e-5)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from envs import group_advantage, log_confusion
+from envs import group_advantage, log_confusion, squared_sum, whiten
 
 
 def test_log_confusion_by_hand() -> None:
@@ -45,6 +45,17 @@ def test_normalised_group_advantage_by_hand() -> None:
     by_one, by_ten = group_advantage(rewards, normalize=True).tolist()
     assert by_one == pytest.approx([d / (spread + 1e-4) for d in (-2, -1, 3)], rel=1e-6)
     assert by_ten == pytest.approx([d / (spread + 1e-5) for d in (-2, -1, 3)], rel=1e-6)
+
+
+def test_whitened_advantages_by_hand() -> None:
+    """By the whole batch: what one sequence has more at stake than another stays."""
+    advantages = torch.tensor([[-1.0, 1.0], [-7.0, 7.0]])  # mean square 25
+    whitened = whiten(advantages, squared_sum(advantages))
+    assert whitened.flatten().tolist() == pytest.approx([x / 5.0001 for x in (-1, 1, -7, 7)])
+    parts = squared_sum(advantages[:1]) + squared_sum(advantages[1:])
+    assert torch.equal(whiten(advantages[:1], parts), whitened[:1])
+    nothing = torch.zeros(3, 2)
+    assert torch.equal(whiten(nothing, squared_sum(nothing)), nothing)
 
 
 def test_normalised_advantage_of_a_small_but_real_spread_is_kept() -> None:
