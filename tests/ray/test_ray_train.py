@@ -57,6 +57,8 @@ def test_two_workers_equal_one(
             "train.epochs": 3,
             "train.batch_size": 17,  # shares of different size
             "discriminator.pairing": pairing,
+            "discriminator.masks": "random" if pairing == "contrast" else "policy",
+            "afa.whiten_advantage": pairing == "contrast",
         }
     )
     alone = run(settings, tmp_path, "alone")
