@@ -151,6 +151,7 @@ WHITENED = {
 @pytest.mark.parametrize("pairing", ["original", "contrast"])
 @pytest.mark.parametrize("mask", ["delete", "token"])
 @pytest.mark.parametrize("readout", ["last", "mean"])
+@pytest.mark.parametrize("more", [{}, WHITENED], ids=["centred", "whitened"])
 def test_update_equals_the_textbook(
     tiny_settings: Callable[..., Settings],
     make_learner: Callable[..., Learner],
@@ -159,35 +160,7 @@ def test_update_equals_the_textbook(
     pairing: str,
     mask: str,
     readout: str,
-) -> None:
-    check_update(
-        tiny_settings, make_learner, small_corpus, policy, pairing, mask, readout, values={}
-    )
-
-
-@pytest.mark.parametrize("policy", ["topk", "plackett-luce"])
-@pytest.mark.parametrize("pairing", ["original", "contrast"])
-def test_update_with_whitened_confident_feedback_equals_the_textbook(
-    tiny_settings: Callable[..., Settings],
-    make_learner: Callable[..., Learner],
-    small_corpus: Corpus,
-    policy: str,
-    pairing: str,
-) -> None:
-    check_update(
-        tiny_settings, make_learner, small_corpus, policy, pairing, "delete", "last", WHITENED
-    )
-
-
-def check_update(
-    tiny_settings: Callable[..., Settings],
-    make_learner: Callable[..., Learner],
-    small_corpus: Corpus,
-    policy: str,
-    pairing: str,
-    mask: str,
-    readout: str,
-    values: dict,
+    more: dict,
 ) -> None:
     settings = tiny_settings(
         {
@@ -200,7 +173,7 @@ def check_update(
             "afa.normalize_advantage": policy == "topk",
             "discriminator.pairing": pairing,
             "discriminator.readout": readout,
-            **values,
+            **more,
         }
     )
     learner = make_learner(settings)
