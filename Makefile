@@ -6,7 +6,14 @@ NARROW := --target.hidden_size 256 --discriminator.hidden_size 256
 WORKERS ?= 2
 DATA_SETS ?= reviews sms_spam sst2_sentences http_params sst2 ag_news imdb
 
-EVIDENCE ?= sms_spam yelp_hat sst2_sentences hatexplain http_params sst2 sst2-official imdb ag_news
+SMALL ?= yelp_hat sms_spam sst2_sentences hatexplain http_params
+LARGE ?= imdb sst2 ag_news sst2-official
+EXPLAINABLE := explainable=afa_ray/configs/explainable.yaml
+SHARP := sharp=afa_ray/configs/sharp.yaml
+ON_SMALL := --evidence.methods plain,random,original,contrast,$(EXPLAINABLE),$(SHARP) \
+  --evidence.trials 4
+ON_LARGE := --evidence.methods plain,original,$(EXPLAINABLE) \
+  --evidence.trials 3 --evidence.search_seeds 1 --train.epochs 6 --train.patience 1
 
 .PHONY: train test check results studies minilm speed evidence clean
 
@@ -56,10 +63,14 @@ minilm: .venv/installed
 
 # All of docs/evidence.md: hours. What is there already is not repeated.
 evidence: .venv/installed
-	for data in $(EVIDENCE); do \
+	study="$(BIN)/python -m tune.evidence --config afa_ray/configs/evidence.yaml --mlflow.uri none"; \
+	for data in $(SMALL); do \
+	  $$study --data.name $$data --run.storage results/evidence --run.name $$data $(ON_SMALL) || exit 1; \
+	done; \
+	for data in $(LARGE); do \
 	  case $$data in *-*) protocol="--data.protocol $${data#*-}";; *) protocol=;; esac; \
-	  $(BIN)/python -m tune.evidence --config afa_ray/configs/evidence.yaml --mlflow.uri none \
-	    --data.name $${data%-*} $$protocol --run.storage results/evidence --run.name $$data || exit 1; \
+	  $$study --data.name $${data%-*} $$protocol --run.storage results/evidence --run.name $$data \
+	    $(ON_LARGE) || exit 1; \
 	done
 	$(BIN)/python -m tune.evidence_report results/evidence docs/evidence
 

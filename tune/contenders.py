@@ -1,7 +1,7 @@
 """The contenders of the evidence: methods, each with the space that its settings are drawn from.
 
 All draw the learning rate and the dropout, the same ones under the same number; a method of
-adversarial feedback also draws its own settings, a preset has none left to draw.
+adversarial feedback also draws its own settings; a preset of it only their weight, lambda.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from tune.methods import Values, parse_methods
 from tune.space import Space, draw, parse_space
 
 COMMON = "train.target_lr=2e-4:2e-3:log target.dropout=0.1:0.5"
-MASKS = "afa.k=1:8 afa.lambda_adv=0.05:2:log afa.num_masks=2,4,8"
+WEIGHT = "afa.lambda_adv=0.05:2:log"
+MASKS = f"{WEIGHT} afa.k=1:8 afa.num_masks=1,2,4"
 BY_ATTENTION = f"{MASKS} afa.epsilon=0:0.5 afa.policy=topk,plackett-luce"
 OWN = {"random": MASKS, "original": BY_ATTENTION, "contrast": BY_ATTENTION}
 
@@ -40,6 +41,7 @@ def parse_contenders(text: str, base: Settings, faults: list[str]) -> dict[str, 
     for name, values in parse_methods(text, base, faults).items():
         settings = override(base, values)
         common = parse_space(COMMON, settings, faults)
-        own = parse_space(OWN[name], settings, faults) if name in OWN else {}
+        space = OWN.get(name, WEIGHT if settings.afa.lambda_adv else "")
+        own = parse_space(space, settings, faults) if space else {}
         contenders[name] = Contender(values, common, own)
     return contenders
