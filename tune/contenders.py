@@ -14,7 +14,7 @@ from tune.space import Space, draw, parse_space
 
 COMMON = "train.target_lr=2e-4:2e-3:log target.dropout=0.1:0.5"
 WEIGHT = "afa.lambda_adv=0.05:2:log"
-MASKS = f"{WEIGHT} afa.k=1:8 afa.num_masks=1,2,4"
+MASKS = f"{WEIGHT} afa.k=1:8 afa.num_masks=2,4"
 BY_ATTENTION = f"{MASKS} afa.epsilon=0:0.5 afa.policy=topk,plackett-luce"
 OWN = {"random": MASKS, "original": BY_ATTENTION, "contrast": BY_ATTENTION}
 
