@@ -11,9 +11,9 @@ LARGE ?= imdb sst2 ag_news sst2-official
 EXPLAINABLE := explainable=afa_ray/configs/explainable.yaml
 SHARP := sharp=afa_ray/configs/sharp.yaml
 ON_SMALL := --evidence.methods plain,random,original,contrast,$(EXPLAINABLE),$(SHARP) \
-  --evidence.trials 4
+  --evidence.trials 4 --evidence.search_seeds 1
 ON_LARGE := --evidence.methods plain,original,$(EXPLAINABLE) \
-  --evidence.trials 3 --evidence.search_seeds 1 --train.epochs 6 --train.patience 1
+  --evidence.trials 2 --evidence.search_seeds 1 --train.epochs 6 --train.patience 1
 
 .PHONY: train test check results studies minilm speed evidence clean
 
