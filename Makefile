@@ -13,7 +13,8 @@ SHARP := sharp=afa_ray/configs/sharp.yaml
 ON_SMALL := --evidence.methods plain,random,original,contrast,$(EXPLAINABLE),$(SHARP) \
   --evidence.trials 4 --evidence.search_seeds 1
 ON_LARGE := --evidence.methods plain,original,$(EXPLAINABLE) \
-  --evidence.trials 2 --evidence.search_seeds 1 --train.epochs 6 --train.patience 1
+  --evidence.trials 3 --evidence.search_seeds 1 --train.epochs 6 --train.patience 1 \
+  --train.batch_size 256 --train.target_lr 0.001
 
 .PHONY: train test check results studies minilm speed evidence clean
 

@@ -37,6 +37,8 @@ class DataSettings:
     """Most words in the vocabulary; words that occur once are unknown words."""
     protocol: str | None = None
     """Split of sst2: random (10% of the training phrases, the default) or official."""
+    validation_share: float = 0.1
+    """Share of the training texts held out for validation, where the data have no such split."""
     split_seed: int | None = None
     """Fixes the splits that are drawn at random, and generated sets; by default train.seed."""
 
@@ -293,6 +295,7 @@ _AT_LEAST = {
 }
 _IN_RANGE: dict[str, tuple[Callable[[float], bool], str]] = {
     "train.seed": (lambda x: 0 <= x < 2**32, "between 0 and 4294967295"),
+    "data.validation_share": (lambda x: 0 < x < 1, "above 0 and below 1"),
     "target.dropout": (lambda x: 0 <= x < 1, "at least 0 and below 1"),
     "target.lora.dropout": (lambda x: 0 <= x < 1, "at least 0 and below 1"),
     "target.lora.alpha": (lambda x: 0 < x < float("inf"), "a finite number above 0"),

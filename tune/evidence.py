@@ -47,15 +47,14 @@ class Draw:
     values: Values
     runs: tuple[Run, ...]
 
-    @property
-    def scores(self) -> list[float]:
-        """The best validation score of each run that has ended."""
+    def figures(self, name: str = "val/score") -> list[float]:
+        """What each run that has ended had on validation, at its best epoch."""
         files = [run.folder / TRIAL for run in self.runs]
-        return [json.loads(file.read_text())["val/score"] for file in files if file.exists()]
+        return [json.loads(file.read_text())[name] for file in files if file.exists()]
 
     @property
     def score(self) -> float:
-        return statistics.mean(self.scores)
+        return statistics.mean(self.figures())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -98,7 +97,9 @@ def search(study: Study, contenders: Mapping[str, Contender]) -> tuple[dict[str,
     """The best draw of each contender, and a sentence for each run that failed."""
     draws = [draw for name, one in contenders.items() for draw in _draws(study, name, one)]
     failures = _judge(study, [draw.runs[0] for draw in draws], "all draws, one seed")
-    judged = {name: [d for d in draws if d.contender == name and d.scores] for name in contenders}
+    judged = {
+        name: [d for d in draws if d.contender == name and d.figures()] for name in contenders
+    }
     best = {name: _best(found, -(-len(found) // FURTHER)) for name, found in judged.items()}
     further = [run for found in best.values() for draw in found for run in draw.runs[1:]]
     failures += _judge(study, further, "the best third, with all seeds")
@@ -134,7 +135,13 @@ def options_of(study: Study) -> EvidenceOptions:
 
 def _write(path: Path, chosen: Mapping[str, Draw]) -> None:
     content: dict[str, Any] = {
-        name: {"draw": d.number, "score": d.score, "seeds": len(d.scores), "values": d.values}
+        name: {
+            "draw": d.number,
+            "score": d.score,
+            "accuracy": statistics.mean(d.figures("val/accuracy")),
+            "seeds": len(d.figures()),
+            "values": d.values,
+        }
         for name, d in chosen.items()
     }
     write_whole(path, json.dumps(content, indent=1))

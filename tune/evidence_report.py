@@ -1,8 +1,9 @@
 """`python -m tune.evidence_report FOLDER OUT`: the evidence of all data sets, as tables and plots.
 
-Reads what `tune.evidence` left in `FOLDER/*/`; writes `tables.md`, `accuracy.png` and
-`deletion.png` to OUT. p-values are Holm-corrected over all data sets of a method: a method is one
-hypothesis, "not as plain training anywhere", and methods are read one by one.
+Reads what `tune.evidence` left in `FOLDER/*/`; writes `tables.md`, `accuracy.png`, `deletion.png`
+and `curves.png` to OUT. p-values are Holm-corrected over all data sets of a method: a method is one
+hypothesis, "not as plain training anywhere", and methods are read one by one. One method more is
+`feedback`: on each data set that method with adversarial feedback which validation preferred.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from afa_ray.training.run_folder import write_whole
+import numpy as np
+
+from afa_ray.evaluation.plots import plot_deletion_curves
+from afa_ray.training.run_folder import RESULT, write_whole
 from tune.evidence import CHOSEN
 from tune.plots import differences_plot
 from tune.space import describe
@@ -24,6 +28,7 @@ from tune.tables import MEASURES, against, p_text, plus_minus
 
 RESULTS = "results.json"
 SIGNIFICANT = 0.05
+FEEDBACK = "feedback"
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,32 @@ def read(folder: Path) -> tuple[Runs, str]:
             method: {int(seed): values for seed, values in found.items()}
             for method, found in content["runs"].items()
         }
+    for data, method in preferred(folder).items():
+        runs[data][FEEDBACK] = runs[data][method]
     return runs, baseline
+
+
+def choices(folder: Path) -> dict[str, dict[str, Any]]:
+    """What was chosen on validation: data -> method -> `chosen.json`."""
+    return {
+        file.parent.name.removeprefix("evidence-"): json.loads(file.read_text(encoding="utf-8"))
+        for file in sorted(folder.glob(f"*/{CHOSEN}"))
+    }
+
+
+def preferred(folder: Path) -> dict[str, str]:
+    """The method with adversarial feedback that was the most accurate on validation, by data."""
+    found = {}
+    for data, methods in choices(folder).items():
+        accuracy = {m: c["accuracy"] for m, c in methods.items() if has_feedback(c["values"])}
+        if accuracy:
+            found[data] = max(accuracy, key=accuracy.__getitem__)
+    return found
+
+
+def has_feedback(values: Mapping[str, Any]) -> bool:
+    """Whether the Discriminator has a say in what attention masks."""
+    return values.get("afa.lambda_adv", 1) > 0 and values.get("afa.epsilon", 0) < 1
 
 
 def table_of(runs: Runs, measure: str, baseline: str) -> Table:
@@ -112,15 +142,53 @@ def verdicts(table: Table, larger_is_better: bool = True) -> dict[str, str]:
 
 def chosen(folder: Path) -> str:
     """What every method found on validation, a row a method and data set."""
-    lines = ["| data | method | draw | score | settings |", "|---" * 5 + "|"]
-    for file in sorted(folder.glob(f"*/{CHOSEN}")):
-        content: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        for method, found in content.items():
+    lines = ["| data | method | draw | accuracy | settings |", "|---" * 5 + "|"]
+    best = preferred(folder)
+    for data, methods in choices(folder).items():
+        for method, found in methods.items():
             values = {k: v for k, v in found["values"].items() if k != "data.split_seed"}
+            mark = " *" if method == best.get(data) else ""
             lines.append(
-                f"| {file.parent.name.removeprefix('evidence-')} | {method} | {found['draw']} | "
-                f"{found['score']:.4f} | {describe(values)} |"
+                f"| {data} | {method}{mark} | {found['draw']} | {found['accuracy']:.4f} | "
+                f"{describe(values)} |"
             )
+    return "\n".join([*lines, "", f"* is `{FEEDBACK}` there."])
+
+
+def curves(folder: Path) -> dict[str, list[tuple[str, dict[str, Any]]]]:
+    """The deletion curves of every method, means over its final runs: data -> (method, curve)."""
+    found: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+    for data, methods in choices(folder).items():
+        place = next(p for p in (folder / data, folder / f"evidence-{data}") if p.exists())
+        for method in methods:
+            files = sorted(place.glob(f"final/{method}-seed*/{RESULT}"))
+            each = [
+                json.loads(file.read_text(encoding="utf-8"))["deletion_curve"] for file in files
+            ]
+            if each:
+                found.setdefault(data, []).append((method, _mean_curve(each)))
+    return found
+
+
+def _mean_curve(each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    mean = {
+        name: np.mean([c[name] for c in each], 0).tolist() for name in ("by_attention", "random")
+    }
+    return {"counts": each[0]["counts"], **mean}
+
+
+def curves_table(found: Mapping[str, Sequence[tuple[str, Mapping[str, Any]]]]) -> str:
+    """Accuracy after deleting the most attended tokens, and as many at random."""
+    counts = next(iter(found.values()))[0][1]["counts"]
+    lines = [
+        f"| data | method | {' | '.join(map(str, counts))} |",
+        "|---" * (len(counts) + 2) + "|",
+    ]
+    for data, methods in found.items():
+        for method, curve in methods:
+            pairs = zip(curve["by_attention"], curve["random"], strict=True)
+            cells = " | ".join(f"{a:.4f} / {r:.4f}" for a, r in pairs)
+            lines.append(f"| {data} | {method} | {cells} |")
     return "\n".join(lines)
 
 
@@ -139,6 +207,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parts = [f"### {name}\n\n{markdown(table)}" for name, table in tables.items() if table]
     parts.append(f"### What was found on validation\n\n{chosen(folder)}")
     out.mkdir(parents=True, exist_ok=True)
+    if found := curves(folder):
+        parts.append(
+            "### Accuracy after deleting tokens: the most attended / at random\n\n"
+            f"{curves_table(found)}"
+        )
+        plot_deletion_curves(dict(found), out / "curves.png")
     write_whole(out / "tables.md", "\n\n".join(parts) + "\n")
     for measure, name in (("accuracy", "accuracy"), ("normalised area", "deletion")):
         differences_plot(

@@ -17,8 +17,6 @@ from afa_ray.errors import UserError
 from afa_ray.models.loading import longest_text, skeleton
 from afa_ray.models.word2vec import Sentences, word_vectors
 
-VALIDATION_SHARE = 0.1
-
 
 @dataclass(frozen=True)
 class Corpus:
@@ -42,7 +40,7 @@ class Corpus:
 def prepare_corpus(settings: Settings) -> Corpus:
     """Load, split, tokenise and pack the data set of `settings`, and train its word vectors.
 
-    Without a validation split, 10% of the training texts are held out, stratified and seeded.
+    Without a validation split some of the training texts are held out, stratified and seeded.
     Vocabulary and word vectors come from the remaining training texts only.
 
     Raises:
@@ -62,7 +60,7 @@ def prepare_corpus(settings: Settings) -> Corpus:
         lexicon_file=data.lexicon_file,
     )
     _require_learnable(raw, settings)
-    train, validation = _with_validation(raw, seed)
+    train, validation = _with_validation(raw, data.validation_share, seed)
     tokenizer, max_length = _tokenizer(settings, train)
     units = settings.afa.unit == "word"
     splits = [pack(part, tokenizer, max_length, units) for part in (train, validation, raw.test)]
@@ -138,10 +136,10 @@ def _require_learnable(raw: RawCorpus, settings: Settings) -> None:
             raise UserError(f"{raw.name} has no {part} texts: its {part} split is empty")
 
 
-def _with_validation(raw: RawCorpus, seed: int) -> tuple[Texts, Texts]:
+def _with_validation(raw: RawCorpus, share: float, seed: int) -> tuple[Texts, Texts]:
     if raw.validation is not None:
         return raw.train, raw.validation
-    kept, held_out = stratified_split(raw.train.labels, VALIDATION_SHARE, seed, raw.label_names)
+    kept, held_out = stratified_split(raw.train.labels, share, seed, raw.label_names)
     return raw.train.take(kept), raw.train.take(held_out)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from afa_ray.config import Settings, override
+from afa_ray.config import Settings, complaints, override
 from afa_ray.data.batches import contrast_partners, global_batches, worker_batches
 from afa_ray.data.corpus import prepare_corpus
 from afa_ray.data.packed import PackedTexts, pack
@@ -158,3 +158,19 @@ def test_the_split_may_have_a_seed_of_its_own(tmp_path: Path) -> None:
 
     assert test_texts(0, 5) == test_texts(1, 5) == test_texts(5, None)
     assert test_texts(0, None) == test_texts(1, 0) != test_texts(1, None)
+
+
+def test_the_share_held_out_for_validation(tmp_path: Path) -> None:
+    rows = "".join(f"text number{i} and number{i % 7},{i % 2}\n" for i in range(100))
+    (tmp_path / "own.csv").write_text("text,label\n" + rows)
+    values = {"data.name": "own", "data.train_file": str(tmp_path / "own.csv"),
+              "target.word2vec": False}  # fmt: skip
+
+    def sizes(share: float) -> tuple[int, int]:
+        corpus = prepare_corpus(override(Settings(), values | {"data.validation_share": share}))
+        return len(corpus.train), len(corpus.validation)
+
+    assert sizes(0.1) == (72, 8)  # of the 80 that are not test texts
+    assert sizes(0.25) == (60, 20)
+    (complaint,) = complaints(override(Settings(), {"data.validation_share": 1.0}))
+    assert complaint == "data.validation_share = 1.0: must be above 0 and below 1"

@@ -25,8 +25,22 @@ def write(folder: Path) -> None:
             for method, values in (("plain", PLAIN), ("better", BETTER), ("worse", WORSE))
         }
         (study / "results.json").write_text(json.dumps({"baseline": "plain", "runs": runs}))
-        found = {"better": {"draw": 2, "score": 0.9, "values": {"afa.k": 3, "data.split_seed": 0}}}
-        (study / "chosen.json").write_text(json.dumps(found))
+        chosen = {
+            "plain": choice(0.95, {"afa.lambda_adv": 0}),
+            "masked": choice(0.95, {"afa.epsilon": 1.0}),
+            "better": choice(0.9, {"afa.k": 3, "data.split_seed": 0}),
+            "worse": choice(0.8, {}),
+        }
+        (study / "chosen.json").write_text(json.dumps(chosen))
+        for seed, after in ((1, 0.7), (2, 0.5)):
+            run = study / "final" / f"better-seed{seed}"
+            run.mkdir(parents=True)
+            curve = {"counts": [0, 1], "by_attention": [0.8, after], "random": [0.8, 0.75]}
+            (run / "result.json").write_text(json.dumps({"deletion_curve": curve}))
+
+
+def choice(accuracy: float, values: dict[str, float]) -> dict[str, object]:
+    return {"draw": 2, "score": accuracy - 0.1, "accuracy": accuracy, "values": values}
 
 
 def test_p_values_are_corrected_over_data_sets(tmp_path: Path) -> None:
@@ -42,6 +56,8 @@ def test_p_values_are_corrected_over_data_sets(tmp_path: Path) -> None:
     said = evidence_report.verdicts(table)
     assert said["better"] == "better on 1, worse on 0"
     assert said["worse"] == "better on 0, worse on 2"
+    assert said["feedback"] == said["better"]  # what validation preferred of those with feedback
+    assert table["one"]["feedback"] == table["one"]["better"]
     areas = evidence_report.table_of(runs, "normalised area", baseline)
     assert evidence_report.verdicts(areas, larger_is_better=False) == said
     assert evidence_report.table_of(runs, "AUROC", baseline) == {}
@@ -53,8 +69,10 @@ def test_tables_and_plots(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     text = (tmp_path / "out" / "tables.md").read_text()
     assert "| one | 0.8000 ± 0.0130 | 0.8512 ± " in text
     assert "(**+0.0512, p" in text
-    assert "| two | better | 2 | 0.9000 | k 3 |" in text
-    for name in ("accuracy", "deletion"):
+    assert "| two | better * | 2 | 0.9000 | k 3 |" in text
+    assert "| two | worse | 2 | 0.8000 |  |" in text
+    assert "| one | better | 0.8000 / 0.8000 | 0.6000 / 0.7500 |" in text
+    for name in ("accuracy", "deletion", "curves"):
         assert (tmp_path / "out" / f"{name}.png").stat().st_size > 5000
     assert "better: better on 1, worse on 0" in capsys.readouterr().out
 
