@@ -28,8 +28,9 @@ from afa_ray.data.corpus import prepare_corpus
 from afa_ray.data.packed import PackedTexts
 from afa_ray.errors import UserError
 from afa_ray.models import Discriminator, DiscriminatorConfig, Target, TargetConfig
-from afa_ray.training.learner import Learner, Wrap
+from afa_ray.training.learner import Learner
 from afa_ray.training.memory import parameter_memory
+from afa_ray.training.parts import Wrap
 from afa_ray.training.session import pick_device
 from afa_ray.training.worker import to_device
 

@@ -25,7 +25,7 @@ LAYERS = {  # each may import what stands in its own list, and itself
     ],
     "tune": [
         "afa_ray.errors", "afa_ray.config", "afa_ray.command_line", "afa_ray.data",
-        "afa_ray.training", "afa_ray.track",
+        "afa_ray.training", "afa_ray.evaluation", "afa_ray.track",
     ],
 }  # fmt: skip
 LIGHT = ("envs", "afa_ray.policy", "afa_ray.losses", "afa_ray.noise")

@@ -17,7 +17,9 @@ from afa_ray.data.batches import Batch, worker_batches
 from afa_ray.data.corpus import Corpus
 from afa_ray.models import Target
 from afa_ray.noise import uniform
-from afa_ray.training.learner import AFA_METRICS, Learner, averages, stack_padded
+from afa_ray.training.feedback import stack_padded
+from afa_ray.training.learner import AFA_METRICS, Learner, averages
+from afa_ray.training.parts import parts_of
 from afa_ray.training.players import build_players
 from tests.conftest import with_values
 from tests.families import save_tiny
@@ -346,7 +348,7 @@ def test_the_same_dropout_is_drawn_when_a_part_is_read_again(
 ) -> None:
     learner = make_learner(tiny_settings({"train.accumulation_steps": 2, "target.dropout": 0.5}))
     batch = first_batch(small_corpus, False)
-    first, second = (learner._part(i, part) for i, part in enumerate(batch.parts(2)))
+    first, second = parts_of(batch, 2, learner.device)
     again = [learner._read(first, 3, choosing=c).logits for c in (True, False)]
     assert torch.equal(*again)
     assert not torch.equal(again[0], learner._read(first, 4).logits)
