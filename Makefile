@@ -12,13 +12,14 @@ EXPLAINABLE := explainable=afa_ray/configs/explainable.yaml
 SHARP := sharp=afa_ray/configs/sharp.yaml
 ON_SMALL := --evidence.methods plain,random,original,contrast,$(EXPLAINABLE),$(SHARP) \
   --evidence.trials 4
-ON_LARGE := --evidence.methods plain,original,$(EXPLAINABLE) --evidence.trials 3
+ON_LARGE := --evidence.methods plain,original,$(EXPLAINABLE) --train.patience 1
 LARGER_BATCHES := --train.batch_size 256 --train.target_lr 0.001 --data.validation_share 0.05
-ON_http_params := --data.name http_params $(ON_LARGE)
-ON_imdb := --data.name imdb $(ON_LARGE) --train.epochs 6 --train.patience 1
-ON_ag_news := --data.name ag_news $(ON_LARGE) $(LARGER_BATCHES) --train.patience 1
-ON_sst2 := --data.name sst2 $(ON_LARGE) $(LARGER_BATCHES)
-ON_sst2-official := $(ON_sst2) --data.protocol official
+ON_http_params := --data.name http_params $(ON_LARGE) --evidence.trials 2
+ON_imdb := --data.name imdb $(ON_LARGE) --evidence.trials 3 --train.epochs 6
+ON_ag_news := --data.name ag_news $(ON_LARGE) --evidence.trials 3 $(LARGER_BATCHES)
+ON_sst2 := --data.name sst2 $(ON_LARGE) --evidence.trials 3 $(LARGER_BATCHES)
+ON_sst2-official := --data.name sst2 --data.protocol official $(ON_LARGE) --evidence.trials 2 \
+  $(LARGER_BATCHES)
 
 .PHONY: train test check results studies minilm speed evidence clean
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from afa_ray.data.batches import evaluation_batches
@@ -25,20 +25,25 @@ def batches_on_device(
 
 def read(target: AnyTarget, tokens: Tensor) -> tuple[Tensor, Tensor]:
     """Predicted classes (n,) and attention rows (n, L) in eval mode, without gradient."""
-    output = _output(target, tokens)
-    return output.logits.argmax(-1), output.attention_row
+    logits, row = _output(target, tokens)
+    return logits.argmax(-1), row
 
 
 def probabilities(target: AnyTarget, tokens: Tensor) -> tuple[Tensor, Tensor]:
     """Probabilities of the classes (n, C) and attention rows (n, L), likewise."""
-    output = _output(target, tokens)
-    return output.logits.float().softmax(-1), output.attention_row
+    logits, row = _output(target, tokens)
+    return logits.float().softmax(-1), row
 
 
-def _output(target: AnyTarget, tokens: Tensor) -> Any:
+def _output(target: AnyTarget, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits (n, C) and attention rows (n, L); padding that all texts end with is not read."""
     target.eval()
+    present = tokens != target.config.pad_token_id
+    length = max(1, int(present.sum(-1).max()))
     with torch.no_grad():
-        return target(tokens, attention_mask=tokens != target.config.pad_token_id)
+        output = target(tokens[:, :length], attention_mask=present[:, :length])
+    row = F.pad(output.attention_row, (0, tokens.shape[1] - length))
+    return output.logits, row
 
 
 def predict(target: AnyTarget, texts: PackedTexts, rank: int = 0, workers: int = 1) -> Tensor:

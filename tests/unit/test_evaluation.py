@@ -14,7 +14,7 @@ from afa_ray.evaluation.classification import classification_metrics
 from afa_ray.evaluation.deletion import COUNTS, DeletionCurve, deletion_curve
 from afa_ray.evaluation.faithfulness import FIGURES, faithfulness
 from afa_ray.evaluation.plots import plot_deletion_curve
-from afa_ray.evaluation.prediction import predict
+from afa_ray.evaluation.prediction import predict, read
 from afa_ray.evaluation.robustness import robustness, typo_ids
 
 SPECIAL = (0, 2, 3)
@@ -67,6 +67,21 @@ def test_predictions_of_all_workers_add_up() -> None:
     parts = [predict(target, packed, rank, 3) for rank in range(3)]  # type: ignore[arg-type]
     assert torch.equal(whole, torch.stack(parts).sum(0))
     assert whole.tolist() == packed.labels.tolist()
+
+
+def test_padding_that_all_texts_end_with_is_not_read() -> None:
+    read_lengths = []
+
+    class Recording(KeyTarget):
+        def forward(self, tokens: Tensor, attention_mask: Tensor) -> SimpleNamespace:
+            read_lengths.append(tokens.shape[1])
+            return super().forward(tokens, attention_mask)
+
+    tokens = torch.tensor([[2, KEY, 3, 0, 0, 0], [2, 10, 11, 3, 0, 0]])
+    predicted, row = read(Recording(1.0), tokens)  # type: ignore[arg-type]
+    assert read_lengths == [4]
+    assert predicted.tolist() == [1, 0]
+    assert row.tolist() == [[0.25, 0.5, 0.25, 0, 0, 0], [0.25] * 4 + [0, 0]]
 
 
 def test_deletion_curve_of_attention_on_the_evidence() -> None:
