@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLOURS = {"plain": "tab:gray", "original": "tab:blue", "contrast": "tab:red"}
+OTHERS = ("tab:green", "tab:purple", "tab:orange", "tab:brown", "tab:pink", "tab:olive", "tab:cyan")
 
 
 def plot_deletion_curve(curve: DeletionCurve, title: str, path: Path) -> None:
@@ -35,13 +37,16 @@ def plot_deletion_curves(panels: dict[str, list[tuple[str, dict[str, Any]]]], pa
     """
     from matplotlib.figure import Figure
 
+    methods = dict.fromkeys(method for runs in panels.values() for method, _ in runs)
+    colours = dict(zip([m for m in methods if m not in COLOURS], cycle(OTHERS))) | COLOURS
+
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
     figure = Figure(figsize=(3.6 * columns, 2.9 * rows), dpi=130, layout="constrained")
     for number, (title, runs) in enumerate(panels.items(), start=1):
         axes = figure.add_subplot(rows, columns, number)
         for method, curve in runs:
-            colour = COLOURS.get(method)
+            colour = colours[method]
             axes.plot(curve["counts"], curve["by_attention"], ".-", color=colour, label=method)
             axes.plot(curve["counts"], curve["random"], "--", color=colour, alpha=0.4, lw=1)
         _dress(axes, curve["counts"], title)
