@@ -21,7 +21,7 @@ ON_sst2 := --data.name sst2 $(ON_LARGE) --evidence.trials 3 $(LARGER_BATCHES)
 ON_sst2-official := --data.name sst2 --data.protocol official $(ON_LARGE) --evidence.trials 2 \
   $(LARGER_BATCHES)
 
-.PHONY: train test check results studies minilm speed evidence clean
+.PHONY: train test check results studies minilm speed evidence bag-of-words clean
 
 train: .venv/installed
 	$(BIN)/python -m afa_ray.train
@@ -68,12 +68,17 @@ minilm: .venv/installed
 	$(BIN)/python -m afa_ray.benchmark.pretrained $$common
 
 # All of docs/evidence.md: hours. What is there already is not repeated.
-evidence: $(addprefix evidence-,$(EVIDENCE))
+evidence: $(addprefix evidence-,$(EVIDENCE)) bag-of-words
 	$(BIN)/python -m tune.evidence_report results/evidence docs/evidence
 
 evidence-%: .venv/installed
 	$(BIN)/python -m tune.evidence --config afa_ray/configs/evidence.yaml --mlflow.uri none \
 	  --evidence.search_seeds 1 --run.storage results/evidence --run.name $* $(or $(ON_$*),--data.name $* $(ON_SMALL))
+
+bag-of-words: .venv/installed
+	for data in $(filter-out sst2-official,$(EVIDENCE)); do \
+	  $(BIN)/python -m tune.bag_of_words --data.name $$data --data.split_seed 0 || exit 1; \
+	done
 
 # The tables and plots of the README's "Speed", on an otherwise idle machine: about half an hour.
 speed: .venv/installed
