@@ -124,11 +124,12 @@ def ratios_at(size: str) -> dict[str, float]:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.parametrize("size", ["64x16", "64x64", "32x256"])
 def test_no_ratio_leaves_its_bar_by_half_again(size: str) -> None:
-    """Other processes may disturb a measurement: of three, one must do."""
+    """What else the machine does may disturb a measurement: of five, one must do."""
     found: list[dict[str, float]] = []
-    while not found or (len(found) < 3 and max(found[-1].values()) > LEEWAY):
+    while not found or (len(found) < 5 and max(found[-1].values()) > LEEWAY):
         found.append(ratios_at(size))
     assert max(found[-1].values()) <= LEEWAY, found
 
