@@ -8,7 +8,6 @@ DATA_SETS ?= reviews sms_spam sst2_sentences http_params sst2 ag_news imdb
 
 # The evidence (docs/evidence.md): what the study of each data set is given beside evidence.yaml.
 EVIDENCE ?= yelp_hat sms_spam sst2_sentences hatexplain imdb sst2 ag_news http_params sst2-official
-COMMA := ,
 EXPLAINABLE := explainable=afa_ray/configs/explainable.yaml
 SHARP := sharp=afa_ray/configs/sharp.yaml
 ON_SMALL := --evidence.methods plain,random,original,contrast,$(EXPLAINABLE),$(SHARP) \
@@ -16,7 +15,8 @@ ON_SMALL := --evidence.methods plain,random,original,contrast,$(EXPLAINABLE),$(S
 ON_LARGE := --evidence.methods plain,original,$(EXPLAINABLE),$(SHARP) --train.patience 1
 LARGER_BATCHES := --train.batch_size 256 --train.target_lr 0.001 --data.validation_share 0.05
 ON_http_params := --data.name http_params $(ON_LARGE) --evidence.trials 2
-ON_imdb := --data.name imdb $(subst $(COMMA)$(SHARP),,$(ON_LARGE)) --evidence.trials 3 --train.epochs 6
+ON_imdb := --data.name imdb --evidence.methods plain,original,$(EXPLAINABLE) --train.patience 1 \
+  --evidence.trials 3 --train.epochs 6
 ON_ag_news := --data.name ag_news $(ON_LARGE) --evidence.trials 3 $(LARGER_BATCHES)
 ON_sst2 := --data.name sst2 $(ON_LARGE) --evidence.trials 3 $(LARGER_BATCHES)
 ON_sst2-official := --data.name sst2 --data.protocol official $(ON_LARGE) --evidence.trials 2 \

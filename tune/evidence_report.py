@@ -55,14 +55,20 @@ Runs = dict[str, dict[str, dict[int, dict[str, float]]]]  # data -> method -> se
 Table = dict[str, dict[str, Cell]]  # data -> method -> cell
 
 
+def studies(folder: Path) -> dict[str, Path]:
+    """The folder of each data set's study that has ended."""
+    found = [file.parent for file in sorted(folder.glob(f"*/{RESULTS}"))]
+    return {study.name.removeprefix("evidence-"): study for study in found}
+
+
 def read(folder: Path) -> tuple[Runs, str]:
     """The runs of every data set, and the baseline."""
     runs: Runs = {}
     baseline = ""
-    for file in sorted(folder.glob(f"*/{RESULTS}")):
-        content = json.loads(file.read_text(encoding="utf-8"))
+    for data, study in studies(folder).items():
+        content = json.loads((study / RESULTS).read_text(encoding="utf-8"))
         baseline = content["baseline"]
-        runs[file.parent.name.removeprefix("evidence-")] = {
+        runs[data] = {
             method: {int(seed): values for seed, values in found.items()}
             for method, found in content["runs"].items()
         }
@@ -74,8 +80,8 @@ def read(folder: Path) -> tuple[Runs, str]:
 def choices(folder: Path) -> dict[str, dict[str, Any]]:
     """What was chosen on validation: data -> method -> `chosen.json`."""
     return {
-        file.parent.name.removeprefix("evidence-"): json.loads(file.read_text(encoding="utf-8"))
-        for file in sorted(folder.glob(f"*/{CHOSEN}"))
+        data: json.loads((study / CHOSEN).read_text(encoding="utf-8"))
+        for data, study in studies(folder).items()
     }
 
 
@@ -158,10 +164,10 @@ def chosen(folder: Path) -> str:
 def curves(folder: Path) -> dict[str, list[tuple[str, dict[str, Any]]]]:
     """The deletion curves of every method, means over its final runs: data -> (method, curve)."""
     found: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+    places = studies(folder)
     for data, methods in choices(folder).items():
-        place = next(p for p in (folder / data, folder / f"evidence-{data}") if p.exists())
         for method in methods:
-            files = sorted(place.glob(f"final/{method}-seed*/{RESULT}"))
+            files = sorted(places[data].glob(f"final/{method}-seed*/{RESULT}"))
             each = [
                 json.loads(file.read_text(encoding="utf-8"))["deletion_curve"] for file in files
             ]

@@ -77,6 +77,15 @@ def test_tables_and_plots(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "better: better on 1, worse on 0" in capsys.readouterr().out
 
 
+def test_a_study_that_still_runs_is_left_out(tmp_path: Path) -> None:
+    write(tmp_path)
+    unfinished = tmp_path / "evidence-three"
+    unfinished.mkdir()
+    (unfinished / "chosen.json").write_text(json.dumps({"better": choice(0.9, {})}))
+    runs, _ = evidence_report.read(tmp_path)
+    assert set(runs) == set(evidence_report.preferred(tmp_path)) == {"one", "two"}
+
+
 def test_nothing_to_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert evidence_report.main([str(tmp_path), str(tmp_path / "out")]) == 2
     assert "nothing of tune.evidence" in capsys.readouterr().err
