@@ -22,7 +22,11 @@ ON_sst2 := --data.name sst2 $(ON_LARGE) --evidence.trials 3 $(LARGER_BATCHES)
 ON_sst2-official := --data.name sst2 --data.protocol official $(ON_LARGE) --evidence.trials 2 \
   $(LARGER_BATCHES)
 
-.PHONY: train test check results studies minilm speed evidence bag-of-words clean
+# The trials of docs/evidence.md beside plain, original and contrast: docs/trials/*.yaml.
+TRIALS := sharpness one-token drawn strong whitened random-masks word-vectors confident \
+  sharp-confident confident-strong
+
+.PHONY: train test check results studies minilm speed evidence bag-of-words trials clean
 
 train: .venv/installed
 	$(BIN)/python -m afa_ray.train
@@ -80,6 +84,16 @@ evidence-%: .venv/installed
 bag-of-words: .venv/installed
 	for data in $(filter-out sst2-official,$(EVIDENCE)); do \
 	  $(BIN)/python -m tune.bag_of_words --data.name $$data --data.split_seed 0 || exit 1; \
+	done
+
+# What settings are for, judged on validation texts; test texts are not read.
+trials: .venv/installed
+	methods=plain,original,contrast; \
+	for trial in $(TRIALS); do methods="$$methods,$$trial=docs/trials/$$trial.yaml"; done; \
+	for data in yelp_hat sms_spam sst2_sentences hatexplain; do \
+	  $(BIN)/python -m tune.compare --config afa_ray/configs/evidence.yaml --data.name $$data \
+	    --data.split_seed 0 --data.evaluate_on validation --mlflow.uri none --compare.seeds 3 \
+	    --compare.methods $$methods --run.storage results/trials --run.name $$data || exit 1; \
 	done
 
 # The tables and plots of the README's "Speed", on an otherwise idle machine: about half an hour.

@@ -39,6 +39,9 @@ class DataSettings:
     """Split of sst2: random (10% of the training phrases, the default) or official."""
     validation_share: float = 0.1
     """Share of the training texts held out for validation, where the data have no such split."""
+    evaluate_on: Literal["test", "validation"] = "test"
+    """What the finished run is judged on. With validation the test texts stay unread, for trials;
+    what files and MLflow call test is validation then, as the run's notes say."""
     split_seed: int | None = None
     """Fixes the splits that are drawn at random, and generated sets; by default train.seed."""
 

@@ -133,7 +133,8 @@ def summary(result: dict[str, Any], run: Path) -> str:
         "  random tokens     " + "".join(f"{a:>{width}.3f}" for a in curve["random"]),
     ]
     lines = [
-        f"test (epoch {result['validation']['epoch']}, best on validation): accuracy "
+        f"{result['settings']['data.evaluate_on']} (epoch {result['validation']['epoch']}, best on "
+        f"validation): accuracy "
         f"{test['accuracy']:.4f}  macro F1 {test['macro_f1']:.4f}",
         "accuracy after deleting tokens:",
         *rows,

@@ -17,6 +17,8 @@ from afa_ray.errors import UserError
 from afa_ray.models.loading import longest_text, skeleton
 from afa_ray.models.word2vec import Sentences, word_vectors
 
+UNREAD = "the test texts are not read: all figures are those of the validation texts"
+
 
 @dataclass(frozen=True)
 class Corpus:
@@ -61,9 +63,11 @@ def prepare_corpus(settings: Settings) -> Corpus:
     )
     _require_learnable(raw, settings)
     train, validation = _with_validation(raw, data.validation_share, seed)
+    tried = data.evaluate_on == "validation"
     tokenizer, max_length = _tokenizer(settings, train)
     units = settings.afa.unit == "word"
-    splits = [pack(part, tokenizer, max_length, units) for part in (train, validation, raw.test)]
+    parts = (train, validation, validation if tried else raw.test)
+    splits = [pack(part, tokenizer, max_length, units) for part in parts]
     _require_padding_apart(splits, tokenizer)
     vectors = None
     if settings.target.word2vec and not settings.target.pretrained:
@@ -82,7 +86,11 @@ def prepare_corpus(settings: Settings) -> Corpus:
         test=splits[2],
         vectors=vectors,
         max_length=max_length,
-        notes=(*raw.notes, *_truncation_notes(splits, max_length, data.max_length)),
+        notes=(
+            *raw.notes,
+            *[UNREAD] * tried,
+            *_truncation_notes(splits, max_length, data.max_length),
+        ),
     )
 
 

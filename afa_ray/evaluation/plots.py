@@ -24,7 +24,7 @@ def plot_deletion_curve(curve: DeletionCurve, title: str, path: Path) -> None:
     axes.plot(curve.counts, curve.random, "o--", color="0.55", label="random tokens")
     axes.plot(curve.counts, curve.by_attention, "o-", color="tab:blue", label="top by attention")
     _dress(axes, curve.counts, title)
-    axes.set_ylabel("test accuracy")
+    axes.set_ylabel("accuracy")
     axes.legend(frameon=False)
     figure.savefig(path)
 

@@ -48,7 +48,7 @@ def model_card(result: dict[str, Any]) -> str:
         "",
         *[f"- {_escape(note)}" for note in data["notes"]],
         "",
-        "## Results on the test split",
+        f"## Results on the {settings['data.evaluate_on']} split",
         "",
         "| figure | value |",
         "|---|---|",

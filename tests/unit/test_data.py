@@ -7,7 +7,7 @@ import pytest
 
 from afa_ray.config import Settings, complaints, override
 from afa_ray.data.batches import contrast_partners, global_batches, worker_batches
-from afa_ray.data.corpus import prepare_corpus
+from afa_ray.data.corpus import UNREAD, prepare_corpus
 from afa_ray.data.packed import PackedTexts, pack
 from afa_ray.data.texts import Texts
 from afa_ray.data.tokenizer import special_ids, train_tokenizer
@@ -158,6 +158,19 @@ def test_the_split_may_have_a_seed_of_its_own(tmp_path: Path) -> None:
 
     assert test_texts(0, 5) == test_texts(1, 5) == test_texts(5, None)
     assert test_texts(0, None) == test_texts(1, 0) != test_texts(1, None)
+
+
+def test_trials_leave_the_test_texts_unread(tmp_path: Path) -> None:
+    rows = "".join(f"text number{i} and number{i % 7},{i % 2}\n" for i in range(60))
+    (tmp_path / "own.csv").write_text("text,label\n" + rows)
+    values = {"data.name": "own", "data.train_file": str(tmp_path / "own.csv"),
+              "target.word2vec": False}  # fmt: skip
+    judged = prepare_corpus(override(Settings(), values))
+    tried = prepare_corpus(override(Settings(), values | {"data.evaluate_on": "validation"}))
+    assert tried.test.tokens.tolist() == tried.validation.tokens.tolist()
+    assert tried.validation.tokens.tolist() == judged.validation.tokens.tolist()
+    assert tried.test.tokens.tolist() != judged.test.tokens.tolist()
+    assert (UNREAD in tried.notes, UNREAD in judged.notes) == (True, False)
 
 
 def test_the_share_held_out_for_validation(tmp_path: Path) -> None:
