@@ -90,7 +90,7 @@ bag-of-words: .venv/installed
 trials: .venv/installed
 	methods=plain,original,contrast; \
 	for trial in $(TRIALS); do methods="$$methods,$$trial=docs/trials/$$trial.yaml"; done; \
-	for data in yelp_hat sms_spam sst2_sentences hatexplain; do \
+	for data in yelp_hat sst2_sentences hatexplain; do \
 	  $(BIN)/python -m tune.compare --config afa_ray/configs/evidence.yaml --data.name $$data \
 	    --data.split_seed 0 --data.evaluate_on validation --mlflow.uri none --compare.seeds 3 \
 	    --compare.methods $$methods --run.storage results/trials --run.name $$data || exit 1; \

@@ -9,8 +9,10 @@ from __future__ import annotations
 import shutil
 import traceback
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from afa_ray.config import Settings, flatten
@@ -73,6 +75,8 @@ def run_all(study: Study, runs: Sequence[Run], title: str, task: Task | None = N
                 progress.started(run.folder)
                 job = train.remote(run.settings, corpora.of(run.settings), resources, study.mlflow)
                 running[job] = run
+            if waiting:
+                corpora.expect(waiting[0].settings)
             (job, *_), _ = ray.wait(list(running), num_returns=1)
             run = running.pop(job)
             failure = _failure(job)
@@ -120,16 +124,30 @@ class Corpora:
     """
 
     def __init__(self, study: Study) -> None:
-        self._prepared = {corpus_key(study.settings): study.corpus}
+        ready: Future[Any] = Future()
+        ready.set_result(study.corpus)
+        self._prepared = {corpus_key(study.settings): ready}
 
-    def of(self, settings: Settings) -> Any:
-        """A reference to the corpus of `settings`, which is prepared when it is first asked for."""
-        import ray
-
+    def expect(self, settings: Settings) -> Future[Any]:
+        """Have the corpus of `settings` prepared in the background, unless it is or was."""
         key = corpus_key(settings)
         if key not in self._prepared:
-            self._prepared[key] = ray.put(prepare_corpus(settings))
+            self._prepared[key] = found = Future[Any]()
+            Thread(target=_prepare, args=(settings, found), daemon=True).start()
         return self._prepared[key]
+
+    def of(self, settings: Settings) -> Any:
+        """A reference to the corpus of `settings`."""
+        return self.expect(settings).result()
+
+
+def _prepare(settings: Settings, found: Future[Any]) -> None:
+    import ray
+
+    try:
+        found.set_result(ray.put(prepare_corpus(settings)))
+    except BaseException as error:
+        found.set_exception(error)
 
 
 def corpus_key(settings: Settings) -> tuple[tuple[str, Any], ...]:

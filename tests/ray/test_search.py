@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -16,6 +17,7 @@ from afa_ray.command_line import TRAIN, parse
 from afa_ray.config import flatten
 from tests.ray.studies import options, result, stamps
 from tune import search as search_module
+from tune import tuner
 from tune.search import SEARCH
 
 SAMPLES = 7
@@ -186,12 +188,17 @@ def test_more_samples_go_on_from_those_there(searched: Path, capsys) -> None:
 
 
 def test_a_trial_that_fails_does_not_stop_the_others(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick = {"train__epochs": 1, "mlflow__uri": "none"}
-    assert search_module.main(arguments(tmp_path, search__samples=1, **quick)) == 0
     study = tmp_path / "runs" / "search-small"
-    (study / "trials" / "trial-001").write_text("in the way of a folder")
+
+    def run_trials(*given: Any) -> list[str]:
+        (study / "trials").mkdir()
+        (study / "trials" / "trial-001").write_text("in the way of a folder")
+        return tuner.run_trials(*given)
+
+    monkeypatch.setattr(search_module, "run_trials", run_trials)
     assert search_module.main(arguments(tmp_path, search__samples=3, **quick)) == 1
     output = capsys.readouterr()
     assert "failed: trial-001: " in output.err
