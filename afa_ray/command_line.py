@@ -14,7 +14,8 @@ from typing import Any, Generic, Literal, get_args, get_origin, get_type_hints
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 
-from afa_ray.config import S, Settings, complaints, flatten, leaves, override, to_yaml
+from afa_ray.complaints import complaints
+from afa_ray.config import S, Settings, flatten, leaves, override, to_yaml
 from afa_ray.errors import UserError
 
 USAGE_ERROR = 2  # exit status

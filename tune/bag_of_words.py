@@ -13,7 +13,8 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from afa_ray.command_line import Command, run_command
-from afa_ray.config import Settings, complaints, override
+from afa_ray.complaints import complaints
+from afa_ray.config import Settings, override
 from afa_ray.data.corpus import prepare_corpus
 from afa_ray.data.packed import PackedTexts
 

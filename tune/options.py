@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from afa_ray.config import Settings, complaints
+from afa_ray.complaints import complaints
+from afa_ray.config import Settings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from afa_ray.command_line import TRAIN, settings_from
-from afa_ray.config import Settings, complaints, flatten, override
+from afa_ray.complaints import complaints
+from afa_ray.config import Settings, flatten, override
 
 KNOWN_RANGES = {
     "afa.policy": "topk,plackett-luce",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from afa_ray.config import S, Settings, complaints, override
+from afa_ray.complaints import complaints
+from afa_ray.config import S, Settings, override
 
 CONTENDERS = ("trainer", "plain", "afa", "naive")
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from afa_ray.config import Settings, complaints, override
+from afa_ray.complaints import complaints
+from afa_ray.config import Settings, override
 from afa_ray.data.batches import contrast_partners, global_batches, worker_batches
 from afa_ray.data.corpus import UNREAD, prepare_corpus
 from afa_ray.data.packed import PackedTexts, pack

@@ -1,0 +1,152 @@
+"""What is wrong with settings: every value out of range, all at once, one sentence each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from afa_ray.config import SINGLE_LAYER, LoraSettings, Settings, TrainSettings, flatten
+
+LONGEST_NAME = 100
+FOLDER_NAME = re.compile(rf"(?!\.)[^/\\\x00-\x1f\x7f]{{1,{LONGEST_NAME}}}")
+
+_AT_LEAST = {
+    "data.max_length": 3,
+    "data.vocab_size": 6,
+    "target.hidden_size": 1,
+    "target.heads": 1,
+    "target.lora.r": 0,
+    "discriminator.hidden_size": 1,
+    "discriminator.heads": 1,
+    "afa.k": 1,
+    "afa.num_masks": 2,
+    "train.epochs": 1,
+    "train.max_steps": 0,
+    "train.batch_size": 2,
+    "train.accumulation_steps": 1,
+    "train.warmup_steps": 0,
+    "train.patience": 0,
+    "train.max_failures": -1,
+    "train.checkpoint_every": 0,
+    "train.log_every": 1,
+}
+_IN_RANGE: dict[str, tuple[Callable[[float], bool], str]] = {
+    "train.seed": (lambda x: 0 <= x < 2**32, "between 0 and 4294967295"),
+    "data.validation_share": (lambda x: 0 < x < 1, "above 0 and below 1"),
+    "target.dropout": (lambda x: 0 <= x < 1, "at least 0 and below 1"),
+    "target.lora.dropout": (lambda x: 0 <= x < 1, "at least 0 and below 1"),
+    "target.lora.alpha": (lambda x: 0 < x < float("inf"), "a finite number above 0"),
+    "train.max_grad_norm": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),
+    "target.sharpness": (lambda x: 0 < x < float("inf"), "a finite number above 0"),
+    "afa.epsilon": (lambda x: 0 <= x <= 1, "between 0 and 1"),
+    "afa.confidence": (lambda x: 0 <= x < 1, "at least 0 and below 1"),
+    "afa.lambda_adv": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),
+    "train.deletion_weight": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),
+    "train.target_lr": (lambda x: 0 < x < float("inf"), "a finite number above 0"),
+    "train.discriminator_lr": (lambda x: 0 < x < float("inf"), "a finite number above 0"),
+}
+PRETRAINED_ONLY = {  # setting: the value that leaves it off
+    "target.dtype": "float32",
+    "target.lora.r": 0,
+    "train.gradient_checkpointing": False,
+    "train.shard": False,
+}
+
+
+def complaints(settings: Settings) -> list[str]:
+    """Every value that is out of range, one sentence each: name, value, what is allowed."""
+    values = flatten(settings)
+    found = [
+        f"{name} = {values[name]}: must be at least {least}"
+        for name, least in _AT_LEAST.items()
+        if values[name] < least
+    ]
+    found += [
+        f"{name} = {values[name]}: must be {allowed}"
+        for name, (holds, allowed) in _IN_RANGE.items()
+        if not holds(values[name])
+    ]
+    single_layer = () if settings.target.pretrained else ("target",)
+    for part in (*single_layer, "discriminator"):
+        size, heads = values[f"{part}.hidden_size"], values[f"{part}.heads"]
+        if heads >= 1 and size % heads:
+            found.append(
+                f"{part}.hidden_size = {size}: must be a multiple of {part}.heads = {heads}"
+            )
+    if settings.discriminator.word2vec:
+        found += _word2vec_complaints(settings)
+    if settings.afa.whiten_advantage and settings.afa.normalize_advantage:
+        found.append("afa.whiten_advantage = true: use it or afa.normalize_advantage, not both")
+    if settings.data.split_seed is not None and not 0 <= settings.data.split_seed < 2**32:
+        found.append(
+            f"data.split_seed = {settings.data.split_seed}: must be between 0 and 4294967295"
+        )
+    found += _worker_complaints(settings.train)
+    if settings.target.pretrained:
+        found += _pretrained_complaints(settings)
+    else:
+        found += _single_layer_complaints(values)
+    for setting, name in (("data.name", settings.data.name), ("run.name", settings.run.name)):
+        if name is not None and not FOLDER_NAME.fullmatch(name):
+            found.append(
+                f"{setting} = {name!r}: must be a folder name: at most {LONGEST_NAME} characters, "
+                "no slash, no control character, no dot in front"
+            )
+    return found
+
+
+def _word2vec_complaints(settings: Settings) -> list[str]:
+    """Target and Discriminator begin with the same vectors, so these must exist and fit both."""
+    target, size = settings.target, settings.discriminator.hidden_size
+    if target.pretrained:
+        why = "is for target.name = transformer; with others it reads the Target's words anyway"
+    elif not target.word2vec:
+        why = "needs target.word2vec"
+    elif size != target.hidden_size:
+        why = (
+            f"needs discriminator.hidden_size = {size} to equal target.hidden_size = "
+            f"{target.hidden_size}"
+        )
+    else:
+        return []
+    return [f"discriminator.word2vec = true: {why}"]
+
+
+def _worker_complaints(train: TrainSettings) -> list[str]:
+    given = f"train.num_workers = {train.num_workers}"
+    if not re.fullmatch(r"\d{1,6}|[1-9]\d{0,5}:[1-9]\d{0,5}", str(train.num_workers)):
+        return [f"{given}: must be a whole number of at least 0, or a range such as 1:4"]
+    least, most = train.workers
+    if least > most:
+        return [f"{given}: the range must begin with the smaller number"]
+    parts = max(1, most) * max(1, train.accumulation_steps)
+    if train.batch_size < 2 * parts:
+        return [
+            f"train.batch_size = {train.batch_size}: must be at least twice train.num_workers "
+            f"times train.accumulation_steps = {2 * parts}"
+        ]
+    if train.shard and least < 2:
+        return [f"{given}: train.shard spreads the Target over workers: use at least 2"]
+    return []
+
+
+def _single_layer_complaints(values: Mapping[str, Any]) -> list[str]:
+    """What a single-layer Target has no use for."""
+    return [
+        f"{name} = {values[name]}: is for pretrained models; target.name is {SINGLE_LAYER}"
+        for name, off in PRETRAINED_ONLY.items()
+        if values[name] != off
+    ]
+
+
+def _pretrained_complaints(settings: Settings) -> list[str]:
+    found, target = [], settings.target
+    if target.sharpness != 1:
+        found.append(
+            f"target.sharpness = {target.sharpness}: is for target.name = {SINGLE_LAYER}; a "
+            "pretrained model has attention already"
+        )
+    if not target.lora.r and target.lora != LoraSettings():
+        found.append("target.lora.r = 0: the other settings of target.lora need a rank above 0")
+    return found
