@@ -7,6 +7,7 @@ WORKERS ?= 2
 DATA_SETS ?= reviews sms_spam sst2_sentences http_params sst2 ag_news imdb
 
 # The evidence (docs/evidence.md): what the study of each data set is given beside evidence.yaml.
+STUDIES ?= results/evidence
 EVIDENCE ?= yelp_hat sms_spam sst2_sentences hatexplain imdb sst2 ag_news http_params sst2-official
 EXPLAINABLE := explainable=afa_ray/configs/explainable.yaml
 SHARP := sharp=afa_ray/configs/sharp.yaml
@@ -26,7 +27,7 @@ ON_sst2-official := --data.name sst2 --data.protocol official $(ON_LARGE) --evid
 TRIALS := sharpness one-token drawn strong whitened random-masks word-vectors confident \
   sharp-confident confident-strong
 
-.PHONY: train test check results studies minilm speed evidence bag-of-words trials clean
+.PHONY: train test check results studies minilm speed evidence bag-of-words planted trials clean
 
 train: .venv/installed
 	$(BIN)/python -m afa_ray.train
@@ -74,12 +75,16 @@ minilm: .venv/installed
 	$(BIN)/python -m afa_ray.benchmark.pretrained $$common
 
 # All of docs/evidence.md: hours. What is there already is not repeated.
-evidence: $(addprefix evidence-,$(EVIDENCE)) bag-of-words
+evidence: $(addprefix evidence-,$(EVIDENCE)) bag-of-words planted trials
 	$(BIN)/python -m tune.evidence_report results/evidence docs/evidence
 
 evidence-%: .venv/installed
 	$(BIN)/python -m tune.evidence --config afa_ray/configs/evidence.yaml --mlflow.uri none \
-	  --evidence.search_seeds 1 --run.storage results/evidence --run.name $* $(or $(ON_$*),--data.name $* $(ON_SMALL))
+	  --evidence.search_seeds 1 --run.storage $(STUDIES) --run.name $* $(or $(ON_$*),--data.name $* $(ON_SMALL))
+
+# The same where the words that matter are planted: attention can be held against them.
+planted:
+	$(MAKE) evidence-reviews evidence-mock-3 STUDIES=results/planted
 
 bag-of-words: .venv/installed
 	for data in $(filter-out sst2-official,$(EVIDENCE)); do \
