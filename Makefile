@@ -24,7 +24,7 @@ ON_sst2-official := --data.name sst2 --data.protocol official $(ON_LARGE) --evid
   $(LARGER_BATCHES)
 
 # The trials of docs/evidence.md beside plain, original and contrast: docs/trials/*.yaml.
-TRIALS := sharpness one-token drawn strong whitened random-masks word-vectors confident \
+TRIALS := wide sharpness one-token drawn strong whitened random-masks word-vectors confident \
   sharp-confident confident-strong
 
 .PHONY: train test check results studies minilm speed evidence bag-of-words planted trials clean
