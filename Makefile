@@ -27,7 +27,7 @@ ON_sst2-official := --data.name sst2 --data.protocol official $(ON_LARGE) --evid
 TRIALS := wide sharpness one-token drawn strong whitened random-masks word-vectors confident \
   sharp-confident confident-strong
 
-.PHONY: train test check results studies minilm speed evidence bag-of-words planted trials clean
+.PHONY: train test check results studies minilm speed evidence bag-of-words replication planted trials clean
 
 train: .venv/installed
 	$(BIN)/python -m afa_ray.train
@@ -75,12 +75,21 @@ minilm: .venv/installed
 	$(BIN)/python -m afa_ray.benchmark.pretrained $$common
 
 # All of docs/evidence.md: hours. What is there already is not repeated.
-evidence: $(addprefix evidence-,$(EVIDENCE)) bag-of-words planted trials
+evidence: $(addprefix evidence-,$(EVIDENCE)) bag-of-words replication planted trials
 	$(BIN)/python -m tune.evidence_report results/evidence docs/evidence
+	$(BIN)/python -m tune.evidence_report results/evidence docs/evidence/beside-sharp sharp
 
 evidence-%: .venv/installed
 	$(BIN)/python -m tune.evidence --config afa_ray/configs/evidence.yaml --mlflow.uri none \
 	  --evidence.search_seeds 1 --run.storage $(STUDIES) --run.name $* $(or $(ON_$*),--data.name $* $(ON_SMALL))
+
+# What was found about attention and human marks, found again: search and final runs with other seeds.
+replication:
+	$(MAKE) evidence-yelp_hat evidence-hatexplain STUDIES=results/replication \
+	  ON_SMALL="--evidence.methods plain,$(SHARP),$(EXPLAINABLE) --evidence.trials 4 \
+	  --evidence.seeds 10 --train.seed 100 --data.split_seed 0"
+	$(BIN)/python -m tune.evidence_report results/replication docs/evidence/replication
+	$(BIN)/python -m tune.evidence_report results/replication docs/evidence/replication/beside-sharp sharp
 
 # The same where the words that matter are planted: attention can be held against them.
 planted:

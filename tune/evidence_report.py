@@ -1,8 +1,9 @@
-"""`python -m tune.evidence_report FOLDER OUT`: the evidence of all data sets, as tables and plots.
+"""`python -m tune.evidence_report FOLDER OUT [BASELINE]`: the evidence of all data sets together.
 
 Reads what `tune.evidence` left in `FOLDER/*/`; writes `tables.md`, `accuracy.png`, `deletion.png`
-and `curves.png` to OUT. p-values are Holm-corrected over all data sets of a method: a method is one
-hypothesis, "not as plain training anywhere", and methods are read one by one. One method more is
+and `curves.png` to OUT. BASELINE is the method that the others are compared with, by default the
+studies' own. p-values are Holm-corrected over all data sets of a method: a method is one
+hypothesis, "not as the baseline anywhere", and methods are read one by one. One method more is
 `feedback`: on each data set that method with adversarial feedback which validation preferred.
 """
 
@@ -201,15 +202,29 @@ def curves_table(found: Mapping[str, Sequence[tuple[str, Mapping[str, Any]]]]) -
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status 0, or 2 where there is nothing to report."""
     given = sys.argv[1:] if arguments is None else list(arguments)
-    if len(given) != 2:
-        print("usage: python -m tune.evidence_report FOLDER OUT", file=sys.stderr)
+    if len(given) not in (2, 3):
+        print("usage: python -m tune.evidence_report FOLDER OUT [BASELINE]", file=sys.stderr)
         return 2
-    folder, out = map(Path, given)
+    folder, out = map(Path, given[:2])
     runs, baseline = read(folder)
     if not runs:
         print(f"{folder}: nothing of tune.evidence (no */{RESULTS}) there", file=sys.stderr)
         return 2
+    baseline = given[2] if len(given) == 3 else baseline
+    runs = {data: methods for data, methods in runs.items() if baseline in methods}
+    if not runs:
+        print(f"{folder}: no study there has the method {baseline}", file=sys.stderr)
+        return 2
     tables = {measure: table_of(runs, measure, baseline) for measure in MEASURES}
+    write_report(tables, baseline, folder, out)
+    print(markdown(tables["accuracy"]))
+    for method, said in verdicts(tables["accuracy"]).items():
+        print(f"{method}: {said}")
+    return 0
+
+
+def write_report(tables: Mapping[str, Table], baseline: str, folder: Path, out: Path) -> None:
+    """The files of `main`: tables by measure, what was chosen, curves, and plots of differences."""
     parts = [f"### {name}\n\n{markdown(table)}" for name, table in tables.items() if table]
     parts.append(f"### What was found on validation\n\n{chosen(folder)}")
     out.mkdir(parents=True, exist_ok=True)
@@ -229,10 +244,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"{measure}: difference to {baseline}",
             out / f"{name}.png",
         )
-    print(markdown(tables["accuracy"]))
-    for method, said in verdicts(tables["accuracy"]).items():
-        print(f"{method}: {said}")
-    return 0
 
 
 if __name__ == "__main__":

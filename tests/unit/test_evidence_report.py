@@ -77,6 +77,17 @@ def test_tables_and_plots(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "better: better on 1, worse on 0" in capsys.readouterr().out
 
 
+def test_another_baseline(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path / "in")
+    folders = [str(tmp_path / "in"), str(tmp_path / "out")]
+    assert evidence_report.main([*folders, "better"]) == 0
+    text = (tmp_path / "out" / "tables.md").read_text()
+    assert "| one | 0.8000 ± 0.0130 (**-0.0512, p" in text
+    assert "plain: better on 0, worse on 1" in capsys.readouterr().out
+    assert evidence_report.main([*folders, "none"]) == 2
+    assert "no study there has the method none" in capsys.readouterr().err
+
+
 def test_a_study_that_still_runs_is_left_out(tmp_path: Path) -> None:
     write(tmp_path)
     unfinished = tmp_path / "evidence-three"
