@@ -1,9 +1,9 @@
 """`python -m tune.evidence_report FOLDER OUT [BASELINE]`: the evidence of all data sets together.
 
 Reads what `tune.evidence` left in `FOLDER/*/`; writes `tables.md`, `accuracy.png`, `deletion.png`
-and `curves.png` to OUT. BASELINE is the method that the others are compared with, by default the
-studies' own. p-values are Holm-corrected over all data sets of a method: a method is one
-hypothesis, "not as the baseline anywhere", and methods are read one by one. One method more is
+to OUT, and `curves.png` unless a BASELINE is given: the method that others are compared with, by
+default the studies' own. p-values are Holm-corrected over all data sets of a method: a method is
+one hypothesis, "not as the baseline anywhere", and methods are read one by one. One method more is
 `feedback`: on each data set that method with adversarial feedback which validation preferred.
 """
 
@@ -206,35 +206,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("usage: python -m tune.evidence_report FOLDER OUT [BASELINE]", file=sys.stderr)
         return 2
     folder, out = map(Path, given[:2])
-    runs, baseline = read(folder)
+    runs, own = read(folder)
     if not runs:
         print(f"{folder}: nothing of tune.evidence (no */{RESULTS}) there", file=sys.stderr)
         return 2
-    baseline = given[2] if len(given) == 3 else baseline
+    baseline = given[2] if len(given) == 3 else own
     runs = {data: methods for data, methods in runs.items() if baseline in methods}
     if not runs:
         print(f"{folder}: no study there has the method {baseline}", file=sys.stderr)
         return 2
     tables = {measure: table_of(runs, measure, baseline) for measure in MEASURES}
-    write_report(tables, baseline, folder, out)
+    parts = [f"### {name}\n\n{markdown(table)}" for name, table in tables.items() if table]
+    out.mkdir(parents=True, exist_ok=True)
+    if baseline == own:
+        parts += _without_baseline(folder, out)
+    write_whole(out / "tables.md", "\n\n".join(parts) + "\n")
+    _plot_differences(tables, baseline, out)
     print(markdown(tables["accuracy"]))
     for method, said in verdicts(tables["accuracy"]).items():
         print(f"{method}: {said}")
     return 0
 
 
-def write_report(tables: Mapping[str, Table], baseline: str, folder: Path, out: Path) -> None:
-    """The files of `main`: tables by measure, what was chosen, curves, and plots of differences."""
-    parts = [f"### {name}\n\n{markdown(table)}" for name, table in tables.items() if table]
-    parts.append(f"### What was found on validation\n\n{chosen(folder)}")
-    out.mkdir(parents=True, exist_ok=True)
+def _without_baseline(folder: Path, out: Path) -> list[str]:
+    """What was chosen, and the deletion curves, which are plotted."""
+    parts = [f"### What was found on validation\n\n{chosen(folder)}"]
     if found := curves(folder):
-        parts.append(
-            "### Accuracy after deleting tokens: the most attended / at random\n\n"
-            f"{curves_table(found)}"
-        )
         plot_deletion_curves(dict(found), out / "curves.png")
-    write_whole(out / "tables.md", "\n\n".join(parts) + "\n")
+        title = "### Accuracy after deleting tokens: the most attended / at random"
+        parts.append(f"{title}\n\n{curves_table(found)}")
+    return parts
+
+
+def _plot_differences(tables: Mapping[str, Table], baseline: str, out: Path) -> None:
     for measure, name in (("accuracy", "accuracy"), ("normalised area", "deletion")):
         differences_plot(
             {

@@ -39,7 +39,7 @@ def plot_deletion_curves(panels: dict[str, list[tuple[str, dict[str, Any]]]], pa
 
     methods = dict.fromkeys(method for runs in panels.values() for method, _ in runs)
     colours = dict(zip([m for m in methods if m not in COLOURS], cycle(OTHERS))) | COLOURS
-
+    drawn = {}
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
     figure = Figure(figsize=(3.6 * columns, 2.9 * rows), dpi=130, layout="constrained")
@@ -47,11 +47,12 @@ def plot_deletion_curves(panels: dict[str, list[tuple[str, dict[str, Any]]]], pa
         axes = figure.add_subplot(rows, columns, number)
         for method, curve in runs:
             colour = colours[method]
-            axes.plot(curve["counts"], curve["by_attention"], ".-", color=colour, label=method)
+            (drawn[method],) = axes.plot(curve["counts"], curve["by_attention"], ".-", color=colour)
             axes.plot(curve["counts"], curve["random"], "--", color=colour, alpha=0.4, lw=1)
         _dress(axes, curve["counts"], title)
-        if number == 1:
-            axes.legend(frameon=False, fontsize=8)
+    figure.legend(
+        list(drawn.values()), list(drawn), loc="outside lower center", ncols=6, frameon=False
+    )
     figure.savefig(path)
 
 
