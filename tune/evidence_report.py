@@ -48,7 +48,8 @@ class Cell:
         value = f"{self.value.mean:.4f}{plus_minus(self.value)}"
         if self.difference is None:
             return value
-        against = f"{self.difference.mean:+.4f}, {p_text(self.p_holm)}"
+        difference = f"{self.difference.mean:+.4f}{plus_minus(self.difference)}"
+        against = f"{difference}, {p_text(self.p_holm)}"
         return f"{value} ({f'**{against}**' if self.is_established else against})"
 
 

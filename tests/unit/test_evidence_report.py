@@ -68,7 +68,7 @@ def test_tables_and_plots(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert evidence_report.main([str(tmp_path / "in"), str(tmp_path / "out")]) == 0
     text = (tmp_path / "out" / "tables.md").read_text()
     assert "| one | 0.8000 ± 0.0130 | 0.8512 ± " in text
-    assert "(**+0.0512, p" in text
+    assert "(**+0.0512 ± 0.0" in text
     assert "| two | better * | 2 | 0.9000 | k 3 |" in text
     assert "| two | worse | 2 | 0.8000 |  |" in text
     assert "| one | better | 0.8000 / 0.8000 | 0.6000 / 0.7500 |" in text
@@ -82,7 +82,7 @@ def test_another_baseline(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     folders = [str(tmp_path / "in"), str(tmp_path / "out")]
     assert evidence_report.main([*folders, "better"]) == 0
     text = (tmp_path / "out" / "tables.md").read_text()
-    assert "| one | 0.8000 ± 0.0130 (**-0.0512, p" in text
+    assert "| one | 0.8000 ± 0.0130 (**-0.0512 ± 0.0" in text
     assert "plain: better on 0, worse on 1" in capsys.readouterr().out
     assert evidence_report.main([*folders, "none"]) == 2
     assert "no study there has the method none" in capsys.readouterr().err
