@@ -126,6 +126,7 @@ def render(record: dict[str, Any], steps: int) -> str:
 def summary(result: dict[str, Any], run: Path) -> str:
     """The results of a complete run."""
     test, curve, agreement = result["test"], result["deletion_curve"], result["agreement"]
+    part = result["settings"].get("data.evaluate_on", "test")  # runs of before had no choice
     width = 7
     rows = [
         "  deleted tokens    " + "".join(f"{count:>{width}}" for count in curve["counts"]),
@@ -133,8 +134,7 @@ def summary(result: dict[str, Any], run: Path) -> str:
         "  random tokens     " + "".join(f"{a:>{width}.3f}" for a in curve["random"]),
     ]
     lines = [
-        f"{result['settings']['data.evaluate_on']} (epoch {result['validation']['epoch']}, best on "
-        f"validation): accuracy "
+        f"{part} (epoch {result['validation']['epoch']}, best on validation): accuracy "
         f"{test['accuracy']:.4f}  macro F1 {test['macro_f1']:.4f}",
         "accuracy after deleting tokens:",
         *rows,
