@@ -112,7 +112,7 @@ trials: .venv/installed
 	done
 	$(BIN)/python -m tune.compare --config afa_ray/configs/evidence.yaml --data.name sst2 \
 	  $(LARGER_BATCHES) --train.patience 1 --data.split_seed 0 --data.evaluate_on validation \
-	  --mlflow.uri none --run.storage results/trials --run.name sst2 --compare.methods \
+	  --mlflow.uri none --compare.seeds 3 --run.storage results/trials --run.name sst2 --compare.methods \
 	  plain,sharpness=docs/trials/sharpness.yaml,sharp-confident=docs/trials/sharp-confident.yaml
 
 # The tables and plots of the README's "Speed", on an otherwise idle machine: about half an hour.
