@@ -93,7 +93,7 @@ replication:
 
 # The same where the words that matter are planted: attention can be held against them.
 planted:
-	$(MAKE) evidence-reviews evidence-mock-3 STUDIES=results/planted
+	$(MAKE) evidence-reviews STUDIES=results/planted
 
 bag-of-words: .venv/installed
 	for data in $(filter-out sst2-official,$(EVIDENCE)); do \
