@@ -94,6 +94,8 @@ replication:
 # The same where the words that matter are planted: attention can be held against them.
 planted:
 	$(MAKE) evidence-reviews STUDIES=results/planted
+	mkdir -p docs/evidence/planted
+	cp results/planted/reviews/table.md docs/evidence/planted/reviews.md
 
 bag-of-words: .venv/installed
 	for data in $(filter-out sst2-official,$(EVIDENCE)); do \
