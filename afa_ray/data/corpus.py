@@ -66,7 +66,7 @@ def prepare_corpus(settings: Settings) -> Corpus:
     tried = data.evaluate_on == "validation"
     tokenizer, max_length = _tokenizer(settings, train)
     units = settings.afa.unit == "word"
-    parts = (train, validation, validation if tried else raw.test)
+    parts = (train, validation) if tried else (train, validation, raw.test)
     splits = [pack(part, tokenizer, max_length, units) for part in parts]
     _require_padding_apart(splits, tokenizer)
     vectors = None
@@ -83,7 +83,7 @@ def prepare_corpus(settings: Settings) -> Corpus:
         tokenizer=tokenizer,
         train=splits[0],
         validation=splits[1],
-        test=splits[2],
+        test=splits[-1],
         vectors=vectors,
         max_length=max_length,
         notes=(
@@ -153,6 +153,7 @@ def _with_validation(raw: RawCorpus, share: float, seed: int) -> tuple[Texts, Te
 
 def _truncation_notes(splits: list[PackedTexts], max_length: int, wanted: int) -> list[str]:
     limit = f"data.max_length = {wanted}" if max_length == wanted else f"the model's {max_length}"
-    counts = dict(zip(("train", "validation", "test"), splits, strict=True))
+    names = ("train", "validation", "test")[: len(splits)]
+    counts = dict(zip(names, splits, strict=True))
     cut = [f"{p.truncated:,} of {len(p):,} {name}" for name, p in counts.items() if p.truncated]
     return [f"texts cut to {limit} tokens: {', '.join(cut)}"] if cut else []
