@@ -1,30 +1,25 @@
 """The two players. Importing this package registers both with the Hugging Face Auto classes."""
 
-from transformers import (
-    AutoConfig,
-    AutoModel,
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
-    PreTrainedTokenizerFast,
-)
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
 
 from afa_ray.models.discriminator import Discriminator, DiscriminatorConfig
-from afa_ray.models.pretrained import PretrainedTarget
+from afa_ray.models.saving import register, save_player
 from afa_ray.models.target import Target, TargetConfig
+
+if TYPE_CHECKING:
+    from afa_ray.models.pretrained import PretrainedTarget
 
 __all__ = [
     "AnyTarget",
     "Discriminator",
     "DiscriminatorConfig",
-    "PretrainedTarget",
     "Target",
     "TargetConfig",
+    "save_player",
 ]
 
-AnyTarget = Target | PretrainedTarget
+AnyTarget: TypeAlias = "Target | PretrainedTarget"
 
-AutoConfig.register(TargetConfig.model_type, TargetConfig)
-AutoModelForSequenceClassification.register(TargetConfig, Target)
-AutoTokenizer.register(TargetConfig, fast_tokenizer_class=PreTrainedTokenizerFast)
-AutoConfig.register(DiscriminatorConfig.model_type, DiscriminatorConfig)
-AutoModel.register(DiscriminatorConfig, Discriminator)
+register()

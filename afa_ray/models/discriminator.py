@@ -7,10 +7,10 @@ from typing import Any, Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import PretrainedConfig, PreTrainedModel
+from transformers import PretrainedConfig
 
 from afa_ray.models.sequences import Sequences
-from afa_ray.models.single_query import Attended, attend, make_layer, quieten, transform
+from afa_ray.models.single_query import Attended, attend, initialise, make_layer, quieten, transform
 
 Readout = Literal["last", "mean"]
 
@@ -54,7 +54,7 @@ class DiscriminatorConfig(PretrainedConfig):
         super().__init__(**kwargs)
 
 
-class Discriminator(PreTrainedModel):
+class Discriminator(nn.Module):
     """sigmoid(logit) = D(X), the probability that X is untouched (E5, E6).
 
     The paper's text once calls D the probability of masking; its Algorithm 1, its loss and its idea
@@ -63,11 +63,14 @@ class Discriminator(PreTrainedModel):
     One that reads a Target's embeddings is saved without them: give them back with `embed_with`.
     """
 
-    config_class = DiscriminatorConfig
-    base_model_prefix = "discriminator"
-
     def __init__(self, config: DiscriminatorConfig) -> None:
-        super().__init__(config)
+        super().__init__()
+        self.config = config
+        self.make_parts()
+        self.apply(self._init_weights)
+
+    def make_parts(self) -> None:
+        config = self.config
         if config.embedding_size:
             self.project = nn.Linear(config.embedding_size, config.hidden_size, bias=False)
         else:
@@ -78,10 +81,9 @@ class Discriminator(PreTrainedModel):
             self.classes = nn.Embedding(config.num_classes, config.hidden_size)
         self.layer = make_layer(config.hidden_size, config.num_attention_heads, config.dropout)
         self.judge = nn.Linear(config.hidden_size, 1)
-        self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
-        super()._init_weights(module)
+        initialise(module, self.config.initializer_range)
         if module is self.positions:
             quieten(module, self.config.initializer_range)
 

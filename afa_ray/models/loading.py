@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import nn
@@ -11,14 +11,17 @@ from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
     PretrainedConfig,
-    PreTrainedModel,
 )
 from transformers.utils import logging
 
 from afa_ray.errors import UserError, first_line
-from afa_ray.models.pretrained import PretrainedTarget
 from afa_ray.models.probing import UnreadableAttentionError
 from afa_ray.models.target import TargetConfig
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from afa_ray.models.pretrained import PretrainedTarget
 
 
 def read_config(name: str) -> PretrainedConfig:
@@ -100,6 +103,8 @@ def load_pretrained(
     Raises:
         UserError: the model cannot be read, or not be used.
     """
+    from afa_ray.models.pretrained import PretrainedTarget
+
     config = read_config(name)
     notes = []
     if config.model_type == "modernbert" and config.classifier_pooling != "cls":

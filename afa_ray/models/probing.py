@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from itertools import cycle, islice
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 Reading = Literal["first", "last", "end"]
 """Where a classifier reads: the first token ([CLS]); the last real one, whatever the padding

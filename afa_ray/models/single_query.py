@@ -31,6 +31,19 @@ def make_layer(hidden_size: int, heads: int, dropout: float) -> nn.TransformerEn
     )
 
 
+def initialise(module: nn.Module, std: float) -> None:
+    """Draw a module's own weights as transformers does for its models."""
+    if isinstance(module, nn.Linear | nn.Embedding):
+        init.normal_(module.weight, std=std)
+    if isinstance(module, nn.Linear) and module.bias is not None:
+        init.zeros_(module.bias)
+    if isinstance(module, nn.LayerNorm):
+        init.ones_(module.weight)
+        init.zeros_(module.bias)
+    if isinstance(module, nn.MultiheadAttention):
+        module._reset_parameters()
+
+
 def quieten(positions: nn.Embedding, std: float) -> None:
     """Initialise position embeddings at a tenth of `std`, so that words are heard above them."""
     init.normal_(positions.weight, std=std / 10)

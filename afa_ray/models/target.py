@@ -1,4 +1,4 @@
-"""The single-layer Target: a Hugging Face sequence classifier that returns its attention row."""
+"""The single-layer Target: a sequence classifier that returns its attention row."""
 
 from __future__ import annotations
 
@@ -8,11 +8,18 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import PretrainedConfig, PreTrainedModel
+from transformers import PretrainedConfig
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from afa_ray.models.sequences import Sequences
-from afa_ray.models.single_query import attend, make_layer, padding_mask, quieten, transform
+from afa_ray.models.single_query import (
+    attend,
+    initialise,
+    make_layer,
+    padding_mask,
+    quieten,
+    transform,
+)
 
 
 class TargetConfig(PretrainedConfig):
@@ -55,34 +62,40 @@ class TargetOutput(SequenceClassifierOutput):
     attention_row: Tensor | None = None
 
 
-class Target(PreTrainedModel):
+class Target(nn.Module):
     """One Transformer block in the absorbed single-query form, read at the last real token.
 
     `[SOS] word … [EOS]`: word plus learned position embeddings, one post-norm layer (4 heads, 512,
     feed-forward 2,048), and a linear classifier on the output at `[EOS]` (E2).
     """
 
-    config_class = TargetConfig
-    base_model_prefix = "target"
     evaluation_batch = 256  # texts
 
     def __init__(self, config: TargetConfig) -> None:
-        super().__init__(config)
+        super().__init__()
+        self.config = config
+        self.make_parts()
+        self.apply(self._init_weights)
+
+    def make_parts(self) -> None:
+        config = self.config
         assert config.num_labels is not None
-        self.num_labels: int = config.num_labels
         self.words = nn.Embedding(config.vocab_size, config.hidden_size)
         self.positions = nn.Embedding(config.max_position_embeddings, config.hidden_size)
         self.layer = make_layer(config.hidden_size, config.num_attention_heads, config.dropout)
         self.dropout = nn.Dropout(config.dropout)
-        self.classifier = nn.Linear(config.hidden_size, self.num_labels)
-        self.post_init()
+        self.classifier = nn.Linear(config.hidden_size, config.num_labels)
 
     def _init_weights(self, module: nn.Module) -> None:
-        super()._init_weights(module)
+        initialise(module, self.config.initializer_range)
         if module is self.positions:
             quieten(module, self.config.initializer_range)
 
-    def get_input_embeddings(self) -> nn.Module:
+    @property
+    def device(self) -> torch.device:
+        return self.words.weight.device
+
+    def get_input_embeddings(self) -> nn.Embedding:
         return self.words
 
     def set_input_embeddings(self, value: nn.Module) -> None:

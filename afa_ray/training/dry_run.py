@@ -16,7 +16,6 @@ from afa_ray.config import Settings
 from afa_ray.data.batches import Batch, batch_count
 from afa_ray.data.corpus import Corpus
 from afa_ray.errors import UserError
-from afa_ray.models import PretrainedTarget
 from afa_ray.training.learner import Learner
 from afa_ray.training.memory import Memory, activation_memory, add, parameter_memory
 from afa_ray.training.session import local_session, pick_device
@@ -115,7 +114,7 @@ def estimate_memory(settings: Settings, learner: Learner, longest: Batch) -> Mem
     if learner.discriminator is not None:
         memory = add(memory, parameter_memory(learner.discriminator))
         memory = replace(memory, weights=memory.weights + learner.discriminator.frozen_bytes)
-    if isinstance(learner.target, PretrainedTarget):
+    if settings.target.pretrained:
         half = settings.target.dtype == "bfloat16" or learner.device.type == "cuda"
         positions = longest.tokens.size // train.accumulation_steps
         kept = activation_memory(

@@ -18,7 +18,7 @@ from afa_ray.evaluation.faithfulness import faithfulness
 from afa_ray.evaluation.plots import plot_deletion_curve
 from afa_ray.evaluation.prediction import predict
 from afa_ray.evaluation.robustness import robustness
-from afa_ray.models import PretrainedTarget
+from afa_ray.models import Target, save_player
 from afa_ray.training.checkpoint import load_trained, versions
 from afa_ray.training.model_card import model_card
 from afa_ray.training.players import build_players
@@ -104,16 +104,16 @@ def save_models(job: Job, worker: Worker, result: dict[str, Any]) -> None:
     if worker.sharded:
         target = build_players(job.settings, job.corpus).target
         load_trained(target, worker.best)
-    if isinstance(target, PretrainedTarget):
-        target.save_pretrained(folder, merge=job.settings.target.lora.merge)
+    if isinstance(target, Target):
+        save_player(target, folder)
     else:
-        target.save_pretrained(folder)
+        target.save_pretrained(folder, merge=job.settings.target.lora.merge)
     job.corpus.tokenizer.save_pretrained(folder)
     (folder / "README.md").write_text(model_card(result), encoding="utf-8")
     _replace(folder, job.run / "model")
     if learner.discriminator is not None:
         folder = _empty(job.run / ".discriminator")
-        learner.discriminator.save_pretrained(folder)
+        save_player(learner.discriminator, folder)
         _replace(folder, job.run / "discriminator")
 
 

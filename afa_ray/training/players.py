@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import nn
@@ -14,13 +14,15 @@ from afa_ray.models import (
     AnyTarget,
     Discriminator,
     DiscriminatorConfig,
-    PretrainedTarget,
     Target,
     TargetConfig,
 )
 from afa_ray.models.loading import load_pretrained, skeleton
 from afa_ray.models.lora import require_layers
 from afa_ray.models.single_query import sharpen
+
+if TYPE_CHECKING:
+    from afa_ray.models.pretrained import PretrainedTarget
 
 
 class Players(NamedTuple):

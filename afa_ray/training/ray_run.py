@@ -14,7 +14,7 @@ from torch import nn
 
 from afa_ray.config import Settings
 from afa_ray.errors import UserError
-from afa_ray.models import PretrainedTarget
+from afa_ray.models import Discriminator
 from afa_ray.training.finish import train_and_finish
 from afa_ray.training.replicas import replicated
 from afa_ray.training.session import Session, write_folder
@@ -153,7 +153,7 @@ def _ray_session(run: Path, use_gpu: bool, sharded: bool) -> Session:
     def wrap(module: nn.Module) -> nn.Module:
         if workers == 1:
             return module
-        if sharded and isinstance(module, PretrainedTarget):
+        if sharded and not isinstance(module, Discriminator):
             shard(module, workers, device)
             return module
         one_machine = context.get_local_world_size() == workers

@@ -70,6 +70,17 @@ def test_the_mathematics_imports_no_framework(module: str) -> None:
         assert not wrong, f"{path.relative_to(ROOT)} imports {sorted(wrong)}"
 
 
+def test_training_imports_no_models_of_transformers() -> None:
+    """Each process would pay as much for them as for PyTorch."""
+    heavy = ("transformers.modeling_utils", "torch._dynamo", "torch.distributed.tensor", "scipy")
+    code = (
+        "import sys, afa_ray.training.worker, afa_ray.training.ray_run, afa_ray.train\n"
+        f"print(*[name for name in {heavy} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.strip() == "", done.stdout + done.stderr
+
+
 def test_the_core_works_where_ray_and_mlflow_are_not_installed() -> None:
     code = (
         "import sys\n"

@@ -3,9 +3,14 @@
 import pytest
 import torch
 from torch import Tensor
-from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForSequenceClassification,
+    PreTrainedModel,
+)
 
-from afa_ray.models import Discriminator, DiscriminatorConfig, Target, TargetConfig
+from afa_ray.models import Discriminator, DiscriminatorConfig, Target, TargetConfig, save_player
 from afa_ray.models.sequences import Sequences
 from afa_ray.models.single_query import attend, make_layer, padding_mask, sharpen, transform
 
@@ -164,8 +169,9 @@ def test_mean_readout_averages_the_full_layer() -> None:
 
 def test_auto_classes_open_what_was_saved(tmp_path) -> None:
     target, discriminator = small_target(), small_discriminator(num_classes=3)
-    target.save_pretrained(tmp_path / "target")
-    discriminator.save_pretrained(tmp_path / "discriminator")
+    for name, player in (("target", target), ("discriminator", discriminator)):
+        (tmp_path / name).mkdir()
+        save_player(player, tmp_path / name)
     assert not list(tmp_path.rglob("*.bin"))
     opened = AutoModelForSequenceClassification.from_pretrained(tmp_path / "target").eval()
     judge = AutoModel.from_pretrained(tmp_path / "discriminator").eval()
@@ -173,6 +179,23 @@ def test_auto_classes_open_what_was_saved(tmp_path) -> None:
     ids, classes = tokens(), torch.tensor([0, 1, 2, 0])
     assert torch.equal(opened(ids).logits, target(ids).logits)
     assert torch.equal(judge(ids, classes), discriminator(ids, classes))
+    assert isinstance(opened, PreTrainedModel)
+    assert isinstance(judge, PreTrainedModel)
+    opened.save_pretrained(tmp_path / "again")
+    again = AutoModelForSequenceClassification.from_pretrained(tmp_path / "again").eval()
+    assert torch.equal(again(ids).logits, target(ids).logits)
+
+
+def test_auto_classes_make_new_players() -> None:
+    """With the weights that a player of that seed begins with."""
+    torch.manual_seed(5)
+    target = Target(TargetConfig(vocab_size=40, hidden_size=32))
+    torch.manual_seed(5)
+    made = AutoModelForSequenceClassification.from_config(
+        TargetConfig(vocab_size=40, hidden_size=32)
+    )
+    pairs = zip(target.named_parameters(), made.named_parameters(), strict=True)
+    assert all(a == b and torch.equal(x, y) for (a, x), (b, y) in pairs)
 
 
 @pytest.mark.parametrize("readout", ["last", "mean"])

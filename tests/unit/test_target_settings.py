@@ -19,6 +19,7 @@ from transformers import (
 from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus
 from afa_ray.errors import UserError
+from afa_ray.models import save_player
 from afa_ray.models.loading import Loaded, load_pretrained, longest_text
 from afa_ray.train import main
 from afa_ray.training import players
@@ -137,7 +138,7 @@ def test_models_that_are_broken(refuse, models: dict, tmp_path: Path) -> None:
     for name, size in (("uneven", 30), ("text", "x")):
         changed = json.dumps(config | {"hidden_size": size})
         assert "holds no model" in broken(name, "config.json", changed)
-    small_target().save_pretrained(tmp_path / "own")
+    save_player(small_target(), tmp_path / "own")
     assert "single-layer model" in refuse("--target.name", str(tmp_path / "own"), *given)
 
 

@@ -1,0 +1,37 @@
+"""The players as transformers knows them, for whoever opens a saved one.
+
+Training does without this file: what it takes from transformers imports for longer than PyTorch.
+"""
+
+from __future__ import annotations
+
+from transformers import PreTrainedModel
+
+from afa_ray.models.discriminator import Discriminator, DiscriminatorConfig
+from afa_ray.models.target import Target, TargetConfig
+
+
+class TargetForSequenceClassification(Target, PreTrainedModel):
+    """A `Target` with all that a model of transformers can do."""
+
+    config: TargetConfig
+    config_class = TargetConfig
+    base_model_prefix = "target"
+
+    def __init__(self, config: TargetConfig) -> None:
+        PreTrainedModel.__init__(self, config)
+        self.make_parts()
+        self.post_init()
+
+
+class DiscriminatorModel(Discriminator, PreTrainedModel):
+    """A `Discriminator` with all that a model of transformers can do."""
+
+    config: DiscriminatorConfig
+    config_class = DiscriminatorConfig
+    base_model_prefix = "discriminator"
+
+    def __init__(self, config: DiscriminatorConfig) -> None:
+        PreTrainedModel.__init__(self, config)
+        self.make_parts()
+        self.post_init()
