@@ -5,11 +5,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import (
+    average_precision_score,
+    precision_recall_fscore_support,
+    roc_auc_score,
+)
 from torch import Tensor, nn
 
 from afa_ray.data.packed import PackedTexts
 from afa_ray.data.tokenizer import train_tokenizer
-from afa_ray.evaluation.agreement import agreement_with_marks
+from afa_ray.evaluation.agreement import agreement, agreement_with_marks
 from afa_ray.evaluation.classification import classification_metrics
 from afa_ray.evaluation.deletion import COUNTS, DeletionCurve, deletion_curve
 from afa_ray.evaluation.faithfulness import FIGURES, faithfulness
@@ -129,10 +134,43 @@ def test_agreement_is_one_on_the_marks_zero_off_them_and_half_by_chance() -> Non
     assert even["average_precision"] == pytest.approx(3 / 12)
 
 
+@pytest.mark.parametrize("ties", [False, True])
+def test_agreement_is_that_of_scikit_learn(ties: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.rand(200, 9, generator=generator)
+    scores = (4 * scores).round() if ties else scores
+    judged = torch.rand(200, 9, generator=generator) < 0.8
+    marked = torch.rand(200, 9, generator=generator) < 0.3
+    found = agreement(scores, marked, judged)
+    for i in range(200):
+        row, mark = scores[i, judged[i]].numpy(), marked[i, judged[i]].numpy()
+        if 0 < mark.sum() < len(mark):
+            assert found.auroc[i] == pytest.approx(roc_auc_score(mark, row), abs=1e-12)
+            expected = average_precision_score(mark, row)
+            assert found.average_precision[i] == pytest.approx(expected, abs=1e-12)
+        else:
+            assert torch.isnan(found.auroc[i])
+            assert torch.isnan(found.average_precision[i])
+    assert 100 < found.auroc.isfinite().sum() < 200
+
+
 def test_agreement_says_nothing_where_nothing_is_marked() -> None:
     packed = texts(keys=12)
     found = agreement_with_marks(KeyTarget(1.0), packed, SPECIAL)  # type: ignore[arg-type]
     assert found == {"auroc": None, "average_precision": None, "texts": 0}
+
+
+def test_classification_is_that_of_scikit_learn() -> None:
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 4, 300)
+    predictions = random.integers(1, 6, 300)  # classes 0, 4 and 5 are in one of them only
+    figures = classification_metrics(labels, predictions)
+    expected = precision_recall_fscore_support(
+        labels, predictions, average="macro", zero_division=0
+    )
+    assert figures["accuracy"] == pytest.approx((labels == predictions).mean())
+    names = ("macro_precision", "macro_recall", "macro_f1")
+    assert [figures[name] for name in names] == pytest.approx(expected[:3])
 
 
 def test_classification_by_hand() -> None:
