@@ -9,6 +9,7 @@ DATA_SETS ?= reviews sms_spam sst2_sentences http_params sst2 ag_news imdb
 # The evidence (docs/evidence.md): what the study of each data set is given beside evidence.yaml.
 STUDIES ?= results/evidence
 EVIDENCE ?= yelp_hat sms_spam sst2_sentences hatexplain imdb sst2 ag_news http_params sst2-official
+PLANTED ?= reviews mock-3 mock-5 mock-7
 EXPLAINABLE := explainable=afa_ray/configs/explainable.yaml
 SHARP := sharp=afa_ray/configs/sharp.yaml
 ON_SMALL := --evidence.methods plain,random,original,contrast,$(EXPLAINABLE),$(SHARP) \
@@ -24,10 +25,13 @@ ON_sst2-official := --data.name sst2 --data.protocol official $(ON_LARGE) --evid
   $(LARGER_BATCHES)
 
 # The trials of docs/evidence.md beside plain, original and contrast: docs/trials/*.yaml.
-TRIALS := wide sharpness one-token drawn strong whitened random-masks word-vectors confident \
-  sharp-confident confident-strong
+TRIALS := wide sharpness dropout contrast-strong one-token drawn strong drawn-three divided-original \
+  divided divided-three divided-eight divided-16-masks divided-random-masks whitened random-masks \
+  word-vectors confident sharp-confident confident-strong
+IDEAS := original growing growing-strong warmed-up sure-judge surer-judge contrast predicted odds \
+  entropy more-entropy copies copies-random copies-passing divergence divergence-random
 
-.PHONY: train test check results studies minilm speed evidence bag-of-words replication planted trials clean
+.PHONY: train test check results studies minilm speed evidence bag-of-words replication planted trials ideas clean
 
 train: .venv/installed
 	$(BIN)/python -m afa_ray.train
@@ -75,7 +79,7 @@ minilm: .venv/installed
 	$(BIN)/python -m afa_ray.benchmark.pretrained $$common
 
 # All of docs/evidence.md: hours. What is there already is not repeated.
-evidence: $(addprefix evidence-,$(EVIDENCE)) bag-of-words replication planted trials
+evidence: $(addprefix evidence-,$(EVIDENCE)) bag-of-words replication planted trials ideas
 	$(BIN)/python -m tune.evidence_report results/evidence docs/evidence
 	$(BIN)/python -m tune.evidence_report results/evidence docs/evidence/beside-sharp sharp
 
@@ -92,10 +96,12 @@ replication:
 	$(BIN)/python -m tune.evidence_report results/replication docs/evidence/replication/beside-sharp sharp
 
 # The same where the words that matter are planted: attention can be held against them.
-planted:
-	$(MAKE) evidence-reviews STUDIES=results/planted
+planted: $(addprefix planted-,$(PLANTED))
+
+planted-%: .venv/installed
+	$(MAKE) evidence-$* STUDIES=results/planted
 	mkdir -p docs/evidence/planted
-	cp results/planted/reviews/table.md docs/evidence/planted/reviews.md
+	cp results/planted/$*/table.md docs/evidence/planted/$*.md
 
 bag-of-words: .venv/installed
 	for data in $(filter-out sst2-official,$(EVIDENCE)); do \
@@ -116,6 +122,19 @@ trials: .venv/installed
 	  $(LARGER_BATCHES) --train.patience 1 --data.split_seed 0 --data.evaluate_on validation \
 	  --mlflow.uri none --compare.seeds 3 --run.storage results/trials --run.name sst2 --compare.methods \
 	  plain,sharpness=docs/trials/sharpness.yaml,sharp-confident=docs/trials/sharp-confident.yaml
+
+# Ideas that earned no setting, docs/trials/ideas.py, judged in the same way.
+ideas: .venv/installed
+	for data in sst2_sentences hatexplain; do \
+	  folder=results/ideas/$$data; \
+	  for idea in $(IDEAS); do for seed in 0 1 2; do \
+	    test -e $$folder/$$idea-seed$$seed/result.json || \
+	    $(BIN)/python docs/trials/ideas.py train $$idea --config afa_ray/configs/evidence.yaml \
+	      --data.name $$data --data.split_seed 0 --data.evaluate_on validation --mlflow.uri none \
+	      --run.storage $$folder --run.name $$idea-seed$$seed --train.seed $$seed || exit 1; \
+	  done; done; \
+	  $(BIN)/python docs/trials/ideas.py table $$folder; \
+	done
 
 # The tables and plots of the README's "Speed", on an otherwise idle machine: about half an hour.
 speed: .venv/installed
