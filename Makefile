@@ -140,10 +140,12 @@ ideas: .venv/installed
 speed: .venv/installed
 	$(BIN)/python -m afa_ray.benchmark --benchmark.updates 1 --benchmark.out docs/benchmark
 
+# Compiling all that is installed would take longer than installing it; imports compile what they need.
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --quiet --constraint constraints.txt --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --quiet --no-compile --constraint constraints.txt \
+	  --editable ".[dev]"
 	touch $@
 
 clean:
