@@ -169,9 +169,8 @@ def test_mean_readout_averages_the_full_layer() -> None:
 
 def test_auto_classes_open_what_was_saved(tmp_path) -> None:
     target, discriminator = small_target(), small_discriminator(num_classes=3)
-    for name, player in (("target", target), ("discriminator", discriminator)):
-        (tmp_path / name).mkdir()
-        save_player(player, tmp_path / name)
+    save_player(target, tmp_path / "target")
+    save_player(discriminator, tmp_path / "discriminator")
     assert not list(tmp_path.rglob("*.bin"))
     opened = AutoModelForSequenceClassification.from_pretrained(tmp_path / "target").eval()
     judge = AutoModel.from_pretrained(tmp_path / "discriminator").eval()
