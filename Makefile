@@ -9,7 +9,7 @@ DATA_SETS ?= reviews sms_spam sst2_sentences http_params sst2 ag_news imdb
 # The evidence (docs/evidence.md): what the study of each data set is given beside evidence.yaml.
 STUDIES ?= results/evidence
 EVIDENCE ?= yelp_hat sms_spam sst2_sentences hatexplain imdb sst2 ag_news http_params sst2-official
-PLANTED ?= reviews mock-1 mock-3 mock-5
+PLANTED ?= reviews mock-3
 EXPLAINABLE := explainable=afa_ray/configs/explainable.yaml
 SHARP := sharp=afa_ray/configs/sharp.yaml
 ON_SMALL := --evidence.methods plain,random,original,contrast,$(EXPLAINABLE),$(SHARP) \
