@@ -145,7 +145,6 @@ def test_a_killed_worker_costs_no_epoch(
         {
             "data.name": "sms_spam",
             "data.dir": str(data_dir),
-            "target.dropout": 0.0,
             "train.epochs": 4,
             "train.patience": 0,
             "train.batch_size": 64,
@@ -166,11 +165,10 @@ def test_a_killed_worker_costs_no_epoch(
     steps = [r["step"] for r in records(folder, "train")]
     assert steps == sorted(set(steps))
     assert [r["step"] for r in epochs] == [per_epoch * n for n in (1, 2, 3, 4)]
-    alone = run(with_values(settings, **{"train.num_workers": 0}), tmp_path, "alone")
-    for one, two in zip(epochs, records(alone, "epoch"), strict=True):
-        assert one["val/accuracy"] == pytest.approx(two["val/accuracy"], abs=0.01)
-    for one, two in zip(records(folder, "train"), records(alone, "train"), strict=True):
-        assert one["train/loss"] == pytest.approx(two["train/loss"], rel=0.02, abs=0.002)
+    untroubled = run(settings, tmp_path, "untroubled")
+    expected = [{k: v for k, v in r.items() if k != "kind"} for r in records(untroubled, "epoch")]
+    for one, two in zip(epochs, expected, strict=True):
+        assert one["val/accuracy"] == pytest.approx(two["val/accuracy"], abs=1e-6)
 
 
 def test_more_workers_than_the_cluster_has(
