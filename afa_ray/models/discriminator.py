@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 
+from afa_ray.models.player import Player
 from afa_ray.models.sequences import Sequences
-from afa_ray.models.single_query import Attended, attend, initialise, make_layer, quieten, transform
+from afa_ray.models.single_query import Attended, attend, make_layer, transform
 
 Readout = Literal["last", "mean"]
 
@@ -54,7 +55,7 @@ class DiscriminatorConfig(PretrainedConfig):
         super().__init__(**kwargs)
 
 
-class Discriminator(nn.Module):
+class Discriminator(Player):
     """sigmoid(logit) = D(X), the probability that X is untouched (E5, E6).
 
     The paper's text once calls D the probability of masking; its Algorithm 1, its loss and its idea
@@ -63,11 +64,7 @@ class Discriminator(nn.Module):
     One that reads a Target's embeddings is saved without them: give them back with `embed_with`.
     """
 
-    def __init__(self, config: DiscriminatorConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.make_parts()
-        self.apply(self._init_weights)
+    config: DiscriminatorConfig
 
     def make_parts(self) -> None:
         config = self.config
@@ -81,11 +78,6 @@ class Discriminator(nn.Module):
             self.classes = nn.Embedding(config.num_classes, config.hidden_size)
         self.layer = make_layer(config.hidden_size, config.num_attention_heads, config.dropout)
         self.judge = nn.Linear(config.hidden_size, 1)
-
-    def _init_weights(self, module: nn.Module) -> None:
-        initialise(module, self.config.initializer_range)
-        if module is self.positions:
-            quieten(module, self.config.initializer_range)
 
     def embed_with(self, words: Tensor) -> None:
         """Read these word embeddings, (V, embedding_size), which are never trained here."""

@@ -17,8 +17,9 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from afa_ray.models.discriminator import Discriminator, DiscriminatorConfig
-from afa_ray.models.target import Target, TargetConfig
+from afa_ray.models.discriminator import DiscriminatorConfig
+from afa_ray.models.player import Player
+from afa_ray.models.target import TargetConfig
 
 ARCHITECTURES = {  # in hugging_face.py
     TargetConfig: "TargetForSequenceClassification",
@@ -49,7 +50,7 @@ def register() -> None:
     AutoModel.register(DiscriminatorConfig, Opener(DiscriminatorConfig))
 
 
-def save_player(player: Target | Discriminator, folder: Path) -> None:
+def save_player(player: Player, folder: Path) -> None:
     """Write a player into `folder`, for the Auto classes to open."""
     config = deepcopy(player.config)
     config.architectures = [ARCHITECTURES[type(config)]]

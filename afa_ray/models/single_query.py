@@ -18,7 +18,6 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import initialization as init
 
 from afa_ray.models.dropout import dropout
 from afa_ray.models.sequences import Sequences
@@ -29,24 +28,6 @@ def make_layer(hidden_size: int, heads: int, dropout: float) -> nn.TransformerEn
     return nn.TransformerEncoderLayer(
         hidden_size, heads, 4 * hidden_size, dropout, activation="gelu", batch_first=True
     )
-
-
-def initialise(module: nn.Module, std: float) -> None:
-    """Draw a module's own weights as transformers does for its models."""
-    if isinstance(module, nn.Linear | nn.Embedding):
-        init.normal_(module.weight, std=std)
-    if isinstance(module, nn.Linear) and module.bias is not None:
-        init.zeros_(module.bias)
-    if isinstance(module, nn.LayerNorm):
-        init.ones_(module.weight)
-        init.zeros_(module.bias)
-    if isinstance(module, nn.MultiheadAttention):
-        module._reset_parameters()
-
-
-def quieten(positions: nn.Embedding, std: float) -> None:
-    """Initialise position embeddings at a tenth of `std`, so that words are heard above them."""
-    init.normal_(positions.weight, std=std / 10)
 
 
 def sharpen(layer: nn.TransformerEncoderLayer, factor: float) -> None:

@@ -11,13 +11,12 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig
 from transformers.modeling_outputs import SequenceClassifierOutput
 
+from afa_ray.models.player import Player
 from afa_ray.models.sequences import Sequences
 from afa_ray.models.single_query import (
     attend,
-    initialise,
     make_layer,
     padding_mask,
-    quieten,
     transform,
 )
 
@@ -62,20 +61,15 @@ class TargetOutput(SequenceClassifierOutput):
     attention_row: Tensor | None = None
 
 
-class Target(nn.Module):
+class Target(Player):
     """One Transformer block in the absorbed single-query form, read at the last real token.
 
     `[SOS] word … [EOS]`: word plus learned position embeddings, one post-norm layer (4 heads, 512,
     feed-forward 2,048), and a linear classifier on the output at `[EOS]` (E2).
     """
 
+    config: TargetConfig
     evaluation_batch = 256  # texts
-
-    def __init__(self, config: TargetConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.make_parts()
-        self.apply(self._init_weights)
 
     def make_parts(self) -> None:
         config = self.config
@@ -85,11 +79,6 @@ class Target(nn.Module):
         self.layer = make_layer(config.hidden_size, config.num_attention_heads, config.dropout)
         self.dropout = nn.Dropout(config.dropout)
         self.classifier = nn.Linear(config.hidden_size, config.num_labels)
-
-    def _init_weights(self, module: nn.Module) -> None:
-        initialise(module, self.config.initializer_range)
-        if module is self.positions:
-            quieten(module, self.config.initializer_range)
 
     @property
     def device(self) -> torch.device:

@@ -14,7 +14,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from afa_ray.models import Discriminator, Target
+from afa_ray.models.player import Player
 from afa_ray.training.shared_memory import SharedMemory, can_share_memory
 
 BUCKET_MB = 100  # nothing overlaps in shared memory, so that few large buckets are best
@@ -28,7 +28,7 @@ def replicated(module: nn.Module, device: torch.device, *, one_machine: bool) ->
         one_machine: whether all workers are processes of one machine.
     """
     # a pretrained model like XLNet has a weight that nothing reads
-    unused = not isinstance(module, Target | Discriminator)
+    unused = not isinstance(module, Player)
     if device.type == "cuda":
         return DistributedDataParallel(module, [device], find_unused_parameters=unused)
     if not one_machine or not can_share_memory():

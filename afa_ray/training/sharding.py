@@ -63,4 +63,4 @@ def like(value: Tensor, parameter: Tensor) -> Tensor:
     if torch.distributed.get_rank():
         value = torch.empty(parameter.shape, dtype=parameter.dtype)
     value = value.to(parameter.device, parameter.dtype)
-    return distribute_tensor(value, parameter.device_mesh, parameter.placements)  # type: ignore
+    return distribute_tensor(value, parameter.device_mesh, parameter.placements)  # type: ignore[attr-defined]
