@@ -28,8 +28,6 @@ ON_sst2-official := --data.name sst2 --data.protocol official $(ON_LARGE) --evid
 TRIALS := wide sharpness dropout contrast-strong one-token drawn strong drawn-three divided-original \
   divided divided-three divided-eight divided-16-masks divided-random-masks whitened random-masks \
   word-vectors confident sharp-confident confident-strong
-IDEAS := original growing growing-strong warmed-up sure-judge surer-judge contrast predicted odds \
-  entropy more-entropy copies copies-random copies-passing divergence divergence-random
 
 .PHONY: train test check results studies minilm speed evidence bag-of-words replication planted trials ideas clean
 
@@ -125,9 +123,10 @@ trials: .venv/installed
 
 # Ideas that earned no setting, docs/trials/ideas.py, judged in the same way.
 ideas: .venv/installed
+	ideas=$$($(BIN)/python docs/trials/ideas.py list) || exit 1; \
 	for data in sst2_sentences hatexplain; do \
 	  folder=results/ideas/$$data; \
-	  for idea in $(IDEAS); do for seed in 0 1 2; do \
+	  for idea in $$ideas; do for seed in 0 1 2; do \
 	    test -e $$folder/$$idea-seed$$seed/result.json || \
 	    $(BIN)/python docs/trials/ideas.py train $$idea --config afa_ray/configs/evidence.yaml \
 	      --data.name $$data --data.split_seed 0 --data.evaluate_on validation --mlflow.uri none \

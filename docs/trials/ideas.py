@@ -1,6 +1,7 @@
 """Ideas for the feedback that did not earn a setting, each with its equation; `make ideas`.
 
     python docs/trials/ideas.py train IDEA [settings of afa_ray.train]
+    python docs/trials/ideas.py list
     python docs/trials/ideas.py table FOLDER      of runs that are called IDEA-seedN
 
 An idea is a `Feedback` that takes the place of the one in afa_ray. D, r, R, pi, lambda and the
@@ -205,7 +206,9 @@ def table(folder: Path) -> str:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["train"] and sys.argv[2:3] and sys.argv[2] in IDEAS:
         sys.exit(train(sys.argv[2], sys.argv[3:]))
-    if sys.argv[1:2] == ["table"] and len(sys.argv) == 3:
+    if sys.argv[1:] == ["list"]:
+        print(*IDEAS)
+    elif sys.argv[1:2] == ["table"] and len(sys.argv) == 3:
         print(table(Path(sys.argv[2])))
     else:
         sys.exit(f"{__doc__}\nideas: {', '.join(IDEAS)}")

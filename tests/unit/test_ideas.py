@@ -40,7 +40,7 @@ def make(
 ) -> Callable[[str], tuple[Learner, Batch]]:
     """A learner with an idea's feedback, and a batch for it."""
 
-    def made(name: str) -> tuple[Learner, Batch]:
+    def build(name: str) -> tuple[Learner, Batch]:
         feedback, values = ideas.IDEAS[name]
         monkeypatch.setattr(learner, "Feedback", feedback)
         monkeypatch.setattr(worker, "Learner", ideas.IdeaLearner)
@@ -48,7 +48,7 @@ def make(
         made, _ = worker.make_learner(tiny_settings(values), small_corpus, session)
         return made, next(worker.batches_for(made, small_corpus, epoch=0))
 
-    return made
+    return build
 
 
 def weights(made: Learner) -> torch.Tensor:
