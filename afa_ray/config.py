@@ -22,6 +22,8 @@ class DataSettings:
     """Folder with one sub-folder of Parquet files a set; by default AFA_DATA_DIR, then the hub."""
     train_file: str | None = None
     """Your own training texts: .csv, .tsv, .jsonl or .parquet."""
+    validation_file: str | None = None
+    """Your own validation texts; without it a share of the training texts is held out."""
     test_file: str | None = None
     """Your own test texts; without it 20% of train_file are held out."""
     text_column: str = "text"
@@ -38,6 +40,9 @@ class DataSettings:
     """Split of sst2: random (10% of the training phrases, the default) or official."""
     validation_share: float = 0.1
     """Share of the training texts held out for validation, where the data have no such split."""
+    validation_from: Literal["anywhere", "end"] = "anywhere"
+    """Which those are: drawn at random, or the last of every class, for files that keep together
+    what is alike, such as the reviews of a film in imdb."""
     evaluate_on: Literal["test", "validation"] = "test"
     """What the finished run is judged on. With validation the test texts stay unread, for trials;
     what files and MLflow call test is validation then, as the run's notes say."""

@@ -20,6 +20,7 @@ def load_raw(
     seed: int,
     data_dir: str | None = None,
     train_file: str | None = None,
+    validation_file: str | None = None,
     test_file: str | None = None,
     text_column: str = "text",
     label_column: str = "label",
@@ -28,10 +29,11 @@ def load_raw(
 ) -> RawCorpus:
     """The labelled texts of a run.
 
-    With `train_file` (and `test_file`) they are the user's, from the two named columns, and `name`
-    is only what the run calls them. Otherwise `name` is one of DATASET_NAMES: a generated corpus,
-    made from `lexicon_file` where given, or a public set from `data_dir`, AFA_DATA_DIR or the hub,
-    split by `protocol` where it has several. The same arguments and files give the same corpus.
+    With `train_file` (and `validation_file`, `test_file`) they are the user's, from the two named
+    columns, and `name` is only what the run calls them. Otherwise `name` is one of DATASET_NAMES: a
+    generated corpus, made from `lexicon_file` where given, or a public set from `data_dir`,
+    AFA_DATA_DIR or the hub, split by `protocol` where it has several. The same arguments and files
+    give the same corpus.
 
     Raises UserError for everything that is wrong with the arguments or the data, also for an
     argument that the chosen source would not use (`data_dir` apart).
@@ -39,7 +41,11 @@ def load_raw(
     if train_file is not None:
         _refuse("your own files", protocol=protocol, lexicon_file=lexicon_file)
         files = UserFiles(
-            train=train_file, test=test_file, text_column=text_column, label_column=label_column
+            train=train_file,
+            validation=validation_file,
+            test=test_file,
+            text_column=text_column,
+            label_column=label_column,
         )
         return load_user_files(name, files, seed)
     if name not in DATASET_NAMES:
@@ -47,7 +53,11 @@ def load_raw(
             f"There is no data set {name!r}.{did_you_mean(name, DATASET_NAMES)} Allowed are "
             f"{', '.join(DATASET_NAMES)}. For your own data give a training file."
         )
-    _refuse(f"the set {name} (it goes with a training file)", test_file=test_file)
+    _refuse(
+        f"the set {name} (it goes with a training file)",
+        validation_file=validation_file,
+        test_file=test_file,
+    )
     check_protocol(name, protocol)
     if name in LABEL_NAMES:
         _refuse(f"the set {name}", lexicon_file=lexicon_file)

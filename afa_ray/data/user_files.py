@@ -24,6 +24,7 @@ class UserFiles:
     """Where the user's data is. Without `test`, a share of `train` is held out."""
 
     train: str
+    validation: str | None = None
     test: str | None = None
     text_column: str = "text"
     label_column: str = "label"
@@ -64,31 +65,32 @@ def load_user_files(name: str, files: UserFiles, seed: int) -> RawCorpus:
     else in alphabetical order. Without a test file, 20% of the rows are held out, stratified and
     seeded. Rows are counted from 1, the header not included.
 
-    Raises one UserError with everything that could be found wrong in both files: unreadable files,
-    missing columns or labels, values of a wrong type, no text left, one class only, and test labels
-    that the training data lacks.
+    Raises one UserError with everything that could be found wrong in the files: unreadable files,
+    missing columns or labels, values of a wrong type, no text left, one class only, and labels that
+    the training data lacks.
     """
     problems: list[str] = []
-    train = _try_read(files.train, files, problems)
-    test = _try_read(files.test, files, problems) if files.test is not None else None
+    paths = (files.train, files.validation, files.test)
+    train, validation, test = (path and _try_read(path, files, problems) for path in paths)
     names = _label_names(train.names) if train else []
     if train and len(names) < 2:
         problems.append(
             f"{train.path}: every row has the label {names[0]!r}. A classifier needs at least two "
             "labels; check the label column."
         )
-    if train and test:
-        problems += _unknown_labels(test, names)
+    for table in filter(None, (validation, test)):
+        problems += _unknown_labels(table, names) if train else []
     if problems or train is None:
         raise as_one(problems)
 
     texts = train.as_texts(names)
-    notes = [table.note() for table in (train, test) if table and table.empty]
+    notes = [table.note() for table in (train, validation, test) if table and table.empty]
+    chosen = validation.as_texts(names) if validation else None
     if test:
-        return RawCorpus(name, names, texts, None, test.as_texts(names), tuple(notes))
+        return RawCorpus(name, names, texts, chosen, test.as_texts(names), tuple(notes))
     kept, held_out = stratified_split(texts.labels, TEST_SHARE, seed, names)
     notes.append(f"No test file: {len(held_out):,} of {len(texts):,} rows are held out as test.")
-    return RawCorpus(name, names, texts.take(kept), None, texts.take(held_out), tuple(notes))
+    return RawCorpus(name, names, texts.take(kept), chosen, texts.take(held_out), tuple(notes))
 
 
 def _try_read(path: str, files: UserFiles, problems: list[str]) -> _Table | None:
@@ -132,13 +134,13 @@ def _is_whole_number(name: str) -> bool:
         return False
 
 
-def _unknown_labels(test: _Table, names: list[str]) -> list[str]:
-    """A problem for each of the first five labels of the test file that are not in `names`."""
+def _unknown_labels(table: _Table, names: list[str]) -> list[str]:
+    """A problem for each of the first five labels of the table that are not in `names`."""
     problems = []
-    for label in sorted(set(test.names) - set(names))[:5]:
-        rows = test.rows[test.labels == test.names.index(label)]
+    for label in sorted(set(table.names) - set(names))[:5]:
+        rows = table.rows[table.labels == table.names.index(label)]
         problems.append(
-            f"{test.path}: the label {label!r} (first in row {rows[0]}, {len(rows):,} in all) is "
+            f"{table.path}: the label {label!r} (first in row {rows[0]}, {len(rows):,} in all) is "
             f"not in the training data, which has {listed(names)}.{did_you_mean(label, names)}"
         )
     return problems

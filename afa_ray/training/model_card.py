@@ -11,7 +11,9 @@ import yaml
 
 from afa_ray.config import SINGLE_LAYER
 
-FILES = ("data.train_file", "data.test_file", "data.lexicon_file", "target.name")
+FILES = (
+    "data.train_file", "data.validation_file", "data.test_file", "data.lexicon_file", "target.name",
+)  # fmt: skip
 
 
 def model_card(result: dict[str, Any]) -> str:

@@ -53,7 +53,7 @@ def placed(settings: S, default_name: str) -> tuple[S, Path]:
     """
     paths = {
         f"data.{field}": _absolute(path)
-        for field in ("dir", "train_file", "test_file", "lexicon_file")
+        for field in ("dir", "train_file", "validation_file", "test_file", "lexicon_file")
         if (path := getattr(settings.data, field)) is not None
     }
     paths["target.name"] = absolute_target(settings.target.name)

@@ -12,7 +12,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -48,7 +48,7 @@ class Head:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=300,
+            timeout=600,
         )
 
     def submit(self, *command: str, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess:
@@ -112,13 +112,13 @@ def stop(process: subprocess.Popen) -> None:
         survivor.kill()
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 120) -> Any:
-    """The condition's value, once it is true."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
+def wait_until(condition: Callable[[], bool], submitted: Future | None = None) -> None:
+    """Until it holds; a job that has ended meanwhile, whose output is then shown, is a failure."""
+    deadline = time.monotonic() + 600  # of a slow and busy machine
+    while not condition():
+        assert submitted is None or not submitted.done(), submitted.result().stdout
         assert time.monotonic() < deadline, "waited too long"
         time.sleep(0.1)
-    return value
 
 
 def arguments(storage: Path, name: str, **values: Any) -> list[str]:
@@ -172,7 +172,7 @@ def test_a_run_that_crashed_is_continued(head: Head, tmp_path: Path) -> None:
     run = tmp_path / "first"
     with ThreadPoolExecutor() as pool:
         submitted = pool.submit(head.submit, *command)
-        wait_until(lambda: in_epoch(run, 3))
+        wait_until(lambda: in_epoch(run, 3), submitted)
         head.process_named("RayTrainWorker").kill()
         crashed = submitted.result()
     assert crashed.returncode == 1
@@ -200,7 +200,7 @@ def test_a_search_that_was_stopped_is_continued(head: Head, tmp_path: Path) -> N
     ended = partial(ended_trials, tmp_path / "sweep")
     with ThreadPoolExecutor() as pool:
         submitted = pool.submit(head.submit, *command, options=("--submission-id", "sweep"))
-        wait_until(lambda: ended() >= 1)
+        wait_until(lambda: ended() >= 1, submitted)
         head.stop_job("sweep")
         assert submitted.result().returncode == 0
     assert ended() < 5

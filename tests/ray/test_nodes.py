@@ -112,14 +112,14 @@ class Training:
 
     def finish(self) -> None:
         self._hold.unlink()
-        self._result.result(120)
+        self._result.result(600)
 
     def _last_step(self) -> int:
         file = self.run / "metrics.jsonl"
         records = complete_records(file) if file.exists() else []
         return records[-1]["step"] if records else 0
 
-    def _wait_until(self, condition: Callable[[], bool], seconds: float = 240) -> None:
+    def _wait_until(self, condition: Callable[[], bool], seconds: float = 600) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert not self._result.done(), self._result.exception()

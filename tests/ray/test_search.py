@@ -132,7 +132,7 @@ def test_a_killed_search_continues_with_every_trial_once(searched: Path, tmp_pat
     process = start_search(given)
     wait_until(lambda: len(list(study.glob("trials/*/trial.json"))) >= 3, process)
     os.kill(process.pid, signal.SIGKILL)
-    process.communicate(timeout=60)
+    process.communicate(timeout=400)
     assert not (study / "best.yaml").exists()
     ended = stamps(study / "trials", "metrics.jsonl")
     ended = {folder: at for folder, at in ended.items() if (Path(folder) / "trial.json").exists()}
@@ -169,7 +169,7 @@ def start_search(given: list[str]) -> subprocess.Popen:
     )
 
 
-def wait_until(holds: Callable[[], bool], process: subprocess.Popen, seconds: float = 300) -> None:
+def wait_until(holds: Callable[[], bool], process: subprocess.Popen, seconds: float = 600) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert process.poll() is None, process.stdout and process.stdout.read()

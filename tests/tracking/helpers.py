@@ -29,7 +29,7 @@ class Server:
         ]  # fmt: skip
         self._process: subprocess.Popen | None = None
 
-    def start(self, seconds: float = 90) -> None:
+    def start(self, seconds: float = 300) -> None:
         """Start it, unless it runs, and wait until it answers."""
         if self._process is not None:
             return

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from afa_ray.data.sources import DATASET_NAMES, load_raw
-from afa_ray.data.splits import stratified_split
+from afa_ray.data.splits import last_of_every_class, stratified_split
 from afa_ray.data.texts import RawCorpus
 from afa_ray.errors import UserError
 from tests.conftest import plain, rows_of
@@ -226,6 +227,7 @@ def test_an_unknown_name_is_answered_with_a_hint_and_the_list():
         (dict(name="reviews", protocol="random"), ["reviews has no protocol 'random'"]),
         (dict(name="imdb", lexicon_file="x.csv"), ["lexicon_file 'x.csv'", "imdb"]),
         (dict(name="imdb", test_file="x.csv"), ["test_file 'x.csv'", "training file"]),
+        (dict(name="imdb", validation_file="x"), ["validation_file 'x'", "training file"]),
         (dict(name="m", train_file="x.csv", protocol="random"), ["protocol 'random'"]),
     ],
 )
@@ -243,6 +245,17 @@ def test_a_training_file_alone_is_split_80_to_20_with_equal_shares(tmp_path):
     assert sizes(corpus) == (16, None, 4)
     assert np.bincount(corpus.test.labels).tolist() == [2, 2]
     assert corpus.notes == ("No test file: 4 of 20 rows are held out as test.",)
+
+
+def test_a_validation_file_is_validation_with_the_labels_of_training(tmp_path):
+    train = write_csv(tmp_path / "train.csv")
+    validation = write_csv(tmp_path / "validation.csv", [("", "no"), ("one", "yes"), ("two", "no")])
+    corpus = load_file(train, validation_file=validation)
+    assert sizes(corpus) == (16, 2, 4)
+    assert corpus.validation.texts == ["one", "two"]
+    assert corpus.validation.labels.tolist() == [1, 0]
+    assert "validation.csv: 1 of 3 rows hold no text" in corpus.notes[0]
+    assert sizes(load_file(train, validation_file=validation, test_file=validation)) == (20, 2, 2)
 
 
 def test_texts_are_kept_letter_for_letter(tmp_path):
@@ -341,18 +354,21 @@ def test_the_same_column_twice_is_refused(tmp_path):
     assert "both 'text'" in message("mine", train_file=path, label_column="text")
 
 
-def test_problems_of_both_files_come_together(tmp_path):
+def test_problems_of_all_files_come_together(tmp_path):
     train = write_csv(tmp_path / "train.csv", [("a", "1"), ("b", "")])
-    text = message("mine", train_file=train, test_file=str(tmp_path / "none.csv"))
+    none = {f"{part}_file": str(tmp_path / f"no {part}.csv") for part in ("validation", "test")}
+    text = message("mine", train_file=train, **none)
     assert "no label in row 2" in text
-    assert "none.csv" in text
-    assert len(text.splitlines()) == 2
+    assert "no validation.csv" in text
+    assert "no test.csv" in text
+    assert len(text.splitlines()) == 3
 
 
-def test_an_unknown_test_label_is_named_with_its_row(tmp_path):
+@pytest.mark.parametrize("part", ["validation_file", "test_file"])
+def test_an_unknown_label_is_named_with_its_row(tmp_path, part):
     train = write_csv(tmp_path / "train.csv")
-    test = write_csv(tmp_path / "test.csv", [("", "no"), ("b", "yes"), ("c", "yess")])
-    text = message("mine", train_file=train, test_file=test)
+    other = write_csv(tmp_path / "other.csv", [("", "no"), ("b", "yes"), ("c", "yess")])
+    text = message("mine", train_file=train, **{part: other})
     assert "'yess' (first in row 3, 1 in all)" in text
     assert "'no', 'yes'" in text
     assert "Did you mean 'yes'?" in text
@@ -372,9 +388,18 @@ def test_stratified_split_holds_out_the_same_share_of_every_class():
     assert stratified_split(labels, 0.1, seed=1)[1].tolist() != held_out
 
 
+def test_the_last_rows_of_every_class():
+    labels = np.array([0, 0, 0, 1, 0, 1, 1, 0, 1, 1, 2, 2])
+    kept, held_out = (part.tolist() for part in last_of_every_class(labels, 0.4))
+    assert held_out == [4, 7, 8, 9, 11]
+    assert kept == [0, 1, 2, 3, 5, 6, 10]
+
+
 def test_a_class_with_one_row_is_named():
-    with pytest.raises(UserError, match="class 'rare' has only 1 row"):
-        stratified_split(np.array([0] * 20 + [1]), 0.2, 0, ["often", "rare"])
+    labels, names = np.array([0] * 20 + [1]), ["often", "rare"]
+    for hold_out in (partial(stratified_split, seed=0), last_of_every_class):
+        with pytest.raises(UserError, match="class 'rare' has only 1 row"):
+            hold_out(labels, 0.2, names=names)
 
 
 def test_too_few_rows_for_the_classes_are_refused():
