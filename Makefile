@@ -24,12 +24,22 @@ ON_sst2 := --data.name sst2 $(ON_LARGE) --evidence.trials 3 $(LARGER_BATCHES)
 ON_sst2-official := --data.name sst2 --data.protocol official $(ON_LARGE) --evidence.trials 2 \
   $(LARGER_BATCHES)
 
+# Once more, with validation texts that are as far from the training texts as those of test: other films,
+# whole sentences of the treebank.
+WITH_SHARP := --evidence.methods plain,$(EXPLAINABLE),$(SHARP) --train.patience 1 --evidence.trials 3 \
+  --train.seed 100 --data.split_seed 0
+SST2 = $(AFA_DATA_DIR)/sst2
+ON_imdb-films := --data.name imdb --data.validation_from end --train.epochs 6 $(WITH_SHARP)
+ON_sst2-treebank = --data.name sst2-treebank --data.train_file $(SST2)/train.parquet \
+  --data.validation_file $(SST2)/validation.parquet --data.test_file $(SST2)/test.parquet \
+  --train.batch_size 256 --train.target_lr 0.001 $(WITH_SHARP)
+
 # The trials of docs/evidence.md beside plain, original and contrast: docs/trials/*.yaml.
 TRIALS := wide sharpness dropout contrast-strong one-token drawn strong drawn-three divided-original \
   divided divided-three divided-eight divided-16-masks divided-random-masks whitened random-masks \
   word-vectors confident sharp-confident confident-strong
 
-.PHONY: train test check results studies minilm speed evidence bag-of-words replication planted trials ideas clean
+.PHONY: train test check results studies minilm speed evidence bag-of-words replication apart planted trials ideas clean
 
 train: .venv/installed
 	$(BIN)/python -m afa_ray.train
@@ -77,7 +87,7 @@ minilm: .venv/installed
 	$(BIN)/python -m afa_ray.benchmark.pretrained $$common
 
 # All of docs/evidence.md: hours. What is there already is not repeated.
-evidence: $(addprefix evidence-,$(EVIDENCE)) bag-of-words replication planted trials ideas
+evidence: $(addprefix evidence-,$(EVIDENCE)) bag-of-words replication apart planted trials ideas
 	$(BIN)/python -m tune.evidence_report results/evidence docs/evidence
 	$(BIN)/python -m tune.evidence_report results/evidence docs/evidence/beside-sharp sharp
 
@@ -92,6 +102,11 @@ replication:
 	  --evidence.seeds 10 --train.seed 100 --data.split_seed 0"
 	$(BIN)/python -m tune.evidence_report results/replication docs/evidence/replication
 	$(BIN)/python -m tune.evidence_report results/replication docs/evidence/replication/beside-sharp sharp
+
+apart:
+	$(MAKE) evidence-imdb-films evidence-sst2-treebank STUDIES=results/apart
+	$(BIN)/python -m tune.evidence_report results/apart docs/evidence/apart
+	$(BIN)/python -m tune.evidence_report results/apart docs/evidence/apart/beside-sharp sharp
 
 # The same where the words that matter are planted: attention can be held against them.
 planted: $(addprefix planted-,$(PLANTED))
