@@ -39,6 +39,9 @@ TRIALS := wide sharpness dropout contrast-strong one-token drawn strong drawn-th
   divided divided-three divided-eight divided-16-masks divided-random-masks whitened random-masks \
   word-vectors confident sharp-confident confident-strong
 
+# Whatever the shell says: every worker process would compile the same modules again.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: train test check results studies minilm speed evidence bag-of-words replication apart planted trials ideas clean
 
 train: .venv/installed
@@ -154,12 +157,13 @@ ideas: .venv/installed
 speed: .venv/installed
 	$(BIN)/python -m afa_ray.benchmark --benchmark.updates 1 --benchmark.out docs/benchmark
 
-# Compiling all that is installed would take longer than installing it; imports compile what they need.
+# Compiled afterwards, since pip compiles on one core; some templates among the packages do not compile.
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --quiet --no-compile --constraint constraints.txt \
 	  --editable ".[dev]"
+	$(BIN)/python -m compileall -qq -j 0 .venv/lib || true
 	touch $@
 
 clean:
