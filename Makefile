@@ -24,15 +24,16 @@ ON_sst2 := --data.name sst2 $(ON_LARGE) --evidence.trials 3 $(LARGER_BATCHES)
 ON_sst2-official := --data.name sst2 --data.protocol official $(ON_LARGE) --evidence.trials 2 \
   $(LARGER_BATCHES)
 
-# Once more, with validation texts that are as far from the training texts as those of test: other films,
-# whole sentences of the treebank.
-WITH_SHARP := --evidence.methods plain,$(EXPLAINABLE),$(SHARP) --train.patience 1 --evidence.trials 3 \
+# Once more, with validation texts as far from the training texts as those of test: of other films,
+# and whole sentences of the treebank.
+files = --data.name $(1) --data.train_file $(AFA_DATA_DIR)/$(1)/train.parquet \
+  --data.validation_file $(2)/validation.parquet --data.test_file $(2)/test.parquet
+ON_APART := --evidence.methods plain,$(EXPLAINABLE),$(SHARP) --train.patience 1 --evidence.trials 3 \
   --train.seed 100 --data.split_seed 0
-SST2 = $(AFA_DATA_DIR)/sst2
-ON_imdb-films := --data.name imdb --data.validation_from end --train.epochs 6 $(WITH_SHARP)
-ON_sst2-treebank = --data.name sst2-treebank --data.train_file $(SST2)/train.parquet \
-  --data.validation_file $(SST2)/validation.parquet --data.test_file $(SST2)/test.parquet \
-  --train.batch_size 256 --train.target_lr 0.001 $(WITH_SHARP)
+FILMS := results/films
+ON_imdb-films = $(call files,imdb,$(FILMS)) --train.epochs 6 $(ON_APART)
+ON_sst2-treebank = $(call files,sst2,$(AFA_DATA_DIR)/sst2) --train.batch_size 256 --train.target_lr 0.001 \
+  $(ON_APART)
 
 # The trials of docs/evidence.md beside plain, original and contrast: docs/trials/*.yaml.
 TRIALS := wide sharpness dropout contrast-strong one-token drawn strong drawn-three divided-original \
@@ -106,7 +107,8 @@ replication:
 	$(BIN)/python -m tune.evidence_report results/replication docs/evidence/replication
 	$(BIN)/python -m tune.evidence_report results/replication docs/evidence/replication/beside-sharp sharp
 
-apart:
+apart: .venv/installed
+	$(BIN)/python docs/trials/imdb_films.py $(AFA_DATA_DIR)/imdb $(FILMS)
 	$(MAKE) evidence-imdb-films evidence-sst2-treebank STUDIES=results/apart
 	$(BIN)/python -m tune.evidence_report results/apart docs/evidence/apart
 	$(BIN)/python -m tune.evidence_report results/apart docs/evidence/apart/beside-sharp sharp

@@ -40,9 +40,6 @@ class DataSettings:
     """Split of sst2: random (10% of the training phrases, the default) or official."""
     validation_share: float = 0.1
     """Share of the training texts held out for validation, where the data have no such split."""
-    validation_from: Literal["anywhere", "end"] = "anywhere"
-    """Which those are: drawn at random, or the last of every class, for files that keep together
-    what is alike, such as the reviews of a film in imdb."""
     evaluate_on: Literal["test", "validation"] = "test"
     """What the finished run is judged on. With validation the test texts stay unread, for trials;
     what files and MLflow call test is validation then, as the run's notes say."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from transformers import PreTrainedTokenizerFast
 
-from afa_ray.config import DataSettings, Settings
+from afa_ray.config import Settings
 from afa_ray.data.packed import PackedTexts, pack
 from afa_ray.data.sources import load_raw
-from afa_ray.data.splits import last_of_every_class, stratified_split
+from afa_ray.data.splits import stratified_split
 from afa_ray.data.texts import RawCorpus, Texts
 from afa_ray.data.tokenizer import load_tokenizer, splits_words, train_tokenizer
 from afa_ray.errors import UserError
@@ -42,7 +42,7 @@ class Corpus:
 def prepare_corpus(settings: Settings) -> Corpus:
     """Load, split, tokenise and pack the data set of `settings`, and train its word vectors.
 
-    Without a validation split a share of the training texts of every class is held out.
+    Without a validation split some of the training texts are held out, stratified and seeded.
     Vocabulary and word vectors come from the remaining training texts only.
 
     Raises:
@@ -63,7 +63,7 @@ def prepare_corpus(settings: Settings) -> Corpus:
         lexicon_file=data.lexicon_file,
     )
     _require_learnable(raw, settings)
-    train, validation = _with_validation(raw, data, seed)
+    train, validation = _with_validation(raw, data.validation_share, seed)
     tried = data.evaluate_on == "validation"
     tokenizer, max_length = _tokenizer(settings, train)
     units = settings.afa.unit == "word"
@@ -145,14 +145,10 @@ def _require_learnable(raw: RawCorpus, settings: Settings) -> None:
             raise UserError(f"{raw.name} has no {part} texts: its {part} split is empty")
 
 
-def _with_validation(raw: RawCorpus, data: DataSettings, seed: int) -> tuple[Texts, Texts]:
+def _with_validation(raw: RawCorpus, share: float, seed: int) -> tuple[Texts, Texts]:
     if raw.validation is not None:
         return raw.train, raw.validation
-    labels, share, names = raw.train.labels, data.validation_share, raw.label_names
-    if data.validation_from == "end":
-        kept, held_out = last_of_every_class(labels, share, names)
-    else:
-        kept, held_out = stratified_split(labels, share, seed, names)
+    kept, held_out = stratified_split(raw.train.labels, share, seed, raw.label_names)
     return raw.train.take(kept), raw.train.take(held_out)
 
 

@@ -23,33 +23,6 @@ def stratified_split(
     """
     from sklearn.model_selection import train_test_split
 
-    _require_enough(labels, share, names)
-    kept, held = train_test_split(
-        np.arange(len(labels)),
-        test_size=round(share * len(labels)),
-        random_state=seed,
-        stratify=labels,
-    )
-    return np.sort(kept), np.sort(held)
-
-
-def last_of_every_class(
-    labels: np.ndarray, share: float, names: Sequence[str] | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """As `stratified_split`, with the last rows of every class held out.
-
-    Where neighbours in a file are about the same thing, what is held out is about other things.
-    """
-    _require_enough(labels, share, names)
-    held = np.zeros(len(labels), bool)
-    for label in np.unique(labels):
-        rows = np.flatnonzero(labels == label)
-        count = min(max(1, round(share * len(rows))), len(rows) - 1)
-        held[rows[-count:]] = True
-    return np.flatnonzero(~held), np.flatnonzero(held)
-
-
-def _require_enough(labels: np.ndarray, share: float, names: Sequence[str] | None) -> None:
     classes, counts = np.unique(labels, return_counts=True)
     rare = classes[counts < 2].tolist()
     if rare:
@@ -66,3 +39,7 @@ def _require_enough(labels: np.ndarray, share: float, names: Sequence[str] | Non
             f"hold one row of each of {len(classes)} classes. "
             "Add rows, or give the split as a file."
         )
+    kept, held = train_test_split(
+        np.arange(len(labels)), test_size=held_out, random_state=seed, stratify=labels
+    )
+    return np.sort(kept), np.sort(held)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from afa_ray.data.sources import DATASET_NAMES, load_raw
-from afa_ray.data.splits import last_of_every_class, stratified_split
+from afa_ray.data.splits import stratified_split
 from afa_ray.data.texts import RawCorpus
 from afa_ray.errors import UserError
 from tests.conftest import plain, rows_of
@@ -388,18 +387,9 @@ def test_stratified_split_holds_out_the_same_share_of_every_class():
     assert stratified_split(labels, 0.1, seed=1)[1].tolist() != held_out
 
 
-def test_the_last_rows_of_every_class():
-    labels = np.array([0, 0, 0, 1, 0, 1, 1, 0, 1, 1, 2, 2])
-    kept, held_out = (part.tolist() for part in last_of_every_class(labels, 0.4))
-    assert held_out == [4, 7, 8, 9, 11]
-    assert kept == [0, 1, 2, 3, 5, 6, 10]
-
-
 def test_a_class_with_one_row_is_named():
-    labels, names = np.array([0] * 20 + [1]), ["often", "rare"]
-    for hold_out in (partial(stratified_split, seed=0), last_of_every_class):
-        with pytest.raises(UserError, match="class 'rare' has only 1 row"):
-            hold_out(labels, 0.2, names=names)
+    with pytest.raises(UserError, match="class 'rare' has only 1 row"):
+        stratified_split(np.array([0] * 20 + [1]), 0.2, 0, ["often", "rare"])
 
 
 def test_too_few_rows_for_the_classes_are_refused():
