@@ -70,8 +70,11 @@ def load_user_files(name: str, files: UserFiles, seed: int) -> RawCorpus:
     the training data lacks.
     """
     problems: list[str] = []
-    paths = (files.train, files.validation, files.test)
-    train, validation, test = (path and _try_read(path, files, problems) for path in paths)
+    train = _try_read(files.train, files, problems)
+    validation, test = (
+        None if path is None else _try_read(path, files, problems)
+        for path in (files.validation, files.test)
+    )
     names = _label_names(train.names) if train else []
     if train and len(names) < 2:
         problems.append(
