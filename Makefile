@@ -30,7 +30,7 @@ files = --data.name $(1) --data.train_file $(AFA_DATA_DIR)/$(1)/train.parquet \
   --data.validation_file $(2)/validation.parquet --data.test_file $(2)/test.parquet
 ON_APART := --evidence.methods plain,$(EXPLAINABLE),$(SHARP) --train.patience 1 --evidence.trials 3 \
   --train.seed 100 --data.split_seed 0
-FILMS := results/films/texts
+FILMS := results/films
 ON_imdb-films = $(call files,imdb,$(FILMS)) --train.epochs 6 $(ON_APART)
 ON_sst2-treebank = $(call files,sst2,$(AFA_DATA_DIR)/sst2) --train.batch_size 256 --train.target_lr 0.001 \
   $(ON_APART)
@@ -43,7 +43,7 @@ TRIALS := wide sharpness dropout contrast-strong one-token drawn strong drawn-th
 # Whatever the shell says: every worker process would compile the same modules again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: train test check results studies minilm speed evidence bag-of-words replication apart planted trials films ideas clean
+.PHONY: train test check results studies minilm speed evidence bag-of-words replication apart planted trials one-rate ideas clean
 
 train: .venv/installed
 	$(BIN)/python -m afa_ray.train
@@ -91,7 +91,7 @@ minilm: .venv/installed
 	$(BIN)/python -m afa_ray.benchmark.pretrained $$common
 
 # All of docs/evidence.md: hours. What is there already is not repeated.
-evidence: $(addprefix evidence-,$(EVIDENCE)) bag-of-words replication apart planted trials films ideas
+evidence: $(addprefix evidence-,$(EVIDENCE)) bag-of-words replication apart planted trials one-rate ideas
 	$(BIN)/python -m tune.evidence_report results/evidence docs/evidence
 	$(BIN)/python -m tune.evidence_report results/evidence docs/evidence/beside-sharp sharp
 
@@ -141,18 +141,21 @@ trials: .venv/installed
 	  --mlflow.uri none --compare.seeds 3 --run.storage results/trials --run.name sst2 --compare.methods \
 	  plain,sharpness=docs/trials/sharpness.yaml,sharp-confident=docs/trials/sharp-confident.yaml
 
-# Long texts, judged on reviews of other films: more feedback, more tokens at a time; and longer texts.
-LONG := sharpness sharp-confident sharp-confident-strong sharp-confident-eight sharp-confident-eight-strong
-ON_FILMS = --config afa_ray/configs/evidence.yaml $(call files,imdb,$(FILMS)) --train.epochs 6 \
-  --train.patience 1 --data.evaluate_on validation --mlflow.uri none --run.storage results/films
+# At one learning rate, judged on such validation texts: more feedback, more tokens at a time; longer texts.
+MORE := sharpness sharp-confident sharp-confident-strong sharp-confident-eight sharp-confident-eight-strong
+ON_FILMS = $(call files,imdb,$(FILMS)) --train.epochs 6
+ON_SENTENCES = $(call files,sst2,$(AFA_DATA_DIR)/sst2) --train.batch_size 256 --train.target_lr 0.001
+ONE_RATE := --config afa_ray/configs/evidence.yaml --train.patience 1 --data.evaluate_on validation \
+  --mlflow.uri none --run.storage results/one-rate
 
-films: .venv/installed
+one-rate: .venv/installed
 	$(BIN)/python docs/trials/imdb_films.py $(AFA_DATA_DIR)/imdb $(FILMS)
-	methods=plain; for trial in $(LONG); do methods="$$methods,$$trial=docs/trials/$$trial.yaml"; done; \
-	$(BIN)/python -m tune.compare $(ON_FILMS) --train.deletion_weight 0.1 --compare.seeds 2 \
-	  --compare.methods $$methods --run.name feedback
-	$(BIN)/python -m tune.sensitivity $(ON_FILMS) --afa.lambda_adv 0 --sensitivity.setting data.max_length \
-	  --sensitivity.values 512,1024,2048 --sensitivity.seeds 2 --run.name lengths
+	methods=plain; for trial in $(MORE); do methods="$$methods,$$trial=docs/trials/$$trial.yaml"; done; \
+	common="$(ONE_RATE) --train.deletion_weight 0.1 --compare.methods $$methods"; \
+	$(BIN)/python -m tune.compare $$common $(ON_FILMS) --compare.seeds 2 --run.name imdb && \
+	$(BIN)/python -m tune.compare $$common $(ON_SENTENCES) --compare.seeds 3 --run.name sst2
+	$(BIN)/python -m tune.sensitivity $(ONE_RATE) $(ON_FILMS) --afa.lambda_adv 0 --sensitivity.seeds 2 \
+	  --sensitivity.setting data.max_length --sensitivity.values 512,1024,2048 --run.name lengths
 
 # Ideas that earned no setting, docs/trials/ideas.py, judged in the same way.
 ideas: .venv/installed
