@@ -31,8 +31,7 @@ files = --data.name $(1) --data.train_file $(AFA_DATA_DIR)/$(1)/train.parquet \
 ON_APART := --evidence.methods plain,$(EXPLAINABLE),$(SHARP) --train.patience 1 --evidence.trials 3 \
   --train.seed 100 --data.split_seed 0
 FILMS := results/films
-ON_imdb-films = $(call files,imdb,$(FILMS)) --train.epochs 6 $(ON_APART) --evidence.methods \
-  plain,$(EXPLAINABLE),$(SHARP),explainable-long=afa_ray/configs/explainable-long.yaml
+ON_imdb-films = $(call files,imdb,$(FILMS)) --train.epochs 6 $(ON_APART)
 ON_sst2-treebank = $(call files,sst2,$(AFA_DATA_DIR)/sst2) --train.batch_size 256 --train.target_lr 0.001 \
   $(ON_APART)
 
