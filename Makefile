@@ -31,9 +31,10 @@ files = --data.name $(1) --data.train_file $(AFA_DATA_DIR)/$(1)/train.parquet \
 ON_APART := --evidence.methods plain,$(EXPLAINABLE),$(SHARP) --train.patience 1 --evidence.trials 3 \
   --train.seed 100 --data.split_seed 0
 FILMS := results/films
-ON_imdb-films = $(call files,imdb,$(FILMS)) --train.epochs 6 $(ON_APART)
-ON_sst2-treebank = $(call files,sst2,$(AFA_DATA_DIR)/sst2) --train.batch_size 256 --train.target_lr 0.001 \
-  $(ON_APART)
+ON_FILMS = $(call files,imdb,$(FILMS)) --train.epochs 6
+ON_SENTENCES = $(call files,sst2,$(AFA_DATA_DIR)/sst2) --train.batch_size 256 --train.target_lr 0.001
+ON_imdb-films = $(ON_FILMS) $(ON_APART)
+ON_sst2-treebank = $(ON_SENTENCES) $(ON_APART)
 
 # The trials of docs/evidence.md beside plain, original and contrast: docs/trials/*.yaml.
 TRIALS := wide sharpness dropout contrast-strong one-token drawn strong drawn-three divided-original \
@@ -107,8 +108,10 @@ replication:
 	$(BIN)/python -m tune.evidence_report results/replication docs/evidence/replication
 	$(BIN)/python -m tune.evidence_report results/replication docs/evidence/replication/beside-sharp sharp
 
-apart: .venv/installed
+$(FILMS)/test.parquet: | .venv/installed
 	$(BIN)/python docs/trials/imdb_films.py $(AFA_DATA_DIR)/imdb $(FILMS)
+
+apart: $(FILMS)/test.parquet
 	$(MAKE) evidence-imdb-films evidence-sst2-treebank STUDIES=results/apart
 	$(BIN)/python -m tune.evidence_report results/apart docs/evidence/apart
 	$(BIN)/python -m tune.evidence_report results/apart docs/evidence/apart/beside-sharp sharp
@@ -141,15 +144,12 @@ trials: .venv/installed
 	  --mlflow.uri none --compare.seeds 3 --run.storage results/trials --run.name sst2 --compare.methods \
 	  plain,sharpness=docs/trials/sharpness.yaml,sharp-confident=docs/trials/sharp-confident.yaml
 
-# At one learning rate, judged on such validation texts: more feedback, more tokens at a time; longer texts.
+# At one learning rate, judged on the validation texts of `apart`: more feedback, more tokens at a time; longer texts.
 MORE := sharpness sharp-confident sharp-confident-strong sharp-confident-eight sharp-confident-eight-strong
-ON_FILMS = $(call files,imdb,$(FILMS)) --train.epochs 6
-ON_SENTENCES = $(call files,sst2,$(AFA_DATA_DIR)/sst2) --train.batch_size 256 --train.target_lr 0.001
 ONE_RATE := --config afa_ray/configs/evidence.yaml --train.patience 1 --data.evaluate_on validation \
   --mlflow.uri none --run.storage results/one-rate
 
-one-rate: .venv/installed
-	$(BIN)/python docs/trials/imdb_films.py $(AFA_DATA_DIR)/imdb $(FILMS)
+one-rate: $(FILMS)/test.parquet
 	methods=plain; for trial in $(MORE); do methods="$$methods,$$trial=docs/trials/$$trial.yaml"; done; \
 	common="$(ONE_RATE) --train.deletion_weight 0.1 --compare.methods $$methods"; \
 	$(BIN)/python -m tune.compare $$common $(ON_FILMS) --compare.seeds 2 --run.name imdb && \

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 import yaml
 
 SINGLE_LAYER = "transformer"
+DATA_FILES = ("train_file", "validation_file", "test_file", "lexicon_file")
 
 
 @dataclass(frozen=True, kw_only=True)

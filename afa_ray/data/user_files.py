@@ -81,8 +81,9 @@ def load_user_files(name: str, files: UserFiles, seed: int) -> RawCorpus:
             f"{train.path}: every row has the label {names[0]!r}. A classifier needs at least two "
             "labels; check the label column."
         )
-    for table in filter(None, (validation, test)):
-        problems += _unknown_labels(table, names) if train else []
+    if train:
+        for table in filter(None, (validation, test)):
+            problems += _unknown_labels(table, names)
     if problems or train is None:
         raise as_one(problems)
 

@@ -9,11 +9,9 @@ from typing import Any
 
 import yaml
 
-from afa_ray.config import SINGLE_LAYER
+from afa_ray.config import DATA_FILES, SINGLE_LAYER
 
-FILES = (
-    "data.train_file", "data.validation_file", "data.test_file", "data.lexicon_file", "target.name",
-)  # fmt: skip
+FILES = (*(f"data.{file}" for file in DATA_FILES), "target.name")
 
 
 def model_card(result: dict[str, Any]) -> str:

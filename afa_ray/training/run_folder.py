@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from afa_ray.config import SINGLE_LAYER, S, Settings, flatten, leaves, override, to_yaml
+from afa_ray.config import DATA_FILES, SINGLE_LAYER, S, Settings, flatten, leaves, override, to_yaml
 from afa_ray.errors import UserError
 
 CONFIG, RESULT = "config.yaml", "result.json"
@@ -53,7 +53,7 @@ def placed(settings: S, default_name: str) -> tuple[S, Path]:
     """
     paths = {
         f"data.{field}": _absolute(path)
-        for field in ("dir", "train_file", "validation_file", "test_file", "lexicon_file")
+        for field in ("dir", *DATA_FILES)
         if (path := getattr(settings.data, field)) is not None
     }
     paths["target.name"] = absolute_target(settings.target.name)
