@@ -9,32 +9,47 @@ DATA_SETS ?= reviews sms_spam sst2_sentences http_params sst2 ag_news imdb
 # The evidence (docs/evidence.md): what the study of each data set is given beside evidence.yaml.
 STUDIES ?= results/evidence
 EVIDENCE ?= yelp_hat sms_spam sst2_sentences hatexplain imdb sst2 ag_news http_params sst2-official
+ORDERS ?= yelp_hat sms_spam sst2_sentences hatexplain http_params sst2 sst2-treebank ag_news imdb-films
 PLANTED ?= reviews mock-3
 EXPLAINABLE := explainable=afa_ray/configs/explainable.yaml
 SHARP := sharp=afa_ray/configs/sharp.yaml
 ON_SMALL := --evidence.methods plain,random,original,contrast,$(EXPLAINABLE),$(SHARP) \
   --evidence.trials 4
-ON_LARGE := --evidence.methods plain,original,$(EXPLAINABLE),$(SHARP) --train.patience 1
+ON_LARGE := --evidence.methods plain,original,$(EXPLAINABLE),$(SHARP)
 LARGER_BATCHES := --train.batch_size 256 --train.target_lr 0.001 --data.validation_share 0.05
-ON_http_params := --data.name http_params $(ON_LARGE) --evidence.trials 2
-ON_imdb := --data.name imdb --evidence.methods plain,original,$(EXPLAINABLE) --train.patience 1 \
-  --evidence.trials 3 --train.epochs 6
-ON_ag_news := --data.name ag_news $(ON_LARGE) --evidence.trials 3 $(LARGER_BATCHES)
-ON_sst2 := --data.name sst2 $(ON_LARGE) --evidence.trials 3 $(LARGER_BATCHES)
-ON_sst2-official := --data.name sst2 --data.protocol official $(ON_LARGE) --evidence.trials 2 \
-  $(LARGER_BATCHES)
+AS_http_params := --data.name http_params --train.patience 1
+AS_imdb := --data.name imdb --train.patience 1 --train.epochs 6
+AS_ag_news := --data.name ag_news --train.patience 1 $(LARGER_BATCHES)
+AS_sst2 := --data.name sst2 --train.patience 1 $(LARGER_BATCHES)
+AS_sst2-official := $(AS_sst2) --data.protocol official
+ON_http_params := $(AS_http_params) $(ON_LARGE) --evidence.trials 2
+ON_imdb := $(AS_imdb) --evidence.methods plain,original,$(EXPLAINABLE) --evidence.trials 3
+ON_ag_news := $(AS_ag_news) $(ON_LARGE) --evidence.trials 3
+ON_sst2 := $(AS_sst2) $(ON_LARGE) --evidence.trials 3
+ON_sst2-official := $(AS_sst2-official) $(ON_LARGE) --evidence.trials 2
+
+# What plain training chose of its draws, where that was not the base.
+LOW := --train.target_lr 0.000241 --target.dropout 0.261
+HIGH := --train.target_lr 0.00155 --target.dropout 0.323
+AT_sst2_sentences := $(LOW)
+AT_sst2 := $(LOW)
+AT_hatexplain := $(HIGH)
+AT_http_params := $(HIGH)
+AT_imdb-films := --train.target_lr 0.000377 --target.dropout 0.164
 
 # Once more, with validation texts as far from the training texts as those of test: of other films,
 # and whole sentences of the treebank.
 files = --data.name $(1) --data.train_file $(AFA_DATA_DIR)/$(1)/train.parquet \
   --data.validation_file $(2)/validation.parquet --data.test_file $(2)/test.parquet
-ON_APART := --evidence.methods plain,$(EXPLAINABLE),$(SHARP) --train.patience 1 --evidence.trials 3 \
+ON_APART := --evidence.methods plain,$(EXPLAINABLE),$(SHARP) --evidence.trials 3 \
   --train.seed 100 --data.split_seed 0
 FILMS := results/films
 ON_FILMS = $(call files,imdb,$(FILMS)) --train.epochs 6
 ON_SENTENCES = $(call files,sst2,$(AFA_DATA_DIR)/sst2) --train.batch_size 256 --train.target_lr 0.001
-ON_imdb-films = $(ON_FILMS) $(ON_APART)
-ON_sst2-treebank = $(ON_SENTENCES) $(ON_APART)
+AS_imdb-films = $(ON_FILMS) --train.patience 1
+AS_sst2-treebank = $(ON_SENTENCES) --train.patience 1
+ON_imdb-films = $(AS_imdb-films) $(ON_APART)
+ON_sst2-treebank = $(AS_sst2-treebank) $(ON_APART)
 
 # The trials of docs/evidence.md beside plain, original and contrast: docs/trials/*.yaml.
 TRIALS := wide sharpness dropout contrast-strong one-token drawn strong drawn-three divided-original \
@@ -44,7 +59,7 @@ TRIALS := wide sharpness dropout contrast-strong one-token drawn strong drawn-th
 # Whatever the shell says: every worker process would compile the same modules again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: train test check results studies minilm speed evidence bag-of-words replication apart planted trials one-rate ideas clean
+.PHONY: train test check results studies minilm speed evidence bag-of-words replication apart planted trials one-rate orders ideas clean
 
 train: .venv/installed
 	$(BIN)/python -m afa_ray.train
@@ -92,7 +107,8 @@ minilm: .venv/installed
 	$(BIN)/python -m afa_ray.benchmark.pretrained $$common
 
 # All of docs/evidence.md: hours. What is there already is not repeated.
-evidence: $(addprefix evidence-,$(EVIDENCE)) bag-of-words replication apart planted trials one-rate ideas
+evidence: $(addprefix evidence-,$(EVIDENCE)) bag-of-words replication apart planted trials one-rate \
+  orders ideas
 	$(BIN)/python -m tune.evidence_report results/evidence docs/evidence
 	$(BIN)/python -m tune.evidence_report results/evidence docs/evidence/beside-sharp sharp
 
@@ -156,6 +172,16 @@ one-rate: $(FILMS)/test.parquet
 	$(BIN)/python -m tune.compare $$common $(ON_SENTENCES) --compare.seeds 3 --run.name sst2
 	$(BIN)/python -m tune.sensitivity $(ONE_RATE) $(ON_FILMS) --afa.lambda_adv 0 --sensitivity.seeds 2 \
 	  --sensitivity.setting data.max_length --sensitivity.values 512,1024,2048 --run.name lengths
+
+# Presets on top of what plain training chose; and how far attention is from better orders of deletion.
+orders: $(addprefix orders-,$(ORDERS))
+	$(BIN)/python docs/trials/orders.py $(addprefix results/orders/,$(ORDERS))
+
+orders-%: $(FILMS)/test.parquet
+	$(BIN)/python -m tune.compare --config afa_ray/configs/evidence.yaml --train.seed 200 \
+	  --data.split_seed 0 --data.evaluate_on validation --mlflow.uri none --compare.seeds 3 \
+	  --compare.methods plain,$(SHARP),$(EXPLAINABLE) --run.storage results/orders --run.name $* \
+	  $(or $(AS_$*),--data.name $*) $(AT_$*)
 
 # Ideas that earned no setting, docs/trials/ideas.py, judged in the same way.
 ideas: .venv/installed

@@ -1,0 +1,99 @@
+"""How much a better order of deletion could change: python orders.py STUDY [STUDY …].
+
+Reads the models of a study (`tune.compare`) and deletes tokens of at most 500 of the texts that it
+was judged on in three orders: by attention; by size, |o(X) - o(X without the token)|, with o the
+log-odds of the predicted class, which is what attention that knows no class could do at best; and
+signed, by the same without the bars, for which one has to know the class. Prints the area of each
+under its deletion curve, divided by that of random deletion: means over seeds.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
+
+from afa_ray.config import Settings, override
+from afa_ray.data.corpus import Corpus, prepare_corpus
+from afa_ray.data.tokenizer import special_ids
+from afa_ray.evaluation.deletion import COUNTS, DeletionCurve, ranks
+from afa_ray.noise import uniform
+from envs import delete_tokens, maskable_tokens
+
+TEXTS, AT_ONCE = 500, 100
+ORDERS = ("attention", "size", "signed")
+
+
+def log_odds(logits: Tensor, classes: Tensor) -> Tensor:
+    """(n,) log p / (1 - p) of each row's class, p = softmax(logits); logits (n, C)."""
+    own = torch.nn.functional.one_hot(classes, logits.shape[-1]).bool()
+    return logits[own] - logits.masked_fill(own, -torch.inf).logsumexp(-1)
+
+
+def losses(logits: Callable[[Tensor], Tensor], text: Tensor, maskable: Tensor, pad: int) -> Tensor:
+    """(L,) log-odds of the predicted class that a text (L,) loses with each of its tokens, 0 where
+    a token is not maskable; logits: of (n, L) tokens."""
+    places = maskable.nonzero()[:, 0]
+    lost = torch.zeros(text.shape)
+    predicted = logits(text[None]).argmax(-1)
+    whole = log_odds(logits(text[None]), predicted)
+    for some in places.split(AT_ONCE):
+        without = torch.nn.functional.one_hot(some, len(text)).bool()
+        copies = delete_tokens(text.expand(len(some), -1), without, pad)
+        lost[some] = whole - log_odds(logits(copies), predicted.expand(len(some)))
+    return lost
+
+
+@torch.no_grad()
+def areas(model: PreTrainedModel, corpus: Corpus) -> list[float]:
+    """The normalised area of each of `ORDERS`."""
+    texts, pad, special = corpus.test, model.config.pad_token_id, special_ids(corpus.tokenizer)
+    chosen = np.random.default_rng(0).permutation(len(texts))[:TEXTS]
+    right = np.zeros((len(ORDERS) + 1, len(COUNTS)))
+
+    def logits(tokens: Tensor) -> Tensor:
+        return model(tokens, attention_mask=tokens != pad).logits
+
+    for examples in np.array_split(chosen[np.argsort(texts.lengths[chosen])], 10):
+        tokens = torch.from_numpy(texts.padded(examples, pad))
+        labels = torch.from_numpy(texts.labels[examples])
+        maskable = maskable_tokens(tokens, special)
+        lost = torch.stack(
+            [losses(logits, *both, pad) for both in zip(tokens, maskable, strict=True)]
+        )
+        row = model(tokens, attention_mask=tokens != pad).attention_row
+        chance = uniform(0, 0, torch.from_numpy(examples), 1, tokens.shape[1])[:, 0]
+        for i, score in enumerate((row, lost.abs(), lost, chance)):
+            place = ranks(score, maskable)
+            for j, count in enumerate(COUNTS):
+                left = delete_tokens(tokens, place < count, pad)
+                right[i, j] += (logits(left).argmax(-1) == labels).sum()
+    *curves, random = (right / len(chosen)).tolist()
+    return [DeletionCurve(COUNTS, c, random).normalized_area for c in curves]
+
+
+def rows(study: Path) -> list[str]:
+    """A line of the table for each method of a study."""
+    found: dict[str, list[list[float]]] = {}
+    corpus = None
+    for file in sorted(study.glob("runs/*/result.json")):
+        settings = override(Settings(), json.loads(file.read_text())["settings"])
+        unneeded = {"target.word2vec": False, "discriminator.word2vec": False}
+        corpus = corpus or prepare_corpus(override(settings, unneeded))
+        model = AutoModelForSequenceClassification.from_pretrained(file.parent / "model").eval()
+        method = file.parent.name.rpartition("-seed")[0]
+        found.setdefault(method, []).append(areas(model, corpus))
+    return [
+        f"| {study.name} | {method} | {' | '.join(f'{x:.3f}' for x in np.mean(values, 0))} |"
+        for method, values in found.items()
+    ]
+
+
+if __name__ == "__main__":
+    print(f"| data | method | {' | '.join(ORDERS)} |\n|---|---|---|---|---|", flush=True)
+    for folder in sys.argv[1:]:
+        print(*rows(Path(folder)), sep="\n", flush=True)
