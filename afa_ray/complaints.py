@@ -6,7 +6,14 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from afa_ray.config import SINGLE_LAYER, LoraSettings, Settings, TrainSettings, flatten
+from afa_ray.config import (
+    SINGLE_LAYER,
+    DiscriminatorSettings,
+    LoraSettings,
+    Settings,
+    TrainSettings,
+    flatten,
+)
 
 LONGEST_NAME = 100
 FOLDER_NAME = re.compile(rf"(?!\.)[^/\\\x00-\x1f\x7f]{{1,{LONGEST_NAME}}}")
@@ -16,6 +23,7 @@ _AT_LEAST = {
     "data.vocab_size": 6,
     "target.hidden_size": 1,
     "target.heads": 1,
+    "target.hops": 1,
     "target.lora.r": 0,
     "discriminator.hidden_size": 1,
     "discriminator.heads": 1,
@@ -74,6 +82,7 @@ def complaints(settings: Settings) -> list[str]:
             found.append(
                 f"{part}.hidden_size = {size}: must be a multiple of {part}.heads = {heads}"
             )
+    found += _judge_complaints(settings.discriminator)
     if settings.discriminator.word2vec:
         found += _word2vec_complaints(settings)
     if settings.afa.whiten_advantage and settings.afa.normalize_advantage:
@@ -93,6 +102,24 @@ def complaints(settings: Settings) -> list[str]:
                 f"{setting} = {name!r}: must be a folder name: at most {LONGEST_NAME} characters, "
                 "no slash, no control character, no dot in front"
             )
+    return found
+
+
+def _judge_complaints(discriminator: DiscriminatorSettings) -> list[str]:
+    """What does not go together with a Target that judges its own masks."""
+    if discriminator.judge == "trained":
+        return []
+    found = []
+    if discriminator.pairing == "original":
+        found.append(
+            "discriminator.pairing = original: discriminator.judge = target asks how far a copy "
+            "still looks like its class; use contrast"
+        )
+    if discriminator.word2vec or discriminator.masks == "random":
+        found.append(
+            "discriminator.judge = target: there is no Discriminator that "
+            "discriminator.word2vec and discriminator.masks random could be for; leave them out"
+        )
     return found
 
 
@@ -146,6 +173,11 @@ def _pretrained_complaints(settings: Settings) -> list[str]:
         found.append(
             f"target.sharpness = {target.sharpness}: is for target.name = {SINGLE_LAYER}; a "
             "pretrained model has attention already"
+        )
+    if target.hops != 1:
+        found.append(
+            f"target.hops = {target.hops}: is for target.name = {SINGLE_LAYER}; a pretrained model "
+            "has layers of its own"
         )
     if not target.lora.r and target.lora != LoraSettings():
         found.append("target.lora.r = 0: the other settings of target.lora need a rank above 0")

@@ -77,6 +77,9 @@ class TargetSettings:
     """Attention heads of transformer."""
     dropout: float = 0.3
     """Dropout of transformer and of the Discriminator; a pretrained model keeps its own."""
+    hops: int = 1
+    """How often transformer reads a text before it decides: with 1 its attention weighs words alike
+    in all texts; with 2 what it looks at depends on what the text says."""
     word2vec: bool = True
     """Initialise the words of transformer with word2vec vectors of the training texts."""
     sharpness: float = 1.0
@@ -94,6 +97,9 @@ class TargetSettings:
 class DiscriminatorSettings:
     """The judge of whether a sequence is untouched."""
 
+    judge: Literal["trained", "target"] = "trained"
+    """trained: a Discriminator, with the settings below; target: the Target judges its own masks,
+    which pay as far as it no longer sees the class (needs pairing contrast)."""
     hidden_size: int = 512
     """Width d; a multiple of heads."""
     heads: int = 4

@@ -115,10 +115,12 @@ def render(record: dict[str, Any], steps: int) -> str:
         f"  loss {record['train/loss_cls']:.3f}  acc {record['train/accuracy']:.3f}"
         f"  entropy {record['train/attention_entropy']:.2f}"
     )
-    if "train/loss_d" in record:
+    if "train/reward_mean" in record:
+        line += "  |"
+        if "train/d_accuracy" in record:
+            line += f" D acc {record['train/d_accuracy']:.3f} "
         line += (
-            f"  | D acc {record['train/d_accuracy']:.3f}  reward {record['train/reward_mean']:.3f}"
-            f"  spread {record['train/reward_spread']:.3f}"
+            f" reward {record['train/reward_mean']:.3f}  spread {record['train/reward_spread']:.3f}"
         )
     return f"{line}  | {record['time/tokens_per_s']:,.0f} tokens/s"
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from afa_ray.models.discriminator import Discriminator, DiscriminatorConfig
 from afa_ray.models.saving import register, save_player
 from afa_ray.models.target import Target, TargetConfig
+from afa_ray.models.target_judge import TargetJudge
 
 if TYPE_CHECKING:
     from afa_ray.models.pretrained import PretrainedTarget
@@ -17,6 +18,7 @@ __all__ = [
     "DiscriminatorConfig",
     "Target",
     "TargetConfig",
+    "TargetJudge",
     "save_player",
 ]
 

@@ -69,19 +69,26 @@ class Sequences:
             x = x + self.offsets[self.classes[ends.sequence]]
         return x, ends.which
 
-    def read(self, keys: Tensor, lost: float) -> tuple[Tensor, Tensor, Tensor]:
-        """Attention of each copy by the (U, H, d) keys of its last input, see `last`.
+    def copies(self) -> Tensor:
+        """(B, V) int64, the number of each copy."""
+        return torch.arange(self.kept.shape[:2].numel(), device=self.kept.device).view(
+            self.kept.shape[:2]
+        )
+
+    def read(self, keys: Tensor, which: Tensor, lost: float) -> tuple[Tensor, Tensor, Tensor]:
+        """Attention of each copy by one of (U, H, d) keys.
 
         An offset adds the same to all scores of a copy and is left out of them.
 
         Args:
+            which: (B, V) int64, the key of each copy, see `last`.
             lost: the share of the weights that dropout takes.
 
         Returns:
             rows: (B, V, H, L) before dropout, 0 at missing tokens; context: (B, V, H, d), the sum
             of the inputs, weighted; mass: (B, V, H, 1), the sum of the weights.
         """
-        which, heads = self._ends.which, keys.shape[1]
+        heads = keys.shape[1]
         at_words = (keys if self.projection is None else keys @ self.projection)[which]
         biases = (keys @ self._positions.T)[which]  # (B, V, H, L)
         if self.moved:
@@ -119,13 +126,13 @@ class Sequences:
         column = (self.kept * column).amax(-1)  # (B, V)
         sequence = torch.arange(len(column), device=column.device)[:, None].expand_as(column)
         place = self.kept.sum(-1) - 1
-        copies = torch.arange(column.numel(), device=column.device)
+        which = self.copies()
         if not self.alike:
-            which = copies.view(column.shape)
             return _Ends(sequence.flatten(), column.flatten(), place.flatten(), which)
         key = self.tokens.gather(1, column) * len(self.positions) + place
         if self.classes is not None:
             key = key * (self.classes.max() + 1) + self.classes[:, None]
+        copies = which.flatten()
         values, which = key.unique(return_inverse=True)
         one_of_each = copies.new_empty(len(values)).scatter_(0, which.flatten(), copies)
         sequence, column, place = (x.flatten()[one_of_each] for x in (sequence, column, place))

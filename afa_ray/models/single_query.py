@@ -9,6 +9,11 @@ multiply-adds per *sequence* and 2 H d per token, and the attention row falls ou
 
 The layer touches its inputs in three linear ways only: scores, a weighted sum, and the input at the
 query; `afa_ray.models.sequences` does these three.
+
+Its query is a function of the last token and its place. So two tokens' shares of attention are to
+each other as they are in any other text, whatever it says: attention knows no class. In a further
+hop (Sukhbaatar et al., "End-To-End Memory Networks", 2015) the query is what the layer before has
+made of the whole text.
 """
 
 from __future__ import annotations
@@ -57,12 +62,15 @@ class Attended(NamedTuple):
     mass: Tensor
 
 
-def attend(layer: nn.TransformerEncoderLayer, sequences: Sequences) -> tuple[Attended, Tensor]:
+def attend(
+    layer: nn.TransformerEncoderLayer, sequences: Sequences, hidden: Tensor | None = None
+) -> tuple[Attended, Tensor]:
     """The attention of each copy's last real position.
 
     Args:
         layer: a post-norm `nn.TransformerEncoderLayer` with batch_first.
         sequences: its inputs, B sequences in V copies each.
+        hidden: (N, d), what stands at the last positions instead of their inputs, in a further hop.
 
     Returns:
         what it gathers for N = B V copies; rows: (B, V, H, L), each head's attention before
@@ -73,11 +81,11 @@ def attend(layer: nn.TransformerEncoderLayer, sequences: Sequences) -> tuple[Att
     query_weight, key_weight, _ = attention.in_proj_weight.chunk(3)  # (d, d) each
     query_bias, _, _ = attention.in_proj_bias.chunk(3)
 
-    last, which = sequences.last()  # (U, d), (B, V)
+    last, which = sequences.last() if hidden is None else (hidden, sequences.copies())
     query = F.linear(last, query_weight, query_bias).view(-1, heads, head_size)
     absorbed = torch.einsum("uhe,hed->uhd", query, key_weight.view(heads, head_size, -1))
     lost = attention.dropout if layer.training else 0.0
-    rows, context, mass = sequences.read(absorbed * head_size**-0.5, lost)
+    rows, context, mass = sequences.read(absorbed * head_size**-0.5, which, lost)
     return Attended(last[which].flatten(0, 1), context.flatten(0, 1), mass.flatten(0, 1)), rows
 
 

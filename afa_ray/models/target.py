@@ -22,7 +22,10 @@ from afa_ray.models.single_query import (
 
 
 class TargetConfig(PretrainedConfig):
-    """Sizes of a `Target`; `max_position_embeddings` counts `[SOS]` and `[EOS]` too."""
+    """Sizes of a `Target`; `max_position_embeddings` counts `[SOS]` and `[EOS]` too.
+
+    `hops`: how often `[EOS]` reads the text, by a layer of its own each time.
+    """
 
     model_type = "afa-target"
 
@@ -32,6 +35,7 @@ class TargetConfig(PretrainedConfig):
         hidden_size: int = 512,
         num_attention_heads: int = 4,
         dropout: float = 0.3,
+        hops: int = 1,
         max_position_embeddings: int = 512,
         pad_token_id: int = 0,
         bos_token_id: int = 2,
@@ -43,6 +47,7 @@ class TargetConfig(PretrainedConfig):
         self.hidden_size = hidden_size
         self.num_attention_heads = num_attention_heads
         self.dropout = dropout
+        self.hops = hops
         self.max_position_embeddings = max_position_embeddings
         self.initializer_range = initializer_range
         self.pad_token_id = pad_token_id
@@ -65,7 +70,9 @@ class Target(Player):
     """One Transformer block in the absorbed single-query form, read at the last real token.
 
     `[SOS] word … [EOS]`: word plus learned position embeddings, one post-norm layer (4 heads, 512,
-    feed-forward 2,048), and a linear classifier on the output at `[EOS]` (E2).
+    feed-forward 2,048), and a linear classifier on the output at `[EOS]` (E2). With further hops
+    that output is the query of another layer over the same inputs, and so on; attention row and
+    output are those of the last one.
     """
 
     config: TargetConfig
@@ -76,9 +83,16 @@ class Target(Player):
         assert config.num_labels is not None
         self.words = nn.Embedding(config.vocab_size, config.hidden_size)
         self.positions = nn.Embedding(config.max_position_embeddings, config.hidden_size)
-        self.layer = make_layer(config.hidden_size, config.num_attention_heads, config.dropout)
+        sizes = (config.hidden_size, config.num_attention_heads, config.dropout)
+        self.layer = make_layer(*sizes)
+        self.further = nn.ModuleList(make_layer(*sizes) for _ in range(config.hops - 1))
         self.dropout = nn.Dropout(config.dropout)
         self.classifier = nn.Linear(config.hidden_size, config.num_labels)
+
+    @property
+    def layers(self) -> list[nn.TransformerEncoderLayer]:
+        """One a hop."""
+        return [self.layer, *self.further]
 
     @property
     def device(self) -> torch.device:
@@ -121,12 +135,15 @@ class Target(Player):
         input_ids, lengths = truncate(input_ids, lengths, longest)
         kept = ~padding_mask(lengths, input_ids.shape[1])[:, None]
         words = self.words(input_ids)
-        attended, rows = attend(
-            self.layer,
-            Sequences(input_ids, words, kept, self.positions.weight, alike=self.words.sparse),
+        sequences = Sequences(
+            input_ids, words, kept, self.positions.weight, alike=self.words.sparse
         )
+        hidden: Tensor | None = None
+        for layer in self.layers:
+            attended, rows = attend(layer, sequences, hidden)
+            hidden = transform(layer, attended)
         rows = rows[:, 0]  # of the one copy
-        logits = self.classifier(self.dropout(transform(self.layer, attended)))
+        logits = self.classifier(self.dropout(hidden))
         output = TargetOutput(
             loss=None if labels is None else F.cross_entropy(logits, labels),
             logits=logits,

@@ -1,32 +1,27 @@
-"""The adversary of an update: a Discriminator that learns from masks and then pays for them.
-
-The Discriminator's update uses the first of the M masks of a sequence, or with
-`discriminator.masks` random one of its own: a simplification of Algorithm 1 of Liu (arXiv
-2512.20661).
-"""
+"""The feedback on the Target's attention: a policy masks tokens, and a judge pays for the masks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from afa_ray.config import Settings
-from afa_ray.losses import adversarial_loss, confident, discriminator_loss
-from afa_ray.models import Discriminator
+from afa_ray.losses import adversarial_loss, confident
+from afa_ray.models import Discriminator, TargetJudge
 from afa_ray.noise import uniform
 from afa_ray.policy import Choice, log_prob, select, unit_scores
-from afa_ray.training.optimisation import adam, by_rows, synchronising
-from afa_ray.training.parts import Part, Wrap, autocast, wrapped
+from afa_ray.training.optimisation import by_rows
+from afa_ray.training.parts import Part, autocast
 from envs import MaskingVectorEnv, group_advantage, squared_sum, whiten
 
 
 class Play(NamedTuple):
     """What the policy chose in a part, (B, M, L) masks of what may be masked (B, L), and the
-    figures of the Discriminator's update."""
+    figures of the judge's own update."""
 
     maskable: Tensor
     choice: Choice
@@ -44,32 +39,32 @@ class Paid(NamedTuple):
 
 
 class Feedback:
-    """Discriminator, its optimiser, and the environment between it and the policy.
+    """The environment between the policy and its judge, which here learns nothing of its own.
 
     Args:
-        discriminator: on `device`. The others: see `Learner`.
+        judge: on `device`. The others: see `Learner`.
     """
+
+    figures: tuple[str, ...] = ()  # names of those of the judge's own update
+    needs_partners = False  # whether batches are to hold untouched texts of other classes
 
     def __init__(
         self,
         settings: Settings,
-        discriminator: Discriminator,
+        judge: Discriminator | TargetJudge,
         *,
         special_ids: tuple[int, ...],
         pad_id: int,
         mask_id: int | None,
         device: torch.device,
-        wrap: Wrap,
         add_up: Callable[[Tensor], object],
     ) -> None:
         self.afa, self.seed = settings.afa, settings.train.seed
         self.contrast = settings.discriminator.pairing == "contrast"
-        self.shows_random = settings.discriminator.masks == "random"
         self.device, self.pad_id, self.add_up = device, pad_id, add_up
-        self.discriminator, self._wrapped = discriminator, wrapped(discriminator, wrap)
-        self.optimizer = adam(discriminator, settings.train.discriminator_lr)
+        self._judges = judge.target if isinstance(judge, TargetJudge) else judge
         self.env = MaskingVectorEnv(
-            discriminator=discriminator,
+            discriminator=judge,
             k=self.afa.k,
             mask=self.afa.mask,
             special_ids=special_ids,
@@ -79,7 +74,7 @@ class Feedback:
         )
 
     def play(self, parts: list[Part], row: Callable[[Part], Tensor], step: int) -> list[Paid]:
-        """Choose masks, let the Discriminator learn, and have it pay for them, part by part.
+        """Choose masks, let the judge learn, and have it pay for them, part by part.
 
         Args:
             row: (B, L) attention row of a part; no gradient flows through it here.
@@ -104,29 +99,20 @@ class Feedback:
         return adversarial_loss(advantages, log_probs)
 
     def _learn(self, parts: list[Part], row: Callable[[Part], Tensor], step: int) -> list[Play]:
-        """(E5) One step on a mask of each sequence; what the policy played, part by part."""
-        self.optimizer.zero_grad(set_to_none=True)
-        plays = []
-        for part in parts:
-            play, shown = self._choose_masks(part, row(part).detach().float(), step)
-            with synchronising(self._wrapped, part is parts[-1]):
-                plays.append(play._replace(figures=self._judge(part, shown)))
-        self.optimizer.step()
-        return plays
+        """What the policy plays, part by part; a judge that learns does so here."""
+        return [self._choose_masks(part, row(part).detach().float(), step)[0] for part in parts]
 
-    def _choose_masks(self, part: Part, row: Tensor, step: int) -> tuple[Play, Tensor]:
-        """What the policy plays, and the masks (B, L) that the Discriminator learns from."""
+    def _choose_masks(
+        self, part: Part, row: Tensor, step: int, own: int = 0
+    ) -> tuple[Play, Tensor]:
+        """What the policy plays, and the noise (B, own, 1 + L) of as many further draws."""
         maskable = self.env.game.maskable(part.tokens)
         samples = self.afa.num_masks
-        noise = uniform(
-            self.seed, step, part.examples, samples + self.shows_random, 1 + row.shape[1]
+        noise = uniform(self.seed, step, part.examples, samples + own, 1 + row.shape[1])
+        choice, masks = self._choose(
+            row, maskable, part.units, noise[:, :samples], self.afa.epsilon
         )
-        by_policy, own = noise[:, :samples], noise[:, samples:]
-        choice, masks = self._choose(row, maskable, part.units, by_policy, self.afa.epsilon)
-        shown = masks
-        if self.shows_random:
-            _, shown = self._choose(row, maskable, part.units, own, epsilon=1.0)
-        return Play(maskable, choice, masks, {}), shown[:, 0]
+        return Play(maskable, choice, masks, {}), noise[:, samples:]
 
     def _choose(
         self, row: Tensor, maskable: Tensor, units: Tensor | None, noise: Tensor, epsilon: float
@@ -139,29 +125,6 @@ class Feedback:
         of_each = units[:, None].expand_as(choice.masks)
         return choice, choice.masks.gather(-1, of_each) & maskable[:, None]
 
-    def _judge(self, part: Part, mask: Tensor) -> dict[str, Tensor]:
-        """The Discriminator's gradient on a part: (B, L) masked tokens against untouched ones."""
-        self.discriminator.train()
-        with autocast(self.device), by_rows(self.discriminator):
-            untouched_logits, masked_logits = self._verdicts(part, mask)
-            loss = discriminator_loss(untouched_logits.float(), masked_logits.float())
-        (loss * part.weight).backward()
-        right = (untouched_logits > 0).float() + (masked_logits <= 0).float()
-        return {"loss_d": loss.detach(), "d_accuracy": right.mean() / 2}
-
-    def _verdicts(self, part: Part, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """(B,) logits of untouched sequences, and of the masked ones."""
-        game = self.env.game
-        if part.partners is None and game.shares_copies:
-            deleted = torch.stack([torch.zeros_like(mask), mask], 1)
-            untouched_logits, masked_logits = self._wrapped(part.tokens, deleted=deleted).unbind(1)
-            return untouched_logits, masked_logits
-        untouched = part.tokens if part.partners is None else part.partners
-        both = stack_padded(untouched, game.mask_out(part.tokens, mask), self.pad_id)
-        condition = (part.labels.repeat(2),) if self.contrast else ()
-        untouched_logits, masked_logits = self._wrapped(both, *condition).chunk(2)
-        return untouched_logits, masked_logits
-
     def _reward(self, part: Part, play: Play) -> Tensor:
         """(E6) (B, M): what the masking environment pays."""
         options = {"sequences": part.tokens}
@@ -170,16 +133,20 @@ class Feedback:
         if part.units is not None:
             options["units"] = part.units
         self.env.reset(options=options)
-        self.discriminator.eval()
-        with autocast(self.device), by_rows(self.discriminator):
+        with evaluating(self._judges), autocast(self.device), by_rows(self._judges):
             _, rewards, *_ = self.env.step(play.masks)
         return rewards
 
 
-def stack_padded(first: Tensor, second: Tensor, pad_id: int) -> Tensor:
-    """One (2 B, L) batch of two, each padded to the longer."""
-    length = max(first.shape[1], second.shape[1])
-    return torch.cat([F.pad(x, (0, length - x.shape[1]), value=pad_id) for x in (first, second)])
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Without dropout within; afterwards as before."""
+    was_training = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(was_training)
 
 
 def _by_unit(row: Tensor, maskable: Tensor, units: Tensor | None) -> tuple[Tensor, Tensor]:

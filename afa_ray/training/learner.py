@@ -9,7 +9,7 @@ classification loss plus lambda times the policy gradient on its attention.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -18,9 +18,10 @@ from torch import Tensor, nn
 from afa_ray.config import Settings
 from afa_ray.data.batches import Batch
 from afa_ray.losses import target_loss
-from afa_ray.models import AnyTarget, Discriminator
+from afa_ray.models import AnyTarget, Discriminator, TargetJudge
 from afa_ray.models.target import TargetOutput
 from afa_ray.policy import attention_entropy
+from afa_ray.training.discriminator_feedback import DiscriminatorFeedback
 from afa_ray.training.feedback import Feedback, Paid
 from afa_ray.training.optimisation import (
     adam,
@@ -33,14 +34,7 @@ from afa_ray.training.optimisation import (
 from afa_ray.training.parts import Part, Wrap, autocast, parts_of, wrapped
 
 PLAIN_METRICS = ("loss", "loss_cls", "accuracy", "attention_entropy")
-AFA_METRICS = (
-    *PLAIN_METRICS,
-    "loss_adv",
-    "loss_d",
-    "d_accuracy",
-    "reward_mean",
-    "reward_spread",
-)
+REWARD_METRICS = ("reward_mean", "reward_spread")
 
 
 class Rollout(NamedTuple):
@@ -57,7 +51,8 @@ class Learner:
 
     Args:
         settings: `afa`, `discriminator` and `train` are used here.
-        target, discriminator: on `device`; `discriminator` is None for plain training.
+        target, discriminator: on `device`. Without a `discriminator` the Target is its own judge;
+            or, where `afa.lambda_adv` is 0, there is no feedback: plain training.
         special_ids: ids never masked; pad_id and mask_id: of the tokenizer (mask_id may be None).
         total_steps: updates of the whole run, for `train.schedule`.
         wrap: applied to each module for its own update (DistributedDataParallel); by default none.
@@ -85,30 +80,32 @@ class Learner:
         self.pad_id = pad_id
         self.target, self._wrapped_target = target, wrapped(target, wrap)
         self.target_optimizer = adam(target, self.train.target_lr)
+        options: dict[str, Any] = {
+            "special_ids": special_ids,
+            "pad_id": pad_id,
+            "mask_id": mask_id,
+            "device": device,
+            "add_up": add_up,
+        }
         self.feedback: Feedback | None = None
         if discriminator is not None:
-            self.feedback = Feedback(
-                settings,
-                discriminator,
-                special_ids=special_ids,
-                pad_id=pad_id,
-                mask_id=mask_id,
-                device=device,
-                wrap=wrap,
-                add_up=add_up,
-            )
-        self.metrics = AFA_METRICS if self.feedback else PLAIN_METRICS
+            self.feedback = DiscriminatorFeedback(settings, discriminator, wrap=wrap, **options)
+        elif self.lambda_adv:
+            self.feedback = Feedback(settings, TargetJudge(target), **options)
+        of_feedback = ("loss_adv", *self.feedback.figures, *REWARD_METRICS) if self.feedback else ()
+        self.metrics = (*PLAIN_METRICS, *of_feedback)
         self.sums = torch.zeros(len(self.metrics) + 2, device=device, dtype=torch.float64)
         self.rollout: Rollout | None = None
 
     @property
     def discriminator(self) -> Discriminator | None:
-        return self.feedback.discriminator if self.feedback else None
+        feedback = self.feedback
+        return feedback.discriminator if isinstance(feedback, DiscriminatorFeedback) else None
 
     @property
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         both: dict[str, torch.optim.Optimizer] = {"target": self.target_optimizer}
-        if self.feedback:
+        if isinstance(self.feedback, DiscriminatorFeedback):
             both["discriminator"] = self.feedback.optimizer
         return both
 
@@ -141,7 +138,7 @@ class Learner:
         train = self.train
         factor = learning_rate_factor(step, self.total_steps, train.schedule, train.warmup_steps)
         set_learning_rate(self.target_optimizer, train.target_lr * factor)
-        if self.feedback:
+        if isinstance(self.feedback, DiscriminatorFeedback):
             set_learning_rate(self.feedback.optimizer, train.discriminator_lr * factor)
 
     def _read(self, part: Part, step: int, *, choosing: bool = False) -> TargetOutput:

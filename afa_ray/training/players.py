@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 
 class Players(NamedTuple):
-    """`discriminator` is None for plain training; `notes` are for the user."""
+    """`discriminator` is None where there is no feedback, or where the Target is its own judge;
+    `notes` are for the user."""
 
     target: AnyTarget
     discriminator: Discriminator | None
@@ -65,7 +66,7 @@ def build_players(settings: Settings, corpus: Corpus) -> Players:
     if not any(parameter.requires_grad for parameter in target.parameters()):
         raise UserError(f"target.name = {settings.target.name}: no weight of it is trainable")
     discriminator = None
-    if settings.afa.lambda_adv:
+    if settings.afa.lambda_adv and settings.discriminator.judge == "trained":
         discriminator = make_discriminator(
             settings, target, len(corpus.tokenizer), len(corpus.label_names), corpus.max_length
         )
@@ -84,13 +85,15 @@ def _single_layer(settings: Settings, corpus: Corpus) -> Target:
             hidden_size=settings.target.hidden_size,
             num_attention_heads=settings.target.heads,
             dropout=settings.target.dropout,
+            hops=settings.target.hops,
             id2label=dict(enumerate(names)),
             label2id={name: i for i, name in enumerate(names)},
         )
     )
     if corpus.vectors is not None:
         target.words.weight.data.copy_(torch.from_numpy(corpus.vectors))
-    sharpen(target.layer, settings.target.sharpness)
+    for layer in target.layers:
+        sharpen(layer, settings.target.sharpness)
     return target
 
 

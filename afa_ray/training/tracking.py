@@ -143,9 +143,12 @@ class GameWatch:
         if flat < self.PATIENCE or self.told:
             return None
         self.told = True
+        judge, advice = "", "another afa.k"
+        if "train/d_accuracy" in figures:
+            judge = f"; Discriminator accuracy {figures['train/d_accuracy']:.3f}"
+            advice = "a smaller train.discriminator_lr, another afa.k or discriminator.readout mean"
         return (
             f"The game has degenerated: over {flat} updates the reward hardly depended on "
-            f"which tokens were masked (spread {spread:.1e} nats; Discriminator accuracy "
-            f"{figures['train/d_accuracy']:.3f}), so this is plain training now. Try afa.mask "
-            "delete, a smaller train.discriminator_lr, another afa.k or discriminator.readout mean."
+            f"which tokens were masked (spread {spread:.1e} nats{judge}), so this is plain "
+            f"training now. Try afa.mask delete, {advice}."
         )

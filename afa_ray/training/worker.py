@@ -202,7 +202,7 @@ def batches_for(learner: Learner, corpus: Corpus, **share: int) -> Iterator[Batc
         corpus.train,
         batch_size=learner.train.batch_size,
         seed=learner.train.seed,
-        contrast=learner.feedback is not None and learner.feedback.contrast,
+        contrast=learner.feedback is not None and learner.feedback.needs_partners,
         pad_id=learner.pad_id,
         **share,
     )

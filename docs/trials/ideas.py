@@ -4,7 +4,7 @@
     python docs/trials/ideas.py list
     python docs/trials/ideas.py table FOLDER      of runs that are called IDEA-seedN
 
-An idea is a `Feedback` that takes the place of the one in afa_ray. D, r, R, pi, lambda and the
+An idea is a `DiscriminatorFeedback` in the place of that in afa_ray. D, r, R, pi, lambda and the
 equations E1 to E8 are those of docs/evidence.md and of the docstrings of afa_ray.
 """
 
@@ -21,11 +21,12 @@ from torch import Tensor
 
 from afa_ray.train import main
 from afa_ray.training import learner, worker
-from afa_ray.training.feedback import Feedback, Paid, Play
+from afa_ray.training.discriminator_feedback import DiscriminatorFeedback
+from afa_ray.training.feedback import Paid, Play
 from afa_ray.training.parts import Part
 
 
-class Idea(Feedback):
+class Idea(DiscriminatorFeedback):
     """The feedback as it is, which also knows the Target and what it predicts."""
 
     target: Any
@@ -182,7 +183,7 @@ IDEAS: dict[str, tuple[type[Idea], dict[str, Any]]] = {
 def train(name: str, arguments: list[str]) -> int:
     """As `afa_ray.train` does, in this process, with an idea's feedback; returns its status."""
     feedback, settings = IDEAS[name]
-    learner.Feedback = feedback  # type: ignore[misc]
+    learner.DiscriminatorFeedback = feedback  # type: ignore[misc]
     worker.Learner = IdeaLearner  # type: ignore[misc]
     own = [part for setting, value in settings.items() for part in (f"--{setting}", str(value))]
     return main([*arguments, *own, "--train.num_workers", "0"])

@@ -42,7 +42,7 @@ def make(
 
     def build(name: str) -> tuple[Learner, Batch]:
         feedback, values = ideas.IDEAS[name]
-        monkeypatch.setattr(learner, "Feedback", feedback)
+        monkeypatch.setattr(learner, "DiscriminatorFeedback", feedback)
         monkeypatch.setattr(worker, "Learner", ideas.IdeaLearner)
         session = local_session(tmp_path, torch.device("cpu"))
         made, _ = worker.make_learner(tiny_settings(values), small_corpus, session)

@@ -17,8 +17,8 @@ from afa_ray.data.batches import Batch, worker_batches
 from afa_ray.data.corpus import Corpus
 from afa_ray.models import Target
 from afa_ray.noise import uniform
-from afa_ray.training.feedback import stack_padded
-from afa_ray.training.learner import AFA_METRICS, Learner, averages
+from afa_ray.training.discriminator_feedback import stack_padded
+from afa_ray.training.learner import Learner, averages
 from afa_ray.training.parts import parts_of
 from afa_ray.training.players import build_players
 from tests.conftest import with_values
@@ -252,7 +252,7 @@ def test_figures_are_means_over_texts(
         singles.append(figures["train/loss_cls"])
         weights.append(len(batch.labels))
     figures, _ = averages(learner.sums, learner.metrics)
-    assert len(figures) == len(AFA_METRICS)
+    assert len(figures) == len(learner.metrics)
     assert figures["train/loss_cls"] == pytest.approx(np.average(singles, weights=weights))
 
 
