@@ -15,7 +15,7 @@ from torch import Tensor
 from afa_ray.config import Settings
 from afa_ray.data.batches import Batch, worker_batches
 from afa_ray.data.corpus import Corpus
-from afa_ray.models import Target
+from afa_ray.models import Discriminator, Target
 from afa_ray.noise import uniform
 from afa_ray.training.discriminator_feedback import stack_padded
 from afa_ray.training.learner import Learner, averages
@@ -44,8 +44,6 @@ def textbook_update(learner: Learner, batch: Batch, settings: Settings, step: in
     """
     afa = settings.afa
     target, discriminator = learner.target, learner.discriminator
-    assert discriminator is not None
-    contrast = settings.discriminator.pairing == "contrast"
     tokens, labels = torch.from_numpy(batch.tokens), torch.from_numpy(batch.labels)
     output = target(tokens)
     row = output.attention_row
@@ -97,25 +95,11 @@ def textbook_update(learner: Learner, batch: Batch, settings: Settings, step: in
             [masked_copy(r, set(picks[b][m]), afa.mask) for b, r in enumerate(rows)]
         )
 
-    condition = (labels,) if contrast else ()
-    untouched = torch.from_numpy(batch.partners) if batch.partners is not None else tokens
-    d_untouched = torch.sigmoid(discriminator(untouched, *condition))
-    shown = -1 if settings.discriminator.masks == "random" else 0
-    d_masked = torch.sigmoid(discriminator(masked(shown), *condition))
-    loss_d = -(d_untouched.log() + (1 - d_masked).log()).mean()
-    adam_d = torch.optim.Adam(discriminator.parameters(), settings.train.discriminator_lr)
-    adam_d.zero_grad()
-    loss_d.backward()
-    adam_d.step()
-
-    with torch.no_grad():
-        rewards = torch.stack(
-            [
-                -torch.log(1 - torch.sigmoid(discriminator(masked(m), *condition)))
-                for m in range(afa.num_masks)
-            ],
-            1,
-        )
+    copies = [masked(m) for m in range(len(picks[0]))]
+    losses, rewards = {}, [-target(x).logits.log_softmax(-1)[..., labels].diag() for x in copies]
+    if discriminator is not None:
+        losses, rewards = textbook_game(discriminator, batch, copies, settings)
+    rewards = torch.stack(rewards[: afa.num_masks], 1).detach()
     advantages = rewards - rewards.mean(1, keepdim=True)
     if afa.normalize_advantage:
         spread = (rewards - rewards.mean(1, keepdim=True)).square().mean(1, keepdim=True).sqrt()
@@ -132,13 +116,31 @@ def textbook_update(learner: Learner, batch: Batch, settings: Settings, step: in
     adam_t.zero_grad()
     (loss_cls + afa.lambda_adv * loss_adv).backward()
     adam_t.step()
-    return {
-        "loss_d": loss_d,
+    return losses | {
         "loss_adv": loss_adv,
         "loss_cls": loss_cls,
         "reward_mean": rewards.mean(),
         "reward_spread": rewards.std(1, correction=0).mean(),
     }
+
+
+def textbook_game(
+    discriminator: Discriminator, batch: Batch, copies: list[Tensor], settings: Settings
+) -> tuple[dict[str, Tensor], list[Tensor]]:
+    """The Discriminator's step, and then its rewards for each copy."""
+    contrast = settings.discriminator.pairing == "contrast"
+    condition = (torch.from_numpy(batch.labels),) if contrast else ()
+    untouched = torch.from_numpy(batch.tokens if batch.partners is None else batch.partners)
+    d_untouched = torch.sigmoid(discriminator(untouched, *condition))
+    shown = -1 if settings.discriminator.masks == "random" else 0
+    d_masked = torch.sigmoid(discriminator(copies[shown], *condition))
+    loss_d = -(d_untouched.log() + (1 - d_masked).log()).mean()
+    adam_d = torch.optim.Adam(discriminator.parameters(), settings.train.discriminator_lr)
+    adam_d.zero_grad()
+    loss_d.backward()
+    adam_d.step()
+    rewards = [-torch.log(1 - torch.sigmoid(discriminator(x, *condition))) for x in copies]
+    return {"loss_d": loss_d}, rewards
 
 
 WHITENED = {
@@ -182,8 +184,40 @@ def test_update_equals_the_textbook(
     assert learner.discriminator is not None
     for parameter in learner.discriminator.parameters():
         parameter.data *= 5  # opinions from the start, so that rewards differ
+    check_update(learner, settings, first_batch(small_corpus, pairing == "contrast"))
+
+
+@pytest.mark.parametrize("policy", ["topk", "plackett-luce"])
+@pytest.mark.parametrize("mask", ["delete", "token"])
+@pytest.mark.parametrize("hops", [1, 2])
+def test_update_by_its_own_judgement_equals_the_textbook(
+    tiny_settings: Callable[..., Settings],
+    make_learner: Callable[..., Learner],
+    small_corpus: Corpus,
+    policy: str,
+    mask: str,
+    hops: int,
+) -> None:
+    settings = tiny_settings(
+        {
+            "target.dropout": 0.0,
+            "target.hops": hops,
+            "afa.policy": policy,
+            "afa.mask": mask,
+            "afa.whiten_advantage": policy == "topk",
+            "discriminator.pairing": "contrast",
+            "discriminator.judge": "target",
+        }
+    )
+    learner = make_learner(settings)
+    for parameter in learner.target.parameters():
+        parameter.data *= 3
+    check_update(learner, settings, first_batch(small_corpus, False))
+
+
+def check_update(learner: Learner, settings: Settings, batch: Batch) -> None:
+    """The learner's figures, weights and gradients after an update are those of the textbook."""
     textbook, before = copy.deepcopy(learner), copy.deepcopy(learner)
-    batch = first_batch(small_corpus, pairing == "contrast")
     expected = textbook_update(textbook, batch, settings, step=5)
     learner.update(batch, step=5)
     figures, _ = averages(learner.sums, learner.metrics)
@@ -194,7 +228,7 @@ def test_update_equals_the_textbook(
         assert figures[f"train/{name}"] == pytest.approx(value.item(), rel=1e-4, abs=tolerance), (
             name
         )
-    for player in ("target", "discriminator"):
+    for player in learner.optimizers:
         ours = dict(getattr(learner, player).named_parameters())
         theirs = dict(getattr(textbook, player).named_parameters())
         starts = dict(getattr(before, player).named_parameters())

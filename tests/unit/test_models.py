@@ -10,9 +10,17 @@ from transformers import (
     PreTrainedModel,
 )
 
-from afa_ray.models import Discriminator, DiscriminatorConfig, Target, TargetConfig, save_player
+from afa_ray.models import (
+    Discriminator,
+    DiscriminatorConfig,
+    Target,
+    TargetConfig,
+    TargetJudge,
+    save_player,
+)
 from afa_ray.models.sequences import Sequences
 from afa_ray.models.single_query import attend, make_layer, padding_mask, sharpen, transform
+from envs import log_confusion
 
 LENGTHS = torch.tensor([7, 3, 1, 9])
 
@@ -84,6 +92,51 @@ def test_rows_are_the_attention_of_the_textbook_layer() -> None:
     assert torch.allclose(rows, expected, atol=1e-6)
     assert torch.allclose(rows.sum(-1), torch.ones(4, 4))
     assert (rows.transpose(1, 2)[padding_mask(LENGTHS, 9)] == 0).all()
+
+
+def test_a_further_hop_reads_the_same_inputs_with_what_it_has_read() -> None:
+    """Against the textbook's multi-head attention: values, attention row, and all gradients."""
+    model, ids = small_target(hops=2, dropout=0.0).double(), tokens()
+    padding, ends = ids == 0, LENGTHS - 1
+    weight = torch.randn(4, 3, dtype=torch.float64)
+    ours = model(ids)
+    x = model.words(ids) + model.positions.weight[: ids.shape[1]]
+    hidden = model.layer(x, src_key_padding_mask=padding)[torch.arange(4), ends]
+    (second,) = model.further
+    read_again, rows = second.self_attn(hidden[:, None], x, x, key_padding_mask=padding)
+    hidden = second.norm1(hidden + read_again[:, 0])
+    hidden = second.norm2(hidden + second.linear2(second.activation(second.linear1(hidden))))
+    textbook = model.classifier(hidden)
+    assert torch.allclose(ours.logits, textbook, atol=1e-12)
+    assert torch.allclose(ours.attention_row, rows[:, 0], atol=1e-12)
+    found, expected = (
+        torch.autograd.grad((logits * weight).sum(), list(model.parameters()))
+        for logits in (ours.logits, textbook)
+    )
+    for name, one, other in zip(dict(model.named_parameters()), found, expected, strict=True):
+        assert torch.allclose(one, other, atol=1e-10), name
+
+
+def test_only_a_further_hop_tells_texts_apart() -> None:
+    """With one hop, two words' shares of attention are to each other as in any other text."""
+    texts = torch.tensor([[2, 10, 11, 20, 3], [2, 10, 11, 30, 3]])  # they differ in one word
+    for hops, alike in ((1, True), (2, False)):
+        model = small_target(hops=hops)
+        for layer in model.layers:
+            sharpen(layer, 1000)
+        (rows,) = model(texts, output_attentions=True).attentions  # (2, H, L)
+        first, second = (rows[..., 1] / rows[..., 2]).unbind()
+        assert torch.allclose(first, second, rtol=1e-4) == alike
+
+
+def test_the_target_judges_its_own_masks() -> None:
+    """E6 with D = 1 - p(c | X~) is the Target's loss on the copy."""
+    model, ids = small_target(), tokens()
+    classes = torch.tensor([0, 1, 2, 0])
+    verdicts = TargetJudge(model)(ids, classes)
+    p = model(ids).logits.softmax(-1)[torch.arange(4), classes]
+    assert torch.allclose(verdicts.sigmoid(), 1 - p, atol=1e-6)
+    assert torch.allclose(log_confusion(verdicts), -p.log(), atol=1e-6)
 
 
 def test_dropout_leaves_the_row_and_matches_in_distribution() -> None:
