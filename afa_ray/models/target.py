@@ -134,16 +134,15 @@ class Target(Player):
         longest = self.config.max_position_embeddings
         input_ids, lengths = truncate(input_ids, lengths, longest)
         kept = ~padding_mask(lengths, input_ids.shape[1])[:, None]
-        words = self.words(input_ids)
         sequences = Sequences(
-            input_ids, words, kept, self.positions.weight, alike=self.words.sparse
+            input_ids,
+            self.words(input_ids),
+            kept,
+            self.positions.weight,
+            alike=self.words.sparse,
         )
-        hidden: Tensor | None = None
-        for layer in self.layers:
-            attended, rows = attend(layer, sequences, hidden)
-            hidden = transform(layer, attended)
+        logits, rows = self._classify(sequences)
         rows = rows[:, 0]  # of the one copy
-        logits = self.classifier(self.dropout(hidden))
         output = TargetOutput(
             loss=None if labels is None else F.cross_entropy(logits, labels),
             logits=logits,
@@ -151,6 +150,28 @@ class Target(Player):
             attention_row=rows.mean(1),
         )
         return output.to_tuple() if return_dict is False else output
+
+    def copies(self, input_ids: Tensor, deleted: Tensor) -> Tensor:
+        """(N, V, C) logits of V copies of each sequence, at less than the cost of reading them.
+
+        Args:
+            input_ids: (N, L) int64, right-padded, L at most `max_position_embeddings`.
+            deleted: (N, V, L) bool, what each copy lacks; `[EOS]` always stays.
+        """
+        kept = (input_ids != self.config.pad_token_id)[:, None] & ~deleted
+        words, positions = self.words(input_ids), self.positions.weight
+        logits, _ = self._classify(
+            Sequences(input_ids, words, kept, positions, moved=True, alike=self.words.sparse)
+        )
+        return logits.view(*kept.shape[:2], -1)
+
+    def _classify(self, sequences: Sequences) -> tuple[Tensor, Tensor]:
+        """Logits (B V, C), and the last hop's rows (B, V, H, L)."""
+        hidden: Tensor | None = None
+        for layer in self.layers:
+            attended, rows = attend(layer, sequences, hidden)
+            hidden = transform(layer, attended)
+        return self.classifier(self.dropout(hidden)), rows
 
 
 def truncate(tokens: Tensor, lengths: Tensor, max_length: int) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from afa_ray.models.target import Target
+
 if TYPE_CHECKING:
     from afa_ray.models import AnyTarget
 
@@ -23,9 +25,24 @@ class TargetJudge:
     def __init__(self, target: AnyTarget) -> None:
         self.target = target
 
-    def __call__(self, input_ids: Tensor, classes: Tensor) -> Tensor:
-        """(N,) logits of D, log((1 - p) / p), of right-padded (N, L) ids and their (N,) classes."""
-        present = input_ids != self.target.config.pad_token_id
-        logits = self.target(input_ids, attention_mask=present).logits.float()
+    @property
+    def shares_copies(self) -> bool:
+        """Whether it judges copies with deleted tokens without their being made."""
+        return isinstance(self.target, Target)
+
+    def __call__(self, input_ids: Tensor, classes: Tensor, deleted: Tensor | None = None) -> Tensor:
+        """(N,) logits of D, log((1 - p) / p), or (N, V) of V copies with deleted tokens.
+
+        Args:
+            input_ids: (N, L) int64, right-padded; classes: (N,) int64.
+            deleted: (N, V, L) bool, what each copy lacks (where `shares_copies`).
+        """
+        if deleted is None:
+            present = input_ids != self.target.config.pad_token_id
+            logits = self.target(input_ids, attention_mask=present).logits
+        else:
+            assert isinstance(self.target, Target)
+            logits, classes = self.target.copies(input_ids, deleted), classes[:, None]
         own = F.one_hot(classes, logits.shape[-1]).bool()
-        return logits.masked_fill(own, -torch.inf).logsumexp(-1) - logits[own]
+        others = logits.float().masked_fill(own, -torch.inf).logsumexp(-1)
+        return others - logits.float().where(own, 0).sum(-1)

@@ -20,7 +20,7 @@ from afa_ray.models import (
 )
 from afa_ray.models.sequences import Sequences
 from afa_ray.models.single_query import attend, make_layer, padding_mask, sharpen, transform
-from envs import log_confusion
+from envs import delete_tokens, log_confusion
 
 LENGTHS = torch.tensor([7, 3, 1, 9])
 
@@ -137,6 +137,20 @@ def test_the_target_judges_its_own_masks() -> None:
     p = model(ids).logits.softmax(-1)[torch.arange(4), classes]
     assert torch.allclose(verdicts.sigmoid(), 1 - p, atol=1e-6)
     assert torch.allclose(log_confusion(verdicts), -p.log(), atol=1e-6)
+
+
+@pytest.mark.parametrize("hops", [1, 2])
+def test_copies_that_are_judged_need_not_be_made(hops: int) -> None:
+    model, ids = small_target(hops=hops), tokens()
+    for layer in model.layers:
+        sharpen(layer, 1000)
+    ends = torch.nn.functional.one_hot(LENGTHS - 1, 9).bool()
+    deleted = (torch.rand(4, 5, 9) < 0.3) & ~ends[:, None]
+    classes, judge = torch.tensor([0, 1, 2, 0]), TargetJudge(model)
+    shared = judge(ids, classes, deleted=deleted)
+    for number in range(5):
+        made = delete_tokens(ids, deleted[:, number], 0)
+        assert torch.allclose(shared[:, number], judge(made, classes), atol=1e-5)
 
 
 def test_dropout_leaves_the_row_and_matches_in_distribution() -> None:
