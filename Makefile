@@ -9,9 +9,9 @@ DATA_SETS ?= reviews sms_spam sst2_sentences http_params sst2 ag_news imdb
 # The evidence (docs/evidence.md): what the study of each data set is given beside evidence.yaml.
 STUDIES ?= results/evidence
 EVIDENCE ?= yelp_hat sms_spam sst2_sentences hatexplain imdb sst2 ag_news http_params sst2-official
-ORDERS ?= yelp_hat sms_spam sst2_sentences hatexplain http_params sst2 sst2-treebank ag_news imdb-films
+TWICE ?= yelp_hat sms_spam sst2_sentences hatexplain http_params sst2 sst2-official ag_news imdb-films
 PLANTED ?= reviews mock-3
-EXPLAINABLE := explainable=afa_ray/configs/explainable.yaml
+EXPLAINABLE := explainable=docs/trials/trained-judge.yaml
 SHARP := sharp=afa_ray/configs/sharp.yaml
 ON_SMALL := --evidence.methods plain,random,original,contrast,$(EXPLAINABLE),$(SHARP) \
   --evidence.trials 4
@@ -35,6 +35,7 @@ AT_sst2_sentences := $(LOW)
 AT_sst2 := $(LOW)
 AT_hatexplain := $(HIGH)
 AT_http_params := $(HIGH)
+AT_sst2-official := $(HIGH)
 AT_imdb-films := --train.target_lr 0.000377 --target.dropout 0.164
 
 # Once more, with validation texts as far from the training texts as those of test: of other films,
@@ -59,7 +60,7 @@ TRIALS := wide sharpness dropout contrast-strong one-token drawn strong drawn-th
 # Whatever the shell says: every worker process would compile the same modules again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: train test check results studies minilm speed evidence bag-of-words replication apart planted trials one-rate orders ideas clean
+.PHONY: train test check results studies minilm speed evidence bag-of-words replication apart planted trials one-rate two-readings ideas clean
 
 train: .venv/installed
 	$(BIN)/python -m afa_ray.train
@@ -108,7 +109,7 @@ minilm: .venv/installed
 
 # All of docs/evidence.md: hours. What is there already is not repeated.
 evidence: $(addprefix evidence-,$(EVIDENCE)) bag-of-words replication apart planted trials one-rate \
-  orders ideas
+  two-readings ideas
 	$(BIN)/python -m tune.evidence_report results/evidence docs/evidence
 	$(BIN)/python -m tune.evidence_report results/evidence docs/evidence/beside-sharp sharp
 
@@ -173,15 +174,22 @@ one-rate: $(FILMS)/test.parquet
 	$(BIN)/python -m tune.sensitivity $(ONE_RATE) $(ON_FILMS) --afa.lambda_adv 0 --sensitivity.seeds 2 \
 	  --sensitivity.setting data.max_length --sensitivity.values 512,1024,2048 --run.name lengths
 
-# Presets on top of what plain training chose; and how far attention is from better orders of deletion.
-orders: $(addprefix orders-,$(ORDERS))
-	$(BIN)/python docs/trials/orders.py $(addprefix results/orders/,$(ORDERS))
+# Two readings, the second with feedback by the Target's own judgement, on top of what plain training
+# chose; and how far attention is from other orders of deletion.
+two-readings: $(addprefix two-readings-,$(TWICE))
+	$(BIN)/python docs/trials/orders.py $(addprefix results/two-readings/,$(TWICE))
 
-orders-%: $(FILMS)/test.parquet
+LARGE := --compare.methods plain,explainable=afa_ray/configs/explainable.yaml --compare.seeds 3
+FEW_sst2 := $(LARGE)
+FEW_sst2-official := $(LARGE)
+FEW_ag_news := $(LARGE)
+FEW_imdb-films := $(LARGE) --data.evaluate_on validation
+
+two-readings-%: $(FILMS)/test.parquet
 	$(BIN)/python -m tune.compare --config afa_ray/configs/evidence.yaml --train.seed 200 \
-	  --data.split_seed 0 --data.evaluate_on validation --mlflow.uri none --compare.seeds 3 \
-	  --compare.methods plain,$(SHARP),$(EXPLAINABLE) --run.storage results/orders --run.name $* \
-	  $(or $(AS_$*),--data.name $*) $(AT_$*)
+	  --data.split_seed 0 --mlflow.uri none --run.storage results/two-readings --run.name $* \
+	  --compare.methods plain,twice=docs/trials/twice.yaml,explainable=afa_ray/configs/explainable.yaml \
+	  $(or $(AS_$*),--data.name $*) $(AT_$*) $(FEW_$*)
 
 # Ideas that earned no setting, docs/trials/ideas.py, judged in the same way.
 ideas: .venv/installed

@@ -121,6 +121,12 @@ def test_every_fault_is_reported_at_once() -> None:
             ["--discriminator.word2vec", "true", "--target.name", "mine"],
             "discriminator.word2vec = true: is for target.name = transformer",
         ),
+        (["--target.hops", "0"], "target.hops = 0: must be at least 1"),
+        (["--discriminator.judge", "target"], "discriminator.pairing = original: discriminator.j"),
+        (
+            ["--discriminator.judge", "target", "--discriminator.masks", "random"],
+            "there is no Discriminator that discriminator.word2vec and discriminator.masks random",
+        ),
         (["--k", "3"], "k = 3: there is no such setting; did you mean afa.k?"),
         (["--afa.k"], "afa.k: a value is missing"),
         (["reviews"], "reviews: settings are given as --name value"),

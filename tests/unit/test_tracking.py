@@ -122,6 +122,12 @@ def test_a_degenerate_game_is_noticed_once_and_in_plain_words() -> None:
     assert "afa.mask delete" in note
     assert "1.000" in note
     assert watch.notice(flat, 750) is None
+    own = {name: value for name, value in flat.items() if name != "train/d_accuracy"}
+    watch = GameWatch(last_alive=0)
+    note = watch.notice(own, 200)
+    assert note is not None
+    assert "Discriminator" not in note
+    assert "discriminator" not in note
     assert GameWatch().notice({"train/loss": 1.0}, 500) is None
 
 
