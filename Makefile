@@ -177,6 +177,7 @@ one-rate: $(FILMS)/test.parquet
 # Two readings, the second with feedback by the Target's own judgement, on top of what plain training
 # chose; and how far attention is from other orders of deletion.
 two-readings: $(addprefix two-readings-,$(TWICE))
+	$(BIN)/python -m tune.evidence_report results/two-readings docs/evidence/two-readings
 	$(BIN)/python docs/trials/orders.py $(addprefix results/two-readings/,$(TWICE))
 
 LARGE := --compare.methods plain,explainable=afa_ray/configs/explainable.yaml --compare.seeds 3

@@ -1,10 +1,11 @@
 """`python -m tune.evidence_report FOLDER OUT [BASELINE]`: the evidence of all data sets together.
 
-Reads what `tune.evidence` left in `FOLDER/*/`; writes `tables.md`, `accuracy.png`, `deletion.png`
-to OUT, and `curves.png` unless a BASELINE is given: the method that others are compared with, by
-default the studies' own. p-values are Holm-corrected over all data sets of a method: a method is
-one hypothesis, "not as the baseline anywhere", and methods are read one by one. One method more is
-`feedback`: on each data set that method with adversarial feedback which validation preferred.
+Reads what `tune.evidence` or `tune.compare` left in `FOLDER/*/`; writes `tables.md`,
+`accuracy.png`, `deletion.png` to OUT, and `curves.png` unless a BASELINE is given: the method that
+others are compared with, by default the studies' own. p-values are Holm-corrected over all data
+sets of a method: a method is one hypothesis, "not as the baseline anywhere", and methods are read
+one by one. One method more is `feedback`, where something was chosen: on each data set that method
+with adversarial feedback which validation preferred.
 """
 
 from __future__ import annotations
@@ -80,10 +81,11 @@ def read(folder: Path) -> tuple[Runs, str]:
 
 
 def choices(folder: Path) -> dict[str, dict[str, Any]]:
-    """What was chosen on validation: data -> method -> `chosen.json`."""
+    """What was chosen on validation, where anything was: data -> method -> `chosen.json`."""
     return {
         data: json.loads((study / CHOSEN).read_text(encoding="utf-8"))
         for data, study in studies(folder).items()
+        if (study / CHOSEN).exists()
     }
 
 
@@ -164,12 +166,12 @@ def chosen(folder: Path) -> str:
 
 
 def curves(folder: Path) -> dict[str, list[tuple[str, dict[str, Any]]]]:
-    """The deletion curves of every method, means over its final runs: data -> (method, curve)."""
+    """The deletion curves of every method, means over its runs: data -> (method, curve)."""
     found: dict[str, list[tuple[str, dict[str, Any]]]] = {}
     places = studies(folder)
-    for data, methods in choices(folder).items():
+    for data, methods in read(folder)[0].items():
         for method in methods:
-            files = sorted(places[data].glob(f"final/{method}-seed*/{RESULT}"))
+            files = sorted(places[data].glob(f"*/{method}-seed*/{RESULT}"))
             each = [
                 json.loads(file.read_text(encoding="utf-8"))["deletion_curve"] for file in files
             ]
@@ -231,7 +233,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _without_baseline(folder: Path, out: Path) -> list[str]:
     """What was chosen, and the deletion curves, which are plotted."""
-    parts = [f"### What was found on validation\n\n{chosen(folder)}"]
+    parts = []
+    if choices(folder):
+        parts.append(f"### What was found on validation\n\n{chosen(folder)}")
     if found := curves(folder):
         plot_deletion_curves(dict(found), out / "curves.png")
         title = "### Accuracy after deleting tokens: the most attended / at random"

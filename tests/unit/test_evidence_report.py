@@ -77,6 +77,19 @@ def test_tables_and_plots(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "better: better on 1, worse on 0" in capsys.readouterr().out
 
 
+def test_a_comparison_chose_nothing(tmp_path: Path) -> None:
+    """What `tune.compare` leaves: no `chosen.json`, and its runs in a folder of another name."""
+    write(tmp_path / "in")
+    for study in (tmp_path / "in").iterdir():
+        (study / "chosen.json").unlink()
+        (study / "final").rename(study / "runs")
+    assert evidence_report.main([str(tmp_path / "in"), str(tmp_path / "out")]) == 0
+    text = (tmp_path / "out" / "tables.md").read_text()
+    assert "found on validation" not in text
+    assert "feedback" not in text
+    assert "| one | better | 0.8000 / 0.8000 | 0.6000 / 0.7500 |" in text
+
+
 def test_another_baseline(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path / "in")
     folders = [str(tmp_path / "in"), str(tmp_path / "out")]
