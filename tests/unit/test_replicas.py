@@ -45,6 +45,7 @@ def make_target() -> Target:
             vocab_size=50,
             hidden_size=16,
             num_attention_heads=2,
+            hops=2,
             dropout=0.0,
             max_position_embeddings=40,
             num_labels=2,
