@@ -179,6 +179,7 @@ one-rate: $(FILMS)/test.parquet
 two-readings: $(addprefix two-readings-,$(TWICE))
 	$(BIN)/python -m tune.evidence_report results/two-readings docs/evidence/two-readings
 	$(BIN)/python docs/trials/orders.py $(addprefix results/two-readings/,$(TWICE))
+	$(BIN)/python docs/trials/right_or_wrong.py results/two-readings/yelp_hat results/two-readings/hatexplain
 
 LARGE := --compare.methods plain,explainable=afa_ray/configs/explainable.yaml --compare.seeds 3
 FEW_sst2 := $(LARGE)
