@@ -31,8 +31,11 @@ def header(settings: Settings, corpus: Corpus, run: Path, version: str) -> str:
     afa = settings.afa
     method = "plain training (afa.lambda_adv 0)"
     if afa.lambda_adv:
+        judge = f"pairing {settings.discriminator.pairing}"
+        if settings.discriminator.judge == "target":
+            judge = "judged by the target"
         method = (
-            f"adversarial feedback, pairing {settings.discriminator.pairing}, policy {afa.policy}, "
+            f"adversarial feedback, {judge}, policy {afa.policy}, "
             f"k {afa.k}, epsilon {afa.epsilon}, lambda {afa.lambda_adv}"
         )
     lines = [

@@ -18,11 +18,11 @@ def model_card(result: dict[str, Any]) -> str:
     """Markdown with the metadata block that the Hugging Face hub reads."""
     data, test, settings = result["data"], result["test"], result["settings"]
     plain = settings["afa.lambda_adv"] == 0
-    method = (
-        "plain training"
-        if plain
-        else f"adversarial feedback for attention, pairing `{settings['discriminator.pairing']}`"
-    )
+    method = f"adversarial feedback for attention, pairing `{settings['discriminator.pairing']}`"
+    if plain:
+        method = "plain training"
+    elif settings["discriminator.judge"] == "target":
+        method = "adversarial feedback for attention, judged by the classifier itself"
     curve = result["deletion_curve"]
     agreement = result["agreement"]
     lines = [

@@ -54,8 +54,15 @@ def test_figures_and_settings() -> None:
     assert front["pipeline_tag"] == "text-classification"
 
 
-@pytest.mark.parametrize(("lambda_adv", "method"), [(0, "plain training"), (0.5, "adversarial")])
-def test_the_method_is_named(lambda_adv: float, method: str) -> None:
+@pytest.mark.parametrize(
+    ("values", "method"),
+    [
+        ({"afa.lambda_adv": 0}, "plain training"),
+        ({}, "adversarial feedback for attention, pairing `original`"),
+        ({"discriminator.judge": "target"}, "judged by the classifier itself"),
+    ],
+)
+def test_the_method_is_named(values: dict[str, Any], method: str) -> None:
     result = copy.deepcopy(RESULT)
-    result["settings"]["afa.lambda_adv"] = lambda_adv
+    result["settings"] |= values
     assert method in model_card(result)
