@@ -19,12 +19,13 @@ from tests.tokenizers import byte_pairs, unigrams, word_pieces
 TEST_TEXTS = small_texts(60, 2)
 RUNS = {
     "bert": {"afa.unit": "word", "discriminator.pairing": "contrast", "mlflow.uri": None},
-    "gpt2": {"afa.policy": "plackett-luce", "train.gradient_checkpointing": True},
+    "gpt2": {"afa.policy": "plackett-luce", "train.gradient_checkpointing": True,
+             "discriminator.pairing": "contrast", "discriminator.judge": "target"},
     "xlnet": {"discriminator.readout": "mean", "train.accumulation_steps": 2},
     "llama": {"target.lora.r": 4, "target.dtype": "bfloat16", "discriminator.pairing": "contrast"},
     "qwen3": {"target.lora.r": 4, "target.lora.merge": True},
     "deberta-v2": {"afa.mask": "token", "afa.lambda_adv": 0.0},
-}
+}  # fmt: skip
 TOKENIZERS = {"bert": word_pieces, "deberta-v2": word_pieces, "xlnet": unigrams}
 
 OPEN = """
