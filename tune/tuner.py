@@ -169,7 +169,7 @@ class Follower(Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
         folder = self._folder(trial)
-        reason = str(trial.get_pickled_error() or "its process was lost").strip().splitlines()[-1]
+        reason = _reason(trial)
         self.failures.append(f"{folder.name}: {reason}")
         self._progress.ended(folder, "failed", reason)
 
@@ -180,6 +180,13 @@ class Follower(Callback):
 
     def _folder(self, trial: Trial) -> Path:
         return self._study.folder / "trials" / str(trial)
+
+
+def _reason(trial: Trial) -> str:
+    """Why a trial failed, in a line: from Tune's own file, of which a copy may be half-written."""
+    file = Path(trial.error_file or "")
+    said = file.read_text(encoding="utf-8").strip() if file.is_file() else ""
+    return (said or "its process was lost").splitlines()[-1]
 
 
 def ended_trials(study: Study, space: Space) -> list[EndedTrial]:
