@@ -7,6 +7,7 @@ WORKERS ?= 2
 DATA_SETS ?= reviews sms_spam sst2_sentences http_params sst2 ag_news imdb
 
 # The evidence (docs/evidence.md): what the study of each data set is given beside evidence.yaml.
+# `explainable` is the preset as it was then. AS_: what a set's runs have; ON_: with its search.
 STUDIES ?= results/evidence
 EVIDENCE ?= yelp_hat sms_spam sst2_sentences hatexplain imdb sst2 ag_news http_params sst2-official
 TWICE ?= yelp_hat sms_spam sst2_sentences hatexplain http_params sst2 sst2-official ag_news imdb-films
@@ -181,13 +182,15 @@ two-readings: $(addprefix two-readings-,$(TWICE))
 	$(BIN)/python docs/trials/orders.py $(addprefix results/two-readings/,$(TWICE))
 	$(BIN)/python docs/trials/right_or_wrong.py results/two-readings/yelp_hat results/two-readings/hatexplain
 
+# The large sets take long: fewer seeds, and no control.
 LARGE := --compare.methods plain,explainable=afa_ray/configs/explainable.yaml --compare.seeds 3
 FEW_sst2 := $(LARGE)
 FEW_sst2-official := $(LARGE)
 FEW_ag_news := $(LARGE)
 FEW_imdb-films := $(LARGE) --data.evaluate_on validation
 
-two-readings-%: $(FILMS)/test.parquet
+two-readings-imdb-films: $(FILMS)/test.parquet
+two-readings-%: .venv/installed
 	$(BIN)/python -m tune.compare --config afa_ray/configs/evidence.yaml --train.seed 200 \
 	  --data.split_seed 0 --mlflow.uri none --run.storage results/two-readings --run.name $* \
 	  --compare.methods plain,twice=docs/trials/twice.yaml,explainable=afa_ray/configs/explainable.yaml \

@@ -165,11 +165,11 @@ def chosen(folder: Path) -> str:
     return "\n".join([*lines, "", f"* is `{FEEDBACK}` there."])
 
 
-def curves(folder: Path) -> dict[str, list[tuple[str, dict[str, Any]]]]:
+def curves(folder: Path, runs: Runs) -> dict[str, list[tuple[str, dict[str, Any]]]]:
     """The deletion curves of every method, means over its runs: data -> (method, curve)."""
     found: dict[str, list[tuple[str, dict[str, Any]]]] = {}
     places = studies(folder)
-    for data, methods in read(folder)[0].items():
+    for data, methods in runs.items():
         for method in methods:
             files = sorted(places[data].glob(f"*/{method}-seed*/{RESULT}"))
             each = [
@@ -222,7 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parts = [f"### {name}\n\n{markdown(table)}" for name, table in tables.items() if table]
     out.mkdir(parents=True, exist_ok=True)
     if baseline == own:
-        parts += _without_baseline(folder, out)
+        parts += _without_baseline(folder, runs, out)
     write_whole(out / "tables.md", "\n\n".join(parts) + "\n")
     _plot_differences(tables, baseline, out)
     print(markdown(tables["accuracy"]))
@@ -231,12 +231,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _without_baseline(folder: Path, out: Path) -> list[str]:
+def _without_baseline(folder: Path, runs: Runs, out: Path) -> list[str]:
     """What was chosen, and the deletion curves, which are plotted."""
     parts = []
     if choices(folder):
         parts.append(f"### What was found on validation\n\n{chosen(folder)}")
-    if found := curves(folder):
+    if found := curves(folder, runs):
         plot_deletion_curves(dict(found), out / "curves.png")
         title = "### Accuracy after deleting tokens: the most attended / at random"
         parts.append(f"{title}\n\n{curves_table(found)}")

@@ -83,13 +83,23 @@ def deletion_curve(
         chance = uniform(seed, 0, numbers, 1, tokens.shape[1])[:, 0]
         right[:, 0] += (untouched == labels).sum()
         for i, score in enumerate((row, chance)):
-            place = ranks(score, maskable)
-            for j, count in enumerate(COUNTS[1:], start=1):
-                left = delete_tokens(tokens, place < count, target.config.pad_token_id)
-                right[i, j] += (read(target, left)[0] == labels).sum()
+            right[i, 1:] += right_after(target, tokens, labels, score, maskable)
     add_up(right)
     by_attention, random = (right / len(texts)).tolist()
     return DeletionCurve(COUNTS, tuple(by_attention), tuple(random))
+
+
+def right_after(
+    target: AnyTarget, tokens: Tensor, labels: Tensor, score: Tensor, maskable: Tensor
+) -> Tensor:
+    """How many of n texts are classified right without their 1, 2, 3, 5, 8 tokens of highest score.
+
+    Args:
+        tokens, score, maskable: (n, L); labels: (n,).
+    """
+    place = ranks(score, maskable)
+    shorter = (delete_tokens(tokens, place < n, target.config.pad_token_id) for n in COUNTS[1:])
+    return torch.stack([(read(target, left)[0] == labels).sum() for left in shorter])
 
 
 def ranks(score: Tensor, maskable: Tensor) -> Tensor:

@@ -134,14 +134,7 @@ class Target(Player):
         longest = self.config.max_position_embeddings
         input_ids, lengths = truncate(input_ids, lengths, longest)
         kept = ~padding_mask(lengths, input_ids.shape[1])[:, None]
-        sequences = Sequences(
-            input_ids,
-            self.words(input_ids),
-            kept,
-            self.positions.weight,
-            alike=self.words.sparse,
-        )
-        logits, rows = self._classify(sequences)
+        logits, rows = self._classify(input_ids, kept)
         rows = rows[:, 0]  # of the one copy
         output = TargetOutput(
             loss=None if labels is None else F.cross_entropy(logits, labels),
@@ -159,14 +152,15 @@ class Target(Player):
             deleted: (N, V, L) bool, what each copy lacks; `[EOS]` always stays.
         """
         kept = (input_ids != self.config.pad_token_id)[:, None] & ~deleted
-        words, positions = self.words(input_ids), self.positions.weight
-        logits, _ = self._classify(
-            Sequences(input_ids, words, kept, positions, moved=True, alike=self.words.sparse)
-        )
+        logits, _ = self._classify(input_ids, kept, moved=True)
         return logits.view(*kept.shape[:2], -1)
 
-    def _classify(self, sequences: Sequences) -> tuple[Tensor, Tensor]:
-        """Logits (B V, C), and the last hop's rows (B, V, H, L)."""
+    def _classify(
+        self, input_ids: Tensor, kept: Tensor, moved: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """Logits (B V, C), and the last hop's rows (B, V, H, L), of copies with (B, V, L) kept."""
+        words, positions = self.words(input_ids), self.positions.weight
+        sequences = Sequences(input_ids, words, kept, positions, moved, alike=self.words.sparse)
         hidden: Tensor | None = None
         for layer in self.layers:
             attended, rows = attend(layer, sequences, hidden)

@@ -43,6 +43,11 @@ class TargetJudge:
         else:
             assert isinstance(self.target, Target)
             logits, classes = self.target.copies(input_ids, deleted), classes[:, None]
-        own = F.one_hot(classes, logits.shape[-1]).bool()
-        others = logits.float().masked_fill(own, -torch.inf).logsumexp(-1)
-        return others - logits.float().where(own, 0).sum(-1)
+        return -log_odds(logits.float(), classes)
+
+
+def log_odds(logits: Tensor, classes: Tensor) -> Tensor:
+    """(…) log p / (1 - p) of one class each, p = softmax(logits); logits (…, C), classes (…)."""
+    own = F.one_hot(classes, logits.shape[-1]).bool()
+    others = logits.masked_fill(own, -torch.inf).logsumexp(-1)
+    return logits.where(own, 0).sum(-1) - others

@@ -18,7 +18,7 @@ from afa_ray.config import Settings
 from afa_ray.losses import discriminator_loss
 from afa_ray.models import Discriminator
 from afa_ray.training.feedback import Feedback, Play
-from afa_ray.training.optimisation import adam, by_rows, synchronising
+from afa_ray.training.optimisation import RowAdam, adam, by_rows, synchronising
 from afa_ray.training.parts import Part, Wrap, autocast, wrapped
 
 
@@ -30,6 +30,8 @@ class DiscriminatorFeedback(Feedback):
     """
 
     figures = ("loss_d", "d_accuracy")
+    discriminator: Discriminator
+    optimizer: RowAdam
 
     def __init__(
         self, settings: Settings, discriminator: Discriminator, *, wrap: Wrap, **options: Any

@@ -14,7 +14,7 @@ from afa_ray.losses import adversarial_loss, confident
 from afa_ray.models import Discriminator, TargetJudge
 from afa_ray.noise import uniform
 from afa_ray.policy import Choice, log_prob, select, unit_scores
-from afa_ray.training.optimisation import by_rows
+from afa_ray.training.optimisation import RowAdam, by_rows
 from afa_ray.training.parts import Part, autocast
 from envs import MaskingVectorEnv, group_advantage, squared_sum, whiten
 
@@ -46,6 +46,8 @@ class Feedback:
     """
 
     figures: tuple[str, ...] = ()  # names of those of the judge's own update
+    discriminator: Discriminator | None = None
+    optimizer: RowAdam | None = None  # the Discriminator's
     needs_partners = False  # whether batches are to hold untouched texts of other classes
 
     def __init__(

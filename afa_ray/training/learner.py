@@ -99,13 +99,12 @@ class Learner:
 
     @property
     def discriminator(self) -> Discriminator | None:
-        feedback = self.feedback
-        return feedback.discriminator if isinstance(feedback, DiscriminatorFeedback) else None
+        return self.feedback.discriminator if self.feedback else None
 
     @property
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         both: dict[str, torch.optim.Optimizer] = {"target": self.target_optimizer}
-        if isinstance(self.feedback, DiscriminatorFeedback):
+        if self.feedback and self.feedback.optimizer:
             both["discriminator"] = self.feedback.optimizer
         return both
 
@@ -137,9 +136,9 @@ class Learner:
     def _set_learning_rates(self, step: int) -> None:
         train = self.train
         factor = learning_rate_factor(step, self.total_steps, train.schedule, train.warmup_steps)
-        set_learning_rate(self.target_optimizer, train.target_lr * factor)
-        if isinstance(self.feedback, DiscriminatorFeedback):
-            set_learning_rate(self.feedback.optimizer, train.discriminator_lr * factor)
+        rates = {"target": train.target_lr, "discriminator": train.discriminator_lr}
+        for player, optimizer in self.optimizers.items():
+            set_learning_rate(optimizer, rates[player] * factor)
 
     def _read(self, part: Part, step: int, *, choosing: bool = False) -> TargetOutput:
         """The Target's output with dropout, which is the same whenever a part is read again."""

@@ -2,25 +2,26 @@
 
 Reads the models of a study (`tune.compare`) and deletes tokens of at most 500 of the texts that it
 was judged on in three orders: by attention; by size, |o(X) - o(X without the token)|, with o the
-log-odds of the predicted class, which is what attention that knows no class could do at best; and
-signed, by the same without the bars, for which one has to know the class. Prints the area of each
-under its deletion curve, divided by that of random deletion: means over seeds.
+log-odds of the predicted class, which is about what attention that knows no class could do at best;
+and signed, by the same without the bars, for which one has to know the class. Prints the area of
+each under its deletion curve, divided by that of random deletion: means over seeds.
 """
 
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
+from study_models import study_models
 from torch import Tensor
-from transformers import AutoModelForSequenceClassification, PreTrainedModel
+from transformers import PreTrainedModel
 
-from afa_ray.config import Settings, override
-from afa_ray.data.corpus import Corpus, prepare_corpus
+from afa_ray.data.corpus import Corpus
 from afa_ray.data.tokenizer import special_ids
-from afa_ray.evaluation.deletion import COUNTS, DeletionCurve, ranks
+from afa_ray.evaluation.deletion import COUNTS, DeletionCurve, right_after
+from afa_ray.evaluation.prediction import read
+from afa_ray.models.target_judge import log_odds
 from afa_ray.noise import uniform
 from envs import delete_tokens, maskable_tokens
 
@@ -28,19 +29,14 @@ TEXTS, AT_ONCE = 500, 100
 ORDERS = ("attention", "size", "signed")
 
 
-def log_odds(logits: Tensor, classes: Tensor) -> Tensor:
-    """(n,) log p / (1 - p) of each row's class, p = softmax(logits); logits (n, C)."""
-    own = torch.nn.functional.one_hot(classes, logits.shape[-1]).bool()
-    return logits[own] - logits.masked_fill(own, -torch.inf).logsumexp(-1)
-
-
 def losses(logits: Callable[[Tensor], Tensor], text: Tensor, maskable: Tensor, pad: int) -> Tensor:
     """(L,) log-odds of the predicted class that a text (L,) loses with each of its tokens, 0 where
     a token is not maskable; logits: of (n, L) tokens."""
     places = maskable.nonzero()[:, 0]
     lost = torch.zeros(text.shape)
-    predicted = logits(text[None]).argmax(-1)
-    whole = log_odds(logits(text[None]), predicted)
+    of_whole = logits(text[None])
+    predicted = of_whole.argmax(-1)
+    whole = log_odds(of_whole, predicted)
     for some in places.split(AT_ONCE):
         without = torch.nn.functional.one_hot(some, len(text)).bool()
         copies = delete_tokens(text.expand(len(some), -1), without, pad)
@@ -65,13 +61,11 @@ def areas(model: PreTrainedModel, corpus: Corpus) -> list[float]:
         lost = torch.stack(
             [losses(logits, *both, pad) for both in zip(tokens, maskable, strict=True)]
         )
-        row = model(tokens, attention_mask=tokens != pad).attention_row
+        untouched, row = read(model, tokens)
         chance = uniform(0, 0, torch.from_numpy(examples), 1, tokens.shape[1])[:, 0]
+        right[:, 0] += (untouched == labels).sum().item()
         for i, score in enumerate((row, lost.abs(), lost, chance)):
-            place = ranks(score, maskable)
-            for j, count in enumerate(COUNTS):
-                left = delete_tokens(tokens, place < count, pad)
-                right[i, j] += (logits(left).argmax(-1) == labels).sum()
+            right[i, 1:] += right_after(model, tokens, labels, score, maskable).numpy()
     *curves, random = (right / len(chosen)).tolist()
     return [DeletionCurve(COUNTS, c, random).normalized_area for c in curves]
 
@@ -79,13 +73,7 @@ def areas(model: PreTrainedModel, corpus: Corpus) -> list[float]:
 def rows(study: Path) -> list[str]:
     """A line of the table for each method of a study."""
     found: dict[str, list[list[float]]] = {}
-    corpus = None
-    for file in sorted(study.glob("runs/*/result.json")):
-        settings = override(Settings(), json.loads(file.read_text())["settings"])
-        unneeded = {"target.word2vec": False, "discriminator.word2vec": False}
-        corpus = corpus or prepare_corpus(override(settings, unneeded))
-        model = AutoModelForSequenceClassification.from_pretrained(file.parent / "model").eval()
-        method = file.parent.name.rpartition("-seed")[0]
+    for method, model, corpus in study_models(study):
         found.setdefault(method, []).append(areas(model, corpus))
     return [
         f"| {study.name} | {method} | {' | '.join(f'{x:.3f}' for x in np.mean(values, 0))} |"

@@ -4,15 +4,14 @@ Reads the models of a study (`tune.compare`) of data with marks, and their test 
 mean AUROC of each method, and its difference to `plain`, paired by seed, with a 95% interval.
 """
 
-import json
 import sys
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForSequenceClassification, PreTrainedModel
+from study_models import study_models
+from transformers import PreTrainedModel
 
-from afa_ray.config import Settings, override
-from afa_ray.data.corpus import Corpus, prepare_corpus
+from afa_ray.data.corpus import Corpus
 from afa_ray.data.tokenizer import special_ids
 from afa_ray.evaluation.agreement import agreement
 from afa_ray.evaluation.prediction import batches_on_device, read
@@ -36,12 +35,7 @@ def aurocs(model: PreTrainedModel, corpus: Corpus) -> list[float]:
 def show(study: Path) -> None:
     """A line for each method, right and wrong."""
     values: dict[str, list[list[float]]] = {}
-    corpus = None
-    for file in sorted(study.glob("runs/*/result.json")):
-        settings = override(Settings(), json.loads(file.read_text())["settings"])
-        corpus = corpus or prepare_corpus(override(settings, {"target.word2vec": False}))
-        model = AutoModelForSequenceClassification.from_pretrained(file.parent / "model")
-        method = file.parent.name.rpartition("-seed")[0]
+    for method, model, corpus in study_models(study):
         values.setdefault(method, []).append(aurocs(model, corpus))
     for method in values:
         for i, where in enumerate(("right", "wrong")):

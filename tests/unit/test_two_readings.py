@@ -1,26 +1,21 @@
 """What docs/trials/orders.py and right_or_wrong.py there compute of models and their texts."""
 
-import runpy
-from pathlib import Path
-from types import SimpleNamespace
-
+import orders
+import right_or_wrong
 import torch
 from torch import Tensor
 
 from afa_ray.data.corpus import Corpus
 from afa_ray.data.tokenizer import special_ids
 from afa_ray.evaluation.agreement import agreement_with_marks
+from afa_ray.models.target_judge import log_odds
 from tests.unit.test_models import small_target
-
-TRIALS = Path(__file__).parents[2] / "docs" / "trials"
-orders = SimpleNamespace(**runpy.run_path(str(TRIALS / "orders.py")))
-right_or_wrong = SimpleNamespace(**runpy.run_path(str(TRIALS / "right_or_wrong.py")))
 
 
 def test_log_odds() -> None:
     logits = torch.tensor([[0.2, -1.0, 0.7], [2.0, 0.1, 0.3]])
     p = logits.softmax(-1)[[0, 1], [2, 0]]
-    found = orders.log_odds(logits, torch.tensor([2, 0]))
+    found = log_odds(logits, torch.tensor([2, 0]))
     assert torch.allclose(found, (p / (1 - p)).log(), atol=1e-6)
 
 
