@@ -220,7 +220,6 @@ speed: .venv/installed
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --quiet --no-compile --constraint constraints.txt \
 	  --editable ".[dev]"
-	$(BIN)/python -m compileall -qq -j 0 .venv/lib || true
 	touch $@
 
 clean:

@@ -45,26 +45,33 @@ def losses(logits: Callable[[Tensor], Tensor], text: Tensor, maskable: Tensor, p
 
 
 @torch.no_grad()
-def areas(model: PreTrainedModel, corpus: Corpus) -> list[float]:
-    """The normalised area of each of `ORDERS`."""
-    texts, pad, special = corpus.test, model.config.pad_token_id, special_ids(corpus.tokenizer)
-    chosen = np.random.default_rng(0).permutation(len(texts))[:TEXTS]
-    right = np.zeros((len(ORDERS) + 1, len(COUNTS)))
+def predicted_and_scores(
+    model: PreTrainedModel, tokens: Tensor, maskable: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Predicted classes (B,) of tokens (B, L), and what each of `ORDERS` goes by, (B, L) each."""
+    pad = model.config.pad_token_id
 
     def logits(tokens: Tensor) -> Tensor:
         return model(tokens, attention_mask=tokens != pad).logits
 
+    lost = torch.stack([losses(logits, *both, pad) for both in zip(tokens, maskable, strict=True)])
+    predicted, row = read(model, tokens)
+    return predicted, row, lost.abs(), lost
+
+
+def areas(model: PreTrainedModel, corpus: Corpus) -> list[float]:
+    """The normalised area of each of `ORDERS`."""
+    texts, special = corpus.test, special_ids(corpus.tokenizer)
+    chosen = np.random.default_rng(0).permutation(len(texts))[:TEXTS]
+    right = np.zeros((len(ORDERS) + 1, len(COUNTS)))
     for examples in np.array_split(chosen[np.argsort(texts.lengths[chosen])], 10):
-        tokens = torch.from_numpy(texts.padded(examples, pad))
+        tokens = torch.from_numpy(texts.padded(examples, model.config.pad_token_id))
         labels = torch.from_numpy(texts.labels[examples])
         maskable = maskable_tokens(tokens, special)
-        lost = torch.stack(
-            [losses(logits, *both, pad) for both in zip(tokens, maskable, strict=True)]
-        )
-        untouched, row = read(model, tokens)
+        untouched, *scores = predicted_and_scores(model, tokens, maskable)
         chance = uniform(0, 0, torch.from_numpy(examples), 1, tokens.shape[1])[:, 0]
         right[:, 0] += (untouched == labels).sum().item()
-        for i, score in enumerate((row, lost.abs(), lost, chance)):
+        for i, score in enumerate((*scores, chance)):
             right[i, 1:] += right_after(model, tokens, labels, score, maskable).numpy()
     *curves, random = (right / len(chosen)).tolist()
     return [DeletionCurve(COUNTS, c, random).normalized_area for c in curves]

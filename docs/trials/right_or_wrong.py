@@ -1,54 +1,64 @@
 """Attention against marked words, where predictions are right and where not: STUDY [STUDY …].
 
 Reads the models of a study (`tune.compare`) of data with marks, and their test texts. Prints the
-mean AUROC of each method, and its difference to `plain`, paired by seed, with a 95% interval.
+mean AUROC of each method's attention, and its difference to `plain`, paired by seed, with a 95%
+interval; and the mean AUROC of what the decision loses without each token, by size and signed
+(orders.py), which is how well the marks agree with the model itself.
 """
 
 import sys
 from pathlib import Path
 
 import torch
+from orders import ORDERS, predicted_and_scores
 from study_models import study_models
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from afa_ray.data.corpus import Corpus
 from afa_ray.data.tokenizer import special_ids
 from afa_ray.evaluation.agreement import agreement
-from afa_ray.evaluation.prediction import batches_on_device, read
+from afa_ray.evaluation.prediction import batches_on_device
 from envs import maskable_tokens
 from tune.statistics import estimate, paired_difference
 
+WHERE = ("all", "right", "wrong")
 
-def aurocs(model: PreTrainedModel, corpus: Corpus) -> list[float]:
-    """Means over the texts that are predicted right, and over the others."""
+
+def aurocs(model: PreTrainedModel, corpus: Corpus) -> Tensor:
+    """(3, 3): of texts `WHERE` predictions are so, for each of `ORDERS`, means over the texts."""
     found, right = [], []
     for examples, tokens in batches_on_device(corpus.test, model):
-        predicted, row = read(model, tokens)
-        marked = torch.from_numpy(corpus.test.padded_marks(examples)).bool()
         judged = maskable_tokens(tokens, special_ids(corpus.tokenizer))
-        found.append(agreement(row, marked, judged).auroc)
+        predicted, *scores = predicted_and_scores(model, tokens, judged)
+        marked = torch.from_numpy(corpus.test.padded_marks(examples)).bool()
+        found.append(torch.stack([agreement(s, marked, judged).auroc for s in scores]))
         right.append(predicted == torch.from_numpy(corpus.test.labels[examples]))
-    values, is_right = torch.cat(found), torch.cat(right)
-    return [values[is_right].nanmean().item(), values[~is_right].nanmean().item()]
+    values, is_right = torch.cat(found, 1), torch.cat(right)
+    return torch.stack(
+        [values[:, where].nanmean(1) for where in (is_right | True, is_right, ~is_right)]
+    )
 
 
 def show(study: Path) -> None:
-    """A line for each method, right and wrong."""
-    values: dict[str, list[list[float]]] = {}
+    """A line for each method, all texts, right and wrong."""
+    values: dict[str, list[Tensor]] = {}
     for method, model, corpus in study_models(study):
         values.setdefault(method, []).append(aurocs(model, corpus))
-    for method in values:
-        for i, where in enumerate(("right", "wrong")):
-            own, plain = ([seed[i] for seed in values[name]] for name in (method, "plain"))
+    for method, of_seeds in values.items():
+        for i, where in enumerate(WHERE):
+            own, plain = ([seed[i, 0].item() for seed in values[m]] for m in (method, "plain"))
             mean, difference = estimate(own), paired_difference(own, plain)
+            orders = torch.stack(of_seeds)[:, i, 1:].mean(0)
             print(
-                f"| {study.name} | {method} | {where} | {mean.mean:.4f} | "
-                f"{difference.mean:+.4f} ± {difference.half_width:.4f} |",
+                f"| {study.name} | {method} | {where} | {mean.mean:.4f} | {difference.mean:+.4f} ± "
+                f"{difference.half_width:.4f} | {' | '.join(f'{x:.3f}' for x in orders)} |",
                 flush=True,
             )
 
 
 if __name__ == "__main__":
-    print("| data | method | predictions | AUROC | to plain |\n|---|---|---|---|---|")
+    head = ("data", "method", "predictions", ORDERS[0], "to plain", *ORDERS[1:])
+    print(f"| {' | '.join(head)} |", "|---" * len(head) + "|", sep="\n", flush=True)
     for folder in sys.argv[1:]:
         show(Path(folder))

@@ -44,8 +44,9 @@ def test_orders_and_marks_of_a_corpus(small_corpus: Corpus) -> None:
     model = small_target(vocab_size=len(small_corpus.tokenizer), max_position_embeddings=64,
                          num_labels=2)  # fmt: skip
     assert len(orders.areas(model, small_corpus)) == len(orders.ORDERS)
-    right, wrong = right_or_wrong.aurocs(model, small_corpus)
+    found = right_or_wrong.aurocs(model, small_corpus)
+    assert found.shape == (len(right_or_wrong.WHERE), len(orders.ORDERS))
     special = special_ids(small_corpus.tokenizer)
-    both = agreement_with_marks(model, small_corpus.test, special)["auroc"]
-    assert both is not None
-    assert min(right, wrong) <= both <= max(right, wrong)
+    everywhere, right, wrong = found[:, 0].tolist()
+    assert everywhere == agreement_with_marks(model, small_corpus.test, special)["auroc"]
+    assert min(right, wrong) <= everywhere <= max(right, wrong)
