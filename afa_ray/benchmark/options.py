@@ -32,7 +32,7 @@ class BenchmarkOptions:
 
 
 PARTS = ("step", "profile", "surroundings", "memory", "scale")
-UPDATE_CONTENDERS = ("textbook", "trainer", "textbook-afa", "plain", "afa")
+UPDATE_CONTENDERS = ("textbook", "trainer", "textbook-afa", "plain", "afa", "explainable")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ class SpeedOptions:
     sizes: str = "64x16,64x64,32x256,16x512,imdb"
     """Texts x tokens of an update; imdb: 60 of its texts, of all lengths."""
     contenders: str = ",".join(UPDATE_CONTENDERS)
-    """Which of textbook, trainer, textbook-afa, plain and afa."""
+    """Which of textbook, trainer, textbook-afa, plain, afa and explainable."""
     threads: str = "1,2"
     """Threads on a CPU."""
     rounds: int = 3

@@ -3,7 +3,8 @@
 - `textbook`: plain training of a textbook single-layer classifier;
 - `trainer`: plain training of a one-layer BERT of the same size by `transformers.Trainer`;
 - `textbook-afa`: adversarial feedback in textbook form;
-- `plain`, `afa`: plain training here, and with adversarial feedback.
+- `plain`, `afa`: plain training here, and with adversarial feedback;
+- `explainable`: with the settings of that preset.
 
 An update is everything from the batch to the changed weights.
 """
@@ -11,18 +12,20 @@ An update is everything from the batch to the changed weights.
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.resources import files
 from itertools import count
 from typing import Any
 
 import numpy as np
 import torch
+import yaml
 from transformers import BertConfig, BertForSequenceClassification
 
 from afa_ray.benchmark.options import SpeedSettings, fitting, size_of
 from afa_ray.benchmark.peers import PlainTraining, TextbookAfa, TextbookClassifier
 from afa_ray.benchmark.timing import Rounds, Turn, median, ratio, take_turns, turn_of
 from afa_ray.benchmark.trainer import trainer_turn
-from afa_ray.config import Settings, override
+from afa_ray.config import Settings, leaves, override
 from afa_ray.data.batches import Batch
 from afa_ray.data.corpus import prepare_corpus
 from afa_ray.data.packed import PackedTexts
@@ -43,6 +46,8 @@ BARS = {  # contender, its peer, and the ratio that is wanted, by size
     ("afa", "textbook-afa"): {"32x256": 0.02},
     ("afa", "plain"): {"64x16": 2.5, "64x64": 2.5, "32x256": 2.5, "16x512": 2.5, "imdb": 2.5},
 }
+PEERS = ("textbook", "trainer", "textbook-afa", "plain")
+RATIOS = [*(("afa", peer) for peer in PEERS), ("explainable", "textbook")]
 
 
 def contenders(names: list[str], settings: Settings) -> dict[str, Turn]:
@@ -79,6 +84,9 @@ def _contender(name: str, settings: Settings, device: torch.device) -> Turn:
         return turn_of(TextbookAfa(target, judge, settings.afa), _finish(device))
     if name == "plain":
         settings = override(settings, {"afa.lambda_adv": 0.0})
+    if name == "explainable":
+        preset = (files("afa_ray.configs") / "explainable.yaml").read_text(encoding="utf-8")
+        settings = override(settings, dict(leaves(yaml.safe_load(preset))))
     return turn_of(make_learner(settings, device), _finish(device))
 
 
@@ -100,9 +108,9 @@ def make_learner(
         "max_position_embeddings": settings.data.max_length,
     }
     torch.manual_seed(0)
-    target = Target(TargetConfig(**sizes, num_labels=CLASSES))
+    target = Target(TargetConfig(**sizes, hops=settings.target.hops, num_labels=CLASSES))
     discriminator = None
-    if settings.afa.lambda_adv:
+    if settings.afa.lambda_adv and settings.discriminator.judge == "trained":
         classes = CLASSES * (settings.discriminator.pairing == "contrast")
         discriminator = Discriminator(DiscriminatorConfig(**sizes, num_classes=classes))
         to_device(discriminator, device)
@@ -197,29 +205,29 @@ def bar_of(contender: str, peer: str, size: str) -> float | None:
 
 
 def table(results: list[dict[str, Any]]) -> str:
-    """Markdown: milliseconds an update, and the ratios of `afa` to the others."""
+    """Markdown: milliseconds an update, and `RATIOS` of those that were timed."""
     names = list(dict.fromkeys(name for result in results for name in result["seconds"]))
-    others = [name for name in names if name != "afa"]
+    pairs = [pair for pair in RATIOS if {*pair} <= {*names}]
     head = [
         "threads",
         "texts x tokens",
         *(f"{n} (ms)" for n in names),
-        *(f"afa / {n}" for n in others),
+        *(f"{ours} / {peer}" for ours, peer in pairs),
     ]
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for result in results:
         seconds = result["seconds"]
         cells = [str(result["threads"]), result["size"]]
         cells += [f"{1e3 * median(seconds[n]):,.1f}" if n in seconds else "–" for n in names]
-        cells += [_against(seconds, other, result["size"]) for other in others]
+        cells += [_against(seconds, *pair, result["size"]) for pair in pairs]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _against(seconds: Rounds, other: str, size: str) -> str:
-    if "afa" not in seconds or other not in seconds:
+def _against(seconds: Rounds, ours: str, peer: str, size: str) -> str:
+    if not {ours, peer} <= seconds.keys():
         return "–"
-    bar = bar_of("afa", other, size)
-    found = ratio(seconds["afa"], seconds[other])
+    bar = bar_of(ours, peer, size)
+    found = ratio(seconds[ours], seconds[peer])
     wanted = "" if bar is None else f", bar {bar}" + ("" if found.median <= bar else " missed")
     return f"{found}{wanted}"

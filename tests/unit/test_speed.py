@@ -98,9 +98,11 @@ def test_a_small_benchmark_leaves_figures_tables_and_plots(tmp_path: Path) -> No
         p: json.loads((tmp_path / f"{p}.json").read_text()) for p in ("step", "profile", "scale")
     }
     seconds = found["step"][0]["seconds"]
-    assert set(seconds) == {"textbook", "trainer", "textbook-afa", "plain", "afa"}
+    assert set(seconds) == {"textbook", "trainer", "textbook-afa", "plain", "afa", "explainable"}
     assert all(len(turn) == 1 and turn[0] > 0 for rounds in seconds.values() for turn in rounds)
-    assert found["profile"][0]["flops"] > 0
+    floor = found["profile"][0]["floor"]
+    assert [*floor] == ["products with weights", "products with embeddings", "Adam", "lookups"]
+    assert all(part["seconds"] > 0 for part in floor.values())
     assert all(texts > 0 for texts in found["scale"]["workers"].values())
     assert (tmp_path / "step.png").stat().st_size > 10_000
     assert (tmp_path / "step.md").read_text().startswith("|")
