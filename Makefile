@@ -214,7 +214,7 @@ ideas: .venv/installed
 speed: .venv/installed
 	$(BIN)/python -m afa_ray.benchmark --benchmark.updates 1 --benchmark.out docs/benchmark
 
-# Compiled afterwards, since pip compiles on one core; some templates among the packages do not compile.
+# Python compiles what is imported, once; pip would compile all of it, which takes longer than to install.
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
