@@ -68,6 +68,15 @@ def of_imdb(settings: Settings) -> list[Figure]:
     ours, bare = tokenising(settings)
     corpus = prepare_corpus(settings)
     assert len(corpus.label_names) == CLASSES
+    return [
+        Figure("imdb: tokenising and packing", ours, "MB/s", 20, at_least=True),
+        Figure("… against `tokenizers` alone", ours / bare, "times", 0.9, at_least=True),
+        *shares_of_an_epoch(settings, corpus),
+    ]
+
+
+def shares_of_an_epoch(settings: Settings, corpus: Corpus) -> list[Figure]:
+    """What making its batches and evaluating after it take, against its updates."""
     learner = make_learner(override(settings, {"data.vocab_size": len(corpus.tokenizer)}))
     epoch = epoch_seconds(learner, corpus)
     started = time.perf_counter()
@@ -77,11 +86,10 @@ def of_imdb(settings: Settings) -> list[Figure]:
     started = time.perf_counter()
     deletion_curve(learner.target, corpus.validation, tuple(range(SPECIAL)), 0)
     evaluating = time.perf_counter() - started
+    name = settings.data.name
     return [
-        Figure("imdb: tokenising and packing", ours, "MB/s", 20, at_least=True),
-        Figure("… against `tokenizers` alone", ours / bare, "times", 0.9, at_least=True),
-        Figure("imdb: batches of an epoch", batching / epoch, "of an epoch", 0.03),
-        Figure("imdb: validation with deletion curve", evaluating / epoch, "of an epoch", 0.2),
+        Figure(f"{name}: batches of an epoch", batching / epoch, "of an epoch", 0.03),
+        Figure(f"{name}: validation with deletion curve", evaluating / epoch, "of an epoch", 0.2),
     ]
 
 
