@@ -88,6 +88,11 @@ def speed_complaints(settings: SpeedSettings) -> list[str]:
         )
     if not settings.afa.lambda_adv:
         found.append("afa.lambda_adv = 0: without feedback there is nothing to compare")
+    if settings.discriminator.judge != "trained":
+        found.append(
+            "discriminator.judge = target: afa is timed with a Discriminator; the contender "
+            "explainable is one that judges itself"
+        )
     found += _unknown("parts", options.parts, PARTS)
     found += _unknown("contenders", options.contenders, UPDATE_CONTENDERS)
     for name in ("lengths", "rows", "threads"):

@@ -80,10 +80,20 @@ def test_every_mistake_is_reported() -> None:
     wrong = {
         "benchmark.parts": "step,speed", "benchmark.sizes": "64x16,0x4", "benchmark.rounds": 0,
         "benchmark.lengths": "64,a", "benchmark.worker_size": "imdb", "afa.lambda_adv": 0.0,
-        "target.name": "bert",
+        "target.name": "bert", "discriminator.judge": "target",
     }  # fmt: skip
     found = speed_complaints(override(SpeedSettings(), wrong))
-    for part in ("'speed'", "0x4", "rounds", "lengths", "imdb", "lambda_adv", "target.name"):
+    named = (
+        "'speed'",
+        "0x4",
+        "rounds",
+        "lengths",
+        "imdb",
+        "lambda_adv",
+        "target.name",
+        "explainable",
+    )
+    for part in named:
         assert any(part in complaint for complaint in found), part
     assert not speed_complaints(SpeedSettings())
 
