@@ -12,20 +12,20 @@ An update is everything from the batch to the changed weights.
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.resources import files
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from transformers import BertConfig, BertForSequenceClassification
 
 from afa_ray.benchmark.options import SpeedSettings, fitting, size_of
 from afa_ray.benchmark.peers import PlainTraining, TextbookAfa, TextbookClassifier
 from afa_ray.benchmark.timing import Rounds, Turn, median, ratio, take_turns, turn_of
 from afa_ray.benchmark.trainer import trainer_turn
-from afa_ray.config import Settings, leaves, override
+from afa_ray.command_line import read_config
+from afa_ray.config import Settings, override
 from afa_ray.data.batches import Batch
 from afa_ray.data.corpus import prepare_corpus
 from afa_ray.data.packed import PackedTexts
@@ -41,6 +41,7 @@ CPU = torch.device("cpu")
 CLASSES = 2
 PAD, SOS, EOS, SPECIAL = 0, 2, 3, 5  # ids below SPECIAL are never masked
 SAMPLE = 60  # texts of the mixed batches
+EXPLAINABLE = Path(__file__).parents[1] / "configs" / "explainable.yaml"
 BARS = {  # contender, its peer, and the ratio that is wanted, by size
     ("afa", "textbook"): {"64x16": 0.5, "64x64": 0.12, "32x256": 0.04},
     ("afa", "textbook-afa"): {"32x256": 0.02},
@@ -85,8 +86,9 @@ def _contender(name: str, settings: Settings, device: torch.device) -> Turn:
     if name == "plain":
         settings = override(settings, {"afa.lambda_adv": 0.0})
     if name == "explainable":
-        preset = (files("afa_ray.configs") / "explainable.yaml").read_text(encoding="utf-8")
-        settings = override(settings, dict(leaves(yaml.safe_load(preset))))
+        faults: list[str] = []
+        settings = override(settings, dict(read_config(str(EXPLAINABLE), faults)))
+        assert not faults, faults
     return turn_of(make_learner(settings, device), _finish(device))
 
 

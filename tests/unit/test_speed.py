@@ -83,16 +83,8 @@ def test_every_mistake_is_reported() -> None:
         "target.name": "bert", "discriminator.judge": "target",
     }  # fmt: skip
     found = speed_complaints(override(SpeedSettings(), wrong))
-    named = (
-        "'speed'",
-        "0x4",
-        "rounds",
-        "lengths",
-        "imdb",
-        "lambda_adv",
-        "target.name",
-        "explainable",
-    )
+    named = ("'speed'", "0x4", "rounds", "lengths", "imdb", "lambda_adv", "target.name",
+             "explainable")  # fmt: skip
     for part in named:
         assert any(part in complaint for complaint in found), part
     assert not speed_complaints(SpeedSettings())
