@@ -177,6 +177,9 @@ class TrainSettings:
     area under the deletion curve (by attention, divided by that of random tokens)."""
     seed: int = 0
     """Fixes data order, initial weights, dropout and masks."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """What products are computed in while weights stay as they are: auto is bfloat16 on GPUs that
+    have it, and float32 elsewhere."""
     deterministic: bool = False
     """Deterministic kernels on a GPU too (slower); a CPU run always is."""
     num_workers: int | str = 1

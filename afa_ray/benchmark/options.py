@@ -93,8 +93,8 @@ def speed_complaints(settings: SpeedSettings) -> list[str]:
             "discriminator.judge = target: afa is timed with a Discriminator; the contender "
             "explainable is one that judges itself"
         )
-    found += _unknown("parts", options.parts, PARTS)
-    found += _unknown("contenders", options.contenders, UPDATE_CONTENDERS)
+    found += unknown_names("parts", options.parts, PARTS)
+    found += unknown_names("contenders", options.contenders, UPDATE_CONTENDERS)
     for name in ("lengths", "rows", "threads"):
         found += _not_numbers(name, getattr(options, name))
     for name in ("sizes", "worker_size"):
@@ -105,7 +105,7 @@ def speed_complaints(settings: SpeedSettings) -> list[str]:
     return found
 
 
-def _unknown(name: str, given: str, known: tuple[str, ...]) -> list[str]:
+def unknown_names(name: str, given: str, known: tuple[str, ...]) -> list[str]:
     return [
         f"benchmark.{name}: {part!r} is none; there are {', '.join(known)}"
         for part in given.split(",")
@@ -135,6 +135,6 @@ def benchmark_complaints(settings: BenchmarkSettings) -> list[str]:
     found, options = complaints(settings), settings.benchmark
     if not settings.target.pretrained:
         found.append("target.name = transformer: give a pretrained model, by folder or hub id")
-    found += _unknown("contenders", options.contenders, CONTENDERS)
+    found += unknown_names("contenders", options.contenders, CONTENDERS)
     found += _not_numbers("lengths", options.lengths)
     return found + _too_few("rounds", options.rounds) + _too_few("updates", options.updates)

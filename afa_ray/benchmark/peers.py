@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from afa_ray.config import AfaSettings
 from afa_ray.data.batches import Batch
+from afa_ray.training.parts import Precision, autocast
 from envs import delete_tokens
 
 PAD = 0
@@ -62,14 +63,16 @@ def _send(batch: Batch, to: TextbookClassifier) -> tuple[Tensor, Tensor]:
 class PlainTraining:
     """Cross-entropy alone: a step is what every PyTorch tutorial shows."""
 
-    def __init__(self, target: TextbookClassifier) -> None:
+    def __init__(self, target: TextbookClassifier, precision: Precision = "float32") -> None:
         self.target, self.optimizer = target.train(), _adam(target)
+        self.precision = precision
 
     def update(self, batch: Batch, step: int) -> None:
         tokens, labels = _send(batch, self.target)
         self.optimizer.zero_grad()
-        logits, _ = self.target(tokens)
-        F.cross_entropy(logits, labels).backward()
+        with autocast(tokens.device, self.precision):
+            logits, _ = self.target(tokens)
+        F.cross_entropy(logits.float(), labels).backward()
         self.optimizer.step()
 
 

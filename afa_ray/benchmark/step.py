@@ -25,7 +25,7 @@ from afa_ray.benchmark.peers import PlainTraining, TextbookAfa, TextbookClassifi
 from afa_ray.benchmark.timing import Rounds, Turn, median, ratio, take_turns, turn_of
 from afa_ray.benchmark.trainer import trainer_turn
 from afa_ray.command_line import read_config
-from afa_ray.config import Settings, override
+from afa_ray.config import S, Settings, override
 from afa_ray.data.batches import Batch
 from afa_ray.data.corpus import prepare_corpus
 from afa_ray.data.packed import PackedTexts
@@ -80,19 +80,26 @@ def _contender(name: str, settings: Settings, device: torch.device) -> Turn:
     if name.startswith("textbook"):
         target = TextbookClassifier(words, length, hidden, heads, CLASSES).to(device)
         if name == "textbook":
-            return turn_of(PlainTraining(target), _finish(device))
+            return turn_of(PlainTraining(target, settings.train.precision), finish(device))
         judge = TextbookClassifier(words, length, hidden, heads, 1).to(device)
-        return turn_of(TextbookAfa(target, judge, settings.afa), _finish(device))
+        return turn_of(TextbookAfa(target, judge, settings.afa), finish(device))
     if name == "plain":
         settings = override(settings, {"afa.lambda_adv": 0.0})
     if name == "explainable":
-        faults: list[str] = []
-        settings = override(settings, dict(read_config(str(EXPLAINABLE), faults)))
-        assert not faults, faults
-    return turn_of(make_learner(settings, device), _finish(device))
+        settings = explainable(settings)
+    return turn_of(make_learner(settings, device), finish(device))
 
 
-def _finish(device: torch.device) -> Callable[[], object]:
+def explainable(settings: S) -> S:
+    """The settings with those of the preset."""
+    faults: list[str] = []
+    settings = override(settings, dict(read_config(str(EXPLAINABLE), faults)))
+    assert not faults, faults
+    return settings
+
+
+def finish(device: torch.device) -> Callable[[], object]:
+    """What waits for a device's work to be done."""
     return torch.cuda.synchronize if device.type == "cuda" else lambda: None
 
 
@@ -100,8 +107,13 @@ def make_learner(
     settings: Settings,
     device: torch.device = CPU,
     wrap: Wrap = lambda module: module,
+    **worker: Any,
 ) -> Learner:
-    """The learner that trains, with players of the settings' sizes and random words."""
+    """The learner that trains, with players of the settings' sizes and random words.
+
+    Args:
+        worker: `rank` and `add_up` of one of several, see `Learner`.
+    """
     sizes: dict[str, Any] = {
         "vocab_size": settings.data.vocab_size,
         "hidden_size": settings.target.hidden_size,
@@ -126,6 +138,7 @@ def make_learner(
         device=device,
         total_steps=10_000,
         wrap=wrap,
+        **worker,
     )
 
 

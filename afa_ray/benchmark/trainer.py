@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 from afa_ray.benchmark.timing import Turn
 from afa_ray.config import Settings
 from afa_ray.data.batches import Batch
+from afa_ray.training.parts import in_bfloat16
 
 
 def trainer_turn(
@@ -25,7 +26,8 @@ def trainer_turn(
     """Turns of plain training; all batches of a turn are of one size.
 
     Args:
-        settings: `train.target_lr`, `train.max_grad_norm` and `target.dtype` are used here.
+        settings: `train.target_lr`, `train.max_grad_norm`, `train.precision` and `target.dtype` are
+            used here.
         model: a sequence classifier on `device`, whose padding is `config.pad_token_id`.
         prepare: called before each turn.
     """
@@ -57,13 +59,15 @@ def trainer_turn(
             for batch in batches
             for ids, label in zip(batch.tokens, batch.labels, strict=True)
         ]
+        bf16 = in_bfloat16(device, settings.train.precision)
+        bf16 |= settings.target.dtype == "bfloat16"
         arguments = TrainingArguments(
             folder.name,
             per_device_train_batch_size=len(batches[0].labels),
             max_steps=len(batches),
             learning_rate=settings.train.target_lr,
             max_grad_norm=settings.train.max_grad_norm,
-            bf16=device.type == "cuda" or settings.target.dtype == "bfloat16",
+            bf16=bf16,
             use_cpu=device.type == "cpu",
             report_to="none",
             save_strategy="no",

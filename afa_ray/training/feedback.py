@@ -62,6 +62,7 @@ class Feedback:
         add_up: Callable[[Tensor], object],
     ) -> None:
         self.afa, self.seed = settings.afa, settings.train.seed
+        self.precision = settings.train.precision
         self.contrast = settings.discriminator.pairing == "contrast"
         self.device, self.pad_id, self.add_up = device, pad_id, add_up
         self._judges = judge.target if isinstance(judge, TargetJudge) else judge
@@ -135,7 +136,8 @@ class Feedback:
         if part.units is not None:
             options["units"] = part.units
         self.env.reset(options=options)
-        with evaluating(self._judges), autocast(self.device), by_rows(self._judges):
+        cast = autocast(self.device, self.precision)
+        with evaluating(self._judges), cast, by_rows(self._judges):
             _, rewards, *_ = self.env.step(play.masks)
         return rewards
 

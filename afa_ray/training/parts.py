@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from afa_ray.data.batches import Batch
 from afa_ray.training.optimisation import by_rows
 
+Precision = Literal["auto", "float32", "bfloat16"]
 Wrap = Callable[[nn.Module], nn.Module]
 
 
@@ -45,10 +46,16 @@ def parts_of(batch: Batch, count: int, device: torch.device) -> list[Part]:
     ]
 
 
-def autocast(device: torch.device) -> torch.autocast:
-    """bfloat16 on GPUs that have it."""
-    bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
-    return torch.autocast(device.type, torch.bfloat16, enabled=bf16)
+def autocast(device: torch.device, precision: Precision) -> torch.autocast:
+    """Products in `train.precision` within; weights stay as they are."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=in_bfloat16(device, precision))
+
+
+def in_bfloat16(device: torch.device, precision: Precision) -> bool:
+    """Whether products are computed in bfloat16: with `auto` on GPUs that have it."""
+    if precision == "auto":
+        return device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return precision == "bfloat16"
 
 
 def wrapped(module: nn.Module, wrap: Wrap) -> nn.Module:

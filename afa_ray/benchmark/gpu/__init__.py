@@ -1,0 +1,1 @@
+"""What a GPU has to show: the same numbers, speed, where the time goes, real runs."""

@@ -1,0 +1,83 @@
+"""`python -m afa_ray.benchmark.gpu`: all that a GPU has to show, in one command of minutes.
+
+Parts: `same`, an update on the GPU beside one on the CPU; `replicas`, two GPUs beside one; `speed`,
+the single layer beside its peers; `large`, BERT-base to Qwen3-8B; `kernels`, where the time goes;
+`explaining`, what the attention row costs; `runs` and `ray`, real runs. Each has a time limit, and
+what fails is a row with its reason. Without a GPU, or with `--benchmark.small true`, everything is
+tried all the same. Exit status 1 if a row failed.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+import transformers
+
+from afa_ray.benchmark.gpu import explaining, kernels, large, replicas, runs, same, speed
+from afa_ray.benchmark.gpu.checks import Check, Row, run_part, table
+from afa_ray.benchmark.gpu.options import LIMITS, GpuSettings, gpu_complaints
+from afa_ray.command_line import Command, run_command
+from afa_ray.training.worker import usable_cores
+
+CHECKS: dict[str, Callable[[GpuSettings], Iterable[Check]]] = {
+    "same": same.checks,
+    "replicas": replicas.checks,
+    "speed": speed.checks,
+    "large": large.checks,
+    "kernels": kernels.checks,
+    "explaining": explaining.checks,
+    "runs": runs.checks,
+    "ray": runs.ray_checks,
+}
+
+
+def run(settings: GpuSettings) -> int:
+    """Part after part; files are written anew after each. The exit status."""
+    out = Path(settings.benchmark.out)
+    out.mkdir(parents=True, exist_ok=True)
+    rows: list[Row] = []
+    threads = 1 if settings.benchmark.small else usable_cores()
+    for part in settings.benchmark.parts.split(","):
+        print(f"{part}, at most {LIMITS[part]} s", flush=True)
+        checks = partial(CHECKS[part], settings)
+        rows += run_part(part, checks, out, LIMITS[part], threads)
+        where = surroundings(settings)
+        figures = {"where": where, "rows": [row._asdict() for row in rows]}
+        (out / "gpu.json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
+        (out / "gpu.md").write_text(f"{where}\n\n{table(rows)}", encoding="utf-8")
+    failed = sum(row.passed is False for row in rows)
+    print(f"\n{where}\n\n{table(rows)}\n{len(rows)} rows, {failed} failed: {out}/gpu.md")
+    return min(failed, 1)
+
+
+def surroundings(settings: GpuSettings) -> str:
+    """The card and the versions."""
+    on_gpu = settings.train.use_gpu is not False and torch.cuda.device_count() > 0
+    card = f"{torch.cuda.device_count()} GPUs" if on_gpu else "no GPU"
+    return (
+        f"{card}, Python {platform.python_version()}, torch {torch.__version__}, "
+        f"transformers {transformers.__version__}"
+    )
+
+
+BENCHMARK = Command(
+    "afa_ray.benchmark.gpu",
+    "Check and time all that is said of GPUs.",
+    GpuSettings,
+    gpu_complaints,
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    return run_command(BENCHMARK, run, sys.argv[1:] if arguments is None else arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,154 @@
+"""Real runs of `python -m afa_ray.train`: the single layer, a pretrained Target, a Ray worker."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForSequenceClassification, BertConfig
+
+from afa_ray.benchmark.gpu.checks import Check, Figure, Found
+from afa_ray.benchmark.gpu.options import GpuSettings
+from afa_ray.config import SINGLE_LAYER
+from afa_ray.data.generated import generate_reviews
+from afa_ray.data.tokenizer import train_tokenizer
+from afa_ray.training.checkpoint import latest_checkpoint
+from afa_ray.training.run_folder import RESULT
+
+LENGTH = 128
+LAST_LINES = 5
+
+
+def checks(settings: GpuSettings) -> Iterator[Check]:
+    small = settings.benchmark.small
+    steps = 10 if small else 300
+    yield "single layer", lambda: found(train(small, SINGLE_LAYER, steps))
+    yield "pretrained, from a folder", lambda: found(train_pretrained(small, steps))
+
+
+def ray_checks(settings: GpuSettings) -> Iterator[Check]:
+    yield "Ray worker, killed and resumed", lambda: kill_and_resume(settings)
+
+
+def train(small: bool, target: str, steps: int) -> dict[str, Any]:
+    """A run in a process of its own, without Ray; its result."""
+    with tempfile.TemporaryDirectory(prefix="afa_run_") as storage:
+        run = Path(storage) / "run"
+        process = start(run, small, target, steps, workers=0)
+        return result_of(process, run)
+
+
+def train_pretrained(small: bool, steps: int) -> dict[str, Any]:
+    """The same with a BERT of random weights, and a tokenizer of its own, from a folder."""
+    with tempfile.TemporaryDirectory(prefix="afa_model_") as folder:
+        texts = generate_reviews(seed=0).train.texts
+        tokenizer = train_tokenizer(texts, 2000, LENGTH)
+        wide, layers = (32, 2) if small else (256, 4)
+        config = BertConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=wide,
+            intermediate_size=4 * wide,
+            num_hidden_layers=layers,
+            num_attention_heads=4,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+        AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        return train(small, folder, steps)
+
+
+def start(run: Path, small: bool, target: str, steps: int, workers: int) -> subprocess.Popen[str]:
+    """`python -m afa_ray.train` on generated reviews, with a checkpoint every ten updates."""
+    sizes = {"target.hidden_size": 32, "discriminator.hidden_size": 32, "train.batch_size": 8}
+    settings: dict[str, Any] = {
+        "data.name": "reviews",
+        "data.max_length": LENGTH,
+        "target.name": target,
+        "target.word2vec": "false",
+        "train.num_workers": workers,
+        "train.max_steps": steps,
+        "train.patience": 0,
+        "train.checkpoint_every": 10,
+        "train.log_every": 10,
+        "mlflow.uri": "none",
+        "run.storage": run.parent,
+        "run.name": run.name,
+    }
+    if small:
+        settings |= sizes
+    if torch.cuda.is_available() and workers:
+        settings["train.use_gpu"] = "true"
+    words = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
+    return subprocess.Popen(
+        [sys.executable, "-m", "afa_ray.train", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def result_of(process: subprocess.Popen[str], run: Path) -> dict[str, Any]:
+    """What a run has written at its end.
+
+    Raises:
+        RuntimeError: with its last lines, if it failed.
+    """
+    try:
+        output, _ = process.communicate()
+    finally:
+        kill(process)
+    if process.returncode != 0:
+        lines = " / ".join(output.strip().splitlines()[-LAST_LINES:])
+        raise RuntimeError(f"exit status {process.returncode}: {lines}")
+    return json.loads((run / RESULT).read_text(encoding="utf-8"))
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """The process and those of its group that are left."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    process.wait()
+
+
+def found(result: dict[str, Any]) -> Found:
+    training = result["training"]
+    figures: dict[str, Figure] = {
+        "test accuracy": result["test"]["accuracy"],
+        "updates": training["steps"],
+        "seconds": training["seconds"],
+        "tokens/s": training["tokens_per_s"],
+    }
+    return Found(figures, training["steps"] > 0)
+
+
+def kill_and_resume(settings: GpuSettings) -> Found:
+    """A run in a Ray worker, killed after its first checkpoint, and continued to its end."""
+    if importlib.util.find_spec("ray") is None:
+        return Found({"not run": "Ray is not installed here"})
+    small = settings.benchmark.small
+    steps = 40 if small else 200
+    with tempfile.TemporaryDirectory(prefix="afa_run_") as storage:
+        run = Path(storage) / "run"
+        process = start(run, small, SINGLE_LAYER, steps, workers=1)
+        while (checkpoint := latest_checkpoint(run) if run.exists() else None) is None:
+            if process.poll() is not None:
+                result_of(process, run)
+                raise RuntimeError("the run was over before it could be killed")
+            time.sleep(0.02)
+        kill(process)
+        killed_at = checkpoint.name
+        ended = found(result_of(start(run, small, SINGLE_LAYER, steps, workers=1), run))
+    return Found({"killed at": killed_at, **ended.figures}, ended.figures["updates"] == steps)
