@@ -178,8 +178,8 @@ class TrainSettings:
     seed: int = 0
     """Fixes data order, initial weights, dropout and masks."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """What products are computed in while weights stay as they are: auto is bfloat16 on GPUs that
-    have it, and float32 elsewhere."""
+    """What products are computed in while weights stay as they are: auto is bfloat16 for pretrained
+    models on GPUs that have it, and float32 elsewhere."""
     deterministic: bool = False
     """Deterministic kernels on a GPU too (slower); a CPU run always is."""
     num_workers: int | str = 1

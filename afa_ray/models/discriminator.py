@@ -98,6 +98,11 @@ class Discriminator(Player):
     @property
     def shares_copies(self) -> bool:
         """Whether it judges copies with deleted tokens at little more than the cost of one."""
+        return self.single_query
+
+    @property
+    def single_query(self) -> bool:
+        """Whether it reads one position of a text."""
         return self.config.readout == "last"
 
     def forward(

@@ -77,6 +77,7 @@ class Target(Player):
 
     config: TargetConfig
     evaluation_batch = 256  # texts
+    single_query = True  # it reads one position of a text
 
     def make_parts(self) -> None:
         config = self.config

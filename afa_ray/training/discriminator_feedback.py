@@ -60,7 +60,8 @@ class DiscriminatorFeedback(Feedback):
     def _judge(self, part: Part, mask: Tensor) -> dict[str, Tensor]:
         """The Discriminator's gradient on a part: (B, L) masked tokens against untouched ones."""
         self.discriminator.train()
-        with autocast(self.device, self.precision), by_rows(self.discriminator):
+        cast = autocast(self.device, self.precision, self.discriminator)
+        with cast, by_rows(self.discriminator):
             untouched_logits, masked_logits = self._verdicts(part, mask)
             loss = discriminator_loss(untouched_logits.float(), masked_logits.float())
         (loss * part.weight).backward()

@@ -136,7 +136,7 @@ class Feedback:
         if part.units is not None:
             options["units"] = part.units
         self.env.reset(options=options)
-        cast = autocast(self.device, self.precision)
+        cast = autocast(self.device, self.precision, self._judges)
         with evaluating(self._judges), cast, by_rows(self._judges):
             _, rewards, *_ = self.env.step(play.masks)
         return rewards

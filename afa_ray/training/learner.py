@@ -146,7 +146,7 @@ class Learner:
         torch.manual_seed(hash(noise) % 2**63)
         self.target.train()
         module = self.target if choosing else self._wrapped_target
-        cast = autocast(self.device, self.train.precision)
+        cast = autocast(self.device, self.train.precision, self.target)
         with cast, torch.set_grad_enabled(not choosing), by_rows(self.target):
             return module(part.tokens, attention_mask=part.tokens != self.pad_id)
 

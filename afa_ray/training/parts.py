@@ -46,9 +46,18 @@ def parts_of(batch: Batch, count: int, device: torch.device) -> list[Part]:
     ]
 
 
-def autocast(device: torch.device, precision: Precision) -> torch.autocast:
-    """Products in `train.precision` within; weights stay as they are."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=in_bfloat16(device, precision))
+def autocast(
+    device: torch.device, precision: Precision, module: nn.Module | None = None
+) -> torch.autocast:
+    """A module's products in `train.precision` within; weights stay as they are.
+
+    With `auto` a module that reads one position of a text computes in float32: its products are too
+    small to gain what the conversion of its weights costs.
+    """
+    bf16 = in_bfloat16(device, precision)
+    if precision == "auto" and getattr(module, "single_query", False):
+        bf16 = False
+    return torch.autocast(device.type, torch.bfloat16, enabled=bf16)
 
 
 def in_bfloat16(device: torch.device, precision: Precision) -> bool:

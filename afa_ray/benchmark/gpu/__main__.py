@@ -10,6 +10,7 @@ tried all the same. Exit status 1 if a row failed.
 from __future__ import annotations
 
 import json
+import multiprocessing
 import platform
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -58,12 +59,16 @@ def run(settings: GpuSettings) -> int:
 
 def surroundings(settings: GpuSettings) -> str:
     """The card and the versions."""
-    on_gpu = settings.train.use_gpu is not False and torch.cuda.device_count() > 0
-    card = f"{torch.cuda.device_count()} GPUs" if on_gpu else "no GPU"
-    return (
-        f"{card}, Python {platform.python_version()}, torch {torch.__version__}, "
-        f"transformers {transformers.__version__}"
-    )
+    with multiprocessing.get_context("fork").Pool(1) as pool:  # in this process no GPU is touched
+        card = "no GPU" if settings.train.use_gpu is False else pool.apply(card_name)
+    versions = f"torch {torch.__version__}, transformers {transformers.__version__}"
+    return f"{card}, Python {platform.python_version()}, {versions}"
+
+
+def card_name() -> str:
+    if not torch.cuda.is_available():
+        return "no GPU"
+    return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
 
 
 BENCHMARK = Command(

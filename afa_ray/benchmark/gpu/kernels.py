@@ -59,7 +59,11 @@ def launches(
     with profile(activities=activities(learner.device)) as found:
         turn(batches[:-1])
     on = DeviceType.CUDA if learner.device.type == "cuda" else DeviceType.CPU
-    kernels = [event for event in found.key_averages() if event.device_type == on]
+    kernels = [
+        event
+        for event in found.key_averages()
+        if event.device_type == on and not event.key.startswith("Optimizer.")  # spans of kernels
+    ]
     busy = sum(map(own_time, kernels)) / updates
     figures: dict[str, Figure] = {
         "update (ms)": 1e3 * seconds,

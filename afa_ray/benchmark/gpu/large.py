@@ -58,8 +58,9 @@ class Model(NamedTuple):
 
 
 MODELS = {
-    "BERT-base": Model(BertConfig, 32, 128, 1.15),
-    "Qwen3-0.6B": Model(
+    "BERT-base, 32x128": Model(BertConfig, 32, 128, 1.15),
+    "BERT-base, 64x256": Model(BertConfig, 64, 256, 1.15),
+    "Qwen3-0.6B, 8x512": Model(
         lambda: Qwen3Config(
             **QWEN,
             hidden_size=1024,
@@ -73,7 +74,7 @@ MODELS = {
         None,
         ADAPTERS,
     ),
-    "Qwen3-8B": Model(
+    "Qwen3-8B, 8x512": Model(
         lambda: Qwen3Config(
             **QWEN,
             hidden_size=4096,
@@ -130,8 +131,8 @@ def compare(
             train=settings.train,
             benchmark=BenchmarkOptions(
                 contenders="trainer,plain,afa",
-                rounds=1 if settings.benchmark.small else 3,
-                updates=1 if settings.benchmark.small else 3,
+                rounds=1 if settings.benchmark.small else 5,
+                updates=1 if settings.benchmark.small else 5,
                 random_weights=True,
             ),
         )

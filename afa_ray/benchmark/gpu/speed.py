@@ -15,7 +15,7 @@ from afa_ray.training.parts import Precision
 
 CONTENDERS = ["textbook", "trainer", "plain", "afa", "explainable"]
 RATIOS = [("afa", "textbook"), ("afa", "plain"), ("explainable", "plain")]
-PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
+PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")  # of all contenders
 
 
 def checks(settings: GpuSettings) -> Iterator[Check]:
