@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from transformers import PreTrainedTokenizerFast
 
-from afa_ray.config import Settings
+from afa_ray.config import DataSettings, Settings
+from afa_ray.data.folding import decide_reading
 from afa_ray.data.packed import PackedTexts, pack
+from afa_ray.data.reading import Reading
 from afa_ray.data.sources import load_raw
 from afa_ray.data.splits import stratified_split
 from afa_ray.data.texts import RawCorpus, Texts
@@ -65,7 +67,7 @@ def prepare_corpus(settings: Settings) -> Corpus:
     _require_learnable(raw, settings)
     train, validation = _with_validation(raw, data.validation_share, seed)
     tried = data.evaluate_on == "validation"
-    tokenizer, max_length = _tokenizer(settings, train)
+    tokenizer, max_length, reading = _tokenizer(settings, train)
     units = settings.afa.unit == "word"
     parts = (train, validation) if tried else (train, validation, raw.test)
     splits = [pack(part, tokenizer, max_length, units) for part in parts]
@@ -90,16 +92,19 @@ def prepare_corpus(settings: Settings) -> Corpus:
         notes=(
             *raw.notes,
             *[UNREAD] * tried,
+            *reading,
             *_truncation_notes(splits, max_length, data.max_length),
         ),
     )
 
 
-def _tokenizer(settings: Settings, train: Texts) -> tuple[PreTrainedTokenizerFast, int]:
-    """The Target's tokenizer, and the longest sequence in tokens."""
+def _tokenizer(settings: Settings, train: Texts) -> tuple[PreTrainedTokenizerFast, int, list[str]]:
+    """The Target's tokenizer, the longest sequence in tokens, and notes on how texts are read."""
     data, name = settings.data, settings.target.name
     if not settings.target.pretrained:
-        return train_tokenizer(train.texts, data.vocab_size, data.max_length), data.max_length
+        reading, notes = _reading(data, train)
+        tokenizer = train_tokenizer(train.texts, data.vocab_size, data.max_length, reading)
+        return tokenizer, data.max_length, notes
     tokenizer = load_tokenizer(name)
     if settings.afa.mask == "token" and tokenizer.mask_token is None:
         raise UserError(f"afa.mask = token: the tokenizer of {name} has no mask token; use delete")
@@ -114,7 +119,15 @@ def _tokenizer(settings: Settings, train: Texts) -> tuple[PreTrainedTokenizerFas
         )
     most = longest_text(model) or data.max_length
     tokenizer.model_max_length = min(data.max_length, tokenizer.model_max_length, most)
-    return tokenizer, tokenizer.model_max_length
+    return tokenizer, tokenizer.model_max_length, []
+
+
+def _reading(data: DataSettings, train: Texts) -> tuple[Reading, list[str]]:
+    """How the single layer reads: sets that others report on as always, a user's words as decided
+    from the training texts."""
+    if data.train_file or data.lexicon_file:
+        return decide_reading(train, data.lowercase, data.strip_accents)
+    return Reading(data.lowercase is not False, data.strip_accents is not False), []
 
 
 def _require_padding_apart(splits: list[PackedTexts], tokenizer: PreTrainedTokenizerFast) -> None:
