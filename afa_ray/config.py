@@ -30,7 +30,10 @@ class DataSettings:
     text_column: str = "text"
     """Column of the texts in your own files."""
     label_column: str = "label"
-    """Column of the labels in your own files: whole numbers or strings."""
+    """Column of the labels in your own files: strings, or numbers, of which 1, 1.0 and "1" are one
+    class."""
+    keep_na: bool = False
+    """Labels such as NA, nan, null and None are classes of your own files, not missing values."""
     lexicon_file: str | None = None
     """Words (text, label 0 or 1) for the generated sets instead of the built-in lists."""
     max_length: int = 512

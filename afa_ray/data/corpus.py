@@ -60,6 +60,7 @@ def prepare_corpus(settings: Settings) -> Corpus:
         test_file=data.test_file,
         text_column=data.text_column,
         label_column=data.label_column,
+        keep_na=data.keep_na,
         protocol=data.protocol,
         seed=seed,
         lexicon_file=data.lexicon_file,

@@ -24,6 +24,7 @@ def load_raw(
     test_file: str | None = None,
     text_column: str = "text",
     label_column: str = "label",
+    keep_na: bool = False,
     protocol: str | None = None,
     lexicon_file: str | None = None,
 ) -> RawCorpus:
@@ -46,6 +47,7 @@ def load_raw(
             test=test_file,
             text_column=text_column,
             label_column=label_column,
+            keep_na=keep_na,
         )
         return load_user_files(name, files, seed)
     if name not in DATASET_NAMES:
@@ -57,6 +59,7 @@ def load_raw(
         f"the set {name} (it goes with a training file)",
         validation_file=validation_file,
         test_file=test_file,
+        keep_na=keep_na or None,
     )
     check_protocol(name, protocol)
     if name in LABEL_NAMES:
@@ -68,7 +71,7 @@ def load_raw(
     return generate_mock(name, seed, lexicon)
 
 
-def _refuse(source: str, **unused: str | None) -> None:
+def _refuse(source: str, **unused: str | bool | None) -> None:
     """UserError where one of `unused` is given."""
     for setting, value in unused.items():
         if value is not None:
