@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from transformers import PreTrainedTokenizerFast
 
 from afa_ray.config import DataSettings, Settings
+from afa_ray.data.cautions import split_cautions, token_cautions
 from afa_ray.data.folding import decide_reading
 from afa_ray.data.packed import PackedTexts, pack
 from afa_ray.data.reading import Reading
@@ -70,13 +72,15 @@ def prepare_corpus(settings: Settings) -> Corpus:
     tried = data.evaluate_on == "validation"
     tokenizer, max_length, reading = _tokenizer(settings, train)
     units = settings.afa.unit == "word"
-    parts = (train, validation) if tried else (train, validation, raw.test)
-    splits = [pack(part, tokenizer, max_length, units) for part in parts]
-    _require_padding_apart(splits, tokenizer)
+    parts = {"train": train, "validation": validation}
+    if not tried:
+        parts["test"] = raw.test
+    packed = {name: pack(part, tokenizer, max_length, units) for name, part in parts.items()}
+    _require_padding_apart(packed.values(), tokenizer)
     vectors = None
     if settings.target.word2vec and not settings.target.pretrained:
         vectors = word_vectors(
-            Sentences(splits[0].tokens, splits[0].offsets),
+            Sentences(packed["train"].tokens, packed["train"].offsets),
             len(tokenizer),
             settings.target.hidden_size,
             settings.train.seed,
@@ -85,16 +89,18 @@ def prepare_corpus(settings: Settings) -> Corpus:
         name=raw.name,
         label_names=raw.label_names,
         tokenizer=tokenizer,
-        train=splits[0],
-        validation=splits[1],
-        test=splits[-1],
+        train=packed["train"],
+        validation=packed["validation"],
+        test=packed["validation" if tried else "test"],
         vectors=vectors,
         max_length=max_length,
         notes=(
             *raw.notes,
             *[UNREAD] * tried,
             *reading,
-            *_truncation_notes(splits, max_length, data.max_length),
+            *split_cautions(parts, raw.label_names),
+            *token_cautions(packed, tokenizer),
+            *_truncation_notes(packed, max_length, data.max_length),
         ),
     )
 
@@ -131,7 +137,9 @@ def _reading(data: DataSettings, train: Texts) -> tuple[Reading, list[str]]:
     return Reading(data.lowercase is not False, data.strip_accents is not False), []
 
 
-def _require_padding_apart(splits: list[PackedTexts], tokenizer: PreTrainedTokenizerFast) -> None:
+def _require_padding_apart(
+    splits: Iterable[PackedTexts], tokenizer: PreTrainedTokenizerFast
+) -> None:
     """Padding within a text would be taken for its end."""
     count = sum(part.count(tokenizer.pad_token_id) for part in splits)
     if count:
@@ -166,9 +174,7 @@ def _with_validation(raw: RawCorpus, share: float, seed: int) -> tuple[Texts, Te
     return raw.train.take(kept), raw.train.take(held_out)
 
 
-def _truncation_notes(splits: list[PackedTexts], max_length: int, wanted: int) -> list[str]:
+def _truncation_notes(splits: dict[str, PackedTexts], max_length: int, wanted: int) -> list[str]:
     limit = f"data.max_length = {wanted}" if max_length == wanted else f"the model's {max_length}"
-    names = ("train", "validation", "test")[: len(splits)]
-    counts = dict(zip(names, splits, strict=True))
-    cut = [f"{p.truncated:,} of {len(p):,} {name}" for name, p in counts.items() if p.truncated]
+    cut = [f"{p.truncated:,} of {len(p):,} {name}" for name, p in splits.items() if p.truncated]
     return [f"texts cut to {limit} tokens: {', '.join(cut)}"] if cut else []

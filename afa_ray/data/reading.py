@@ -33,7 +33,7 @@ PARTS = Regex(
             "[\\p{Hiragana}\\p{Katakana}][ぁぃぅぇぉゃゅょゎァィゥェォャュョヮー\\p{M}]*",
             "[\\p{Han}\\p{Bopomofo}\\p{Yi}\\p{Tai_Tham}\\p{Tai_Le}\\p{New_Tai_Lue}\\p{Tai_Viet}"
             "\\p{Javanese}\\p{Balinese}]\\p{M}*",
-            "\\p{Extended_Pictographic}[\\p{Emoji_Modifier}\\p{M}]*|\\p{RI}\\p{RI}",
+            "\\p{RI}\\p{RI}|(?![0-9#*©®™])\\p{Emoji}[\\p{Emoji_Modifier}\\p{M}]*",
         )
     )
 )
