@@ -33,9 +33,10 @@ def split_cautions(splits: Mapping[str, Texts], label_names: list[str]) -> list[
 
 
 def token_cautions(
-    splits: Mapping[str, PackedTexts], tokenizer: PreTrainedTokenizerFast
+    splits: Mapping[str, PackedTexts], tokenizer: PreTrainedTokenizerFast, remedy: str
 ) -> list[str]:
-    """What the tokenizer did not read: unknown words, and texts of which it makes no token."""
+    """What the tokenizer did not read: texts of which it makes no token, and unknown words, with
+    what to do about them."""
     special = tokenizer.num_special_tokens_to_add()
     empty = {part: int((texts.lengths <= special).sum()) for part, texts in splits.items()}
     found = [f"{n:,} of {len(splits[part]):,} {part}" for part, n in empty.items() if n]
@@ -49,8 +50,7 @@ def token_cautions(
     if found:
         notes.append(
             f"tokens that the vocabulary lacks, all read as one {tokenizer.unk_token}: "
-            f"{', '.join(found)}; more training texts help, a larger data.vocab_size where it is "
-            "full, or another target.name, pretrained on such texts"
+            f"{', '.join(found)}; {remedy}"
         )
     return notes
 

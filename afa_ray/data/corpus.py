@@ -99,7 +99,7 @@ def prepare_corpus(settings: Settings) -> Corpus:
             *[UNREAD] * tried,
             *reading,
             *split_cautions(parts, raw.label_names),
-            *token_cautions(packed, tokenizer),
+            *token_cautions(packed, tokenizer, _remedy(settings, tokenizer)),
             *_truncation_notes(packed, max_length, data.max_length),
         ),
     )
@@ -172,6 +172,15 @@ def _with_validation(raw: RawCorpus, share: float, seed: int) -> tuple[Texts, Te
         return raw.train, raw.validation
     kept, held_out = stratified_split(raw.train.labels, share, seed, raw.label_names)
     return raw.train.take(kept), raw.train.take(held_out)
+
+
+def _remedy(settings: Settings, tokenizer: PreTrainedTokenizerFast) -> str:
+    """What helps against unknown words."""
+    if settings.target.pretrained:
+        return "choose a target.name that was pretrained on such texts"
+    if len(tokenizer) == settings.data.vocab_size:
+        return "a larger data.vocab_size helps"
+    return "more training texts help, or a pretrained target.name"
 
 
 def _truncation_notes(splits: dict[str, PackedTexts], max_length: int, wanted: int) -> list[str]:

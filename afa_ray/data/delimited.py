@@ -13,6 +13,7 @@ from afa_ray.errors import UserError
 
 SEPARATORS = (",", ";", "\t", "|")
 LONGEST_FIELD = 2**31 - 1  # of a field, in characters; Python's own limit is 131,072
+LONGEST_HEADER = 2**16  # in characters, of which the separator is found
 EXCEL_LINE = re.compile(r'"?sep=(.)"?(?:\r\n|\r|\n)', re.IGNORECASE)  # names the separator
 
 
@@ -54,7 +55,8 @@ def split_rows(
 
 
 def _separator(text: str, wanted: Sequence[str], usual: str) -> str:
-    headers = {separator: _header(text, separator) for separator in (usual, *SEPARATORS)}
+    start = text[:LONGEST_HEADER]
+    headers = {separator: _header(start, separator) for separator in (usual, *SEPARATORS)}
     fitting = [separator for separator, header in headers.items() if set(wanted) <= set(header)]
     return fitting[0] if fitting else max(headers, key=lambda separator: len(headers[separator]))
 

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import csr_matrix
-
 from afa_ray.data.reading import Reading, pre_tokenizer
 from afa_ray.data.texts import Texts
+
+if TYPE_CHECKING:  # it takes long to import
+    from scipy.sparse import csr_matrix
 
 SAMPLE = 1_500  # texts that are looked at
 CHARACTERS = 3_000  # of each of them
@@ -82,6 +84,8 @@ def _sample(count: int) -> np.ndarray:
 
 def _words_of(texts: Sequence[str]) -> tuple[csr_matrix, list[str]]:
     """(N, W) 1 where a text has a word, and the W words as they are written."""
+    from scipy.sparse import csr_matrix
+
     normalizer, splitter = Reading(False, False).normalizer(), pre_tokenizer()
     numbers: dict[str, int] = {}
     rows, columns = [], []
@@ -96,6 +100,7 @@ def _words_of(texts: Sequence[str]) -> tuple[csr_matrix, list[str]]:
 
 def _right(counts: csr_matrix, as_read: Sequence[str], labels: np.ndarray) -> np.ndarray:
     """(N,) whether naive Bayes over the W words `as_read` classifies each text rightly, unseen."""
+    from scipy.sparse import csr_matrix
     from sklearn.model_selection import KFold, cross_val_predict
     from sklearn.naive_bayes import MultinomialNB
 

@@ -31,10 +31,10 @@ def load_raw(
     """The labelled texts of a run.
 
     With `train_file` (and `validation_file`, `test_file`) they are the user's, from the two named
-    columns, and `name` is only what the run calls them. Otherwise `name` is one of DATASET_NAMES: a
-    generated corpus, made from `lexicon_file` where given, or a public set from `data_dir`,
-    AFA_DATA_DIR or the hub, split by `protocol` where it has several. The same arguments and files
-    give the same corpus.
+    columns, and `name` is only what the run calls them; with `keep_na`, "NA" and the like are
+    labels. Otherwise `name` is one of DATASET_NAMES: a generated corpus, made from `lexicon_file`
+    where given, or a public set from `data_dir`, AFA_DATA_DIR or the hub, split by `protocol` where
+    it has several. The same arguments and files give the same corpus.
 
     Raises UserError for everything that is wrong with the arguments or the data, also for an
     argument that the chosen source would not use (`data_dir` apart).

@@ -86,7 +86,7 @@ def load_user_files(name: str, files: UserFiles, seed: int) -> RawCorpus:
         for path in (files.validation, files.test)
     )
     named = naming(train.names if train else [])
-    notes = _one_class_notes(train, named) if train else []
+    notes = _spelling_notes(train, named) if train else []
     train, validation, test = (table and table.named(named) for table in (train, validation, test))
     names = in_order(train.names) if train else []
     if train and len(names) < 2:
@@ -140,13 +140,22 @@ def _read(path: Path, files: UserFiles) -> _Table:
     return _Table(path, texts, np.asarray(checks.labels), list(checks.names), rows, checks.empty)
 
 
-def _one_class_notes(train: _Table, named: Callable[[str], str]) -> list[str]:
-    """A note where labels that are spelled in several ways are one class."""
-    spellings: dict[str, list[str]] = {}
-    for label in train.names:
-        spellings.setdefault(named(label), []).append(label)
-    several = [f"{listed(x)} as {name!r}" for name, x in spellings.items() if len(x) > 1]
-    return [f"Labels of one value are one class: {'; '.join(several)}."] if several else []
+def _spelling_notes(train: _Table, named: Callable[[str], str]) -> list[str]:
+    """Labels that are spelled in several ways and are one class, or look it and are not."""
+    one = [f"{listed(x)} as {name!r}" for name, x in _grouped(train.names, named).items() if x[1:]]
+    names = list(_grouped(train.names, named))
+    apart = [listed(x) for x in _grouped(names, str.casefold).values() if x[1:]]
+    notes = [f"Labels of one value are one class: {'; '.join(one)}."] if one else []
+    if apart:
+        notes.append(f"Labels that differ in case only are several classes: {'; '.join(apart)}.")
+    return notes
+
+
+def _grouped(names: list[str], key: Callable[[str], str]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(key(name), []).append(name)
+    return groups
 
 
 def _unknown_labels(table: _Table, names: list[str]) -> list[str]:

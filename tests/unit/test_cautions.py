@@ -79,6 +79,9 @@ def test_a_vocabulary_that_lacks_many_words_is_named_with_their_share(tmp_path: 
         in note
     )
     few = [(f"{text} soup soup soup soup new", label) for text, label in rows(300, 20)]
+    full = prepared(tmp_path, {"data.vocab_size": 8}, train=rows(0, 100), test=rows(400, 9))
+    assert "of train, " in full.notes[0]
+    assert "a larger data.vocab_size helps" in full.notes[0]
     good = prepared(tmp_path, train=rows(0, 100), validation=few, test=rows(400, 9))
     assert good.notes == ()  # 1 in 11
 

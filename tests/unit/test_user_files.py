@@ -83,6 +83,12 @@ def test_numbers_of_one_value_are_one_class(tmp_path: Path, labels: list[str]) -
     assert f"{labels[0]!r}, {labels[1]!r} as '1'" in corpus.notes[0]
 
 
+def test_labels_that_differ_in_case_only_are_named(tmp_path: Path) -> None:
+    corpus = load(write(tmp_path / "a.csv", ["Good", "good", "bad"] * 5))
+    assert corpus.label_names == ["Good", "bad", "good"]
+    assert corpus.notes[0] == "Labels that differ in case only are several classes: 'Good', 'good'."
+
+
 def test_numbers_are_compared_across_files(tmp_path: Path) -> None:
     train = write(tmp_path / "train.csv", ["1", "0"] * 5)
     validation = write(tmp_path / "validation.parquet", [1.0, 0.0, 1.0])
