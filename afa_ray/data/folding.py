@@ -14,6 +14,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from afa_ray.data.reading import Reading, pre_tokenizer
 from afa_ray.data.texts import Texts
 
