@@ -179,6 +179,13 @@ def _pretrained_complaints(settings: Settings) -> list[str]:
             f"target.hops = {target.hops}: is for target.name = {SINGLE_LAYER}; a pretrained model "
             "has layers of its own"
         )
+    for name in ("lowercase", "strip_accents"):
+        value = getattr(settings.data, name)
+        if value is not None:
+            found.append(
+                f"data.{name} = {str(value).lower()}: is for target.name = {SINGLE_LAYER}; a "
+                "pretrained model's tokenizer reads texts as it learnt to"
+            )
     if not target.lora.r and target.lora != LoraSettings():
         found.append("target.lora.r = 0: the other settings of target.lora need a rank above 0")
     return found

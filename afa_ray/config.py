@@ -30,13 +30,22 @@ class DataSettings:
     text_column: str = "text"
     """Column of the texts in your own files."""
     label_column: str = "label"
-    """Column of the labels in your own files: whole numbers or strings."""
+    """Column of the labels in your own files: strings, or numbers, of which 1, 1.0 and "1" are one
+    class."""
+    keep_na: bool = False
+    """Labels such as NA, nan, null and None are classes of your own files, not missing values."""
     lexicon_file: str | None = None
     """Words (text, label 0 or 1) for the generated sets instead of the built-in lists."""
     max_length: int = 512
     """Longest sequence in tokens, [SOS] and [EOS] included; longer texts are cut and counted."""
     vocab_size: int = 20_000
     """Most words in the vocabulary; words that occur once are unknown words."""
+    lowercase: bool | None = None
+    """Read texts in lower case; by default true for the sets above, and for your own files unless
+    the classes of the training texts are clearly better told apart by words with their case."""
+    strip_accents: bool | None = None
+    """Read é as e; by default decided as lowercase is. Vowel signs of scripts such as Thai or
+    Devanagari and the voicing of Japanese are no accents and always kept."""
     protocol: str | None = None
     """Split of sst2: random (10% of the training phrases, the default) or official."""
     validation_share: float = 0.1

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from transformers import PreTrainedTokenizerFast
 
-from afa_ray.config import Settings
+from afa_ray.config import DataSettings, Settings
+from afa_ray.data.cautions import split_cautions, token_cautions
+from afa_ray.data.folding import decide_reading
 from afa_ray.data.packed import PackedTexts, pack
+from afa_ray.data.reading import Reading
 from afa_ray.data.sources import load_raw
 from afa_ray.data.splits import stratified_split
 from afa_ray.data.texts import RawCorpus, Texts
@@ -58,6 +62,7 @@ def prepare_corpus(settings: Settings) -> Corpus:
         test_file=data.test_file,
         text_column=data.text_column,
         label_column=data.label_column,
+        keep_na=data.keep_na,
         protocol=data.protocol,
         seed=seed,
         lexicon_file=data.lexicon_file,
@@ -65,15 +70,17 @@ def prepare_corpus(settings: Settings) -> Corpus:
     _require_learnable(raw, settings)
     train, validation = _with_validation(raw, data.validation_share, seed)
     tried = data.evaluate_on == "validation"
-    tokenizer, max_length = _tokenizer(settings, train)
+    tokenizer, max_length, reading = _tokenizer(settings, train)
     units = settings.afa.unit == "word"
-    parts = (train, validation) if tried else (train, validation, raw.test)
-    splits = [pack(part, tokenizer, max_length, units) for part in parts]
-    _require_padding_apart(splits, tokenizer)
+    parts = {"train": train, "validation": validation}
+    if not tried:
+        parts["test"] = raw.test
+    packed = {name: pack(part, tokenizer, max_length, units) for name, part in parts.items()}
+    _require_padding_apart(packed.values(), tokenizer)
     vectors = None
     if settings.target.word2vec and not settings.target.pretrained:
         vectors = word_vectors(
-            Sentences(splits[0].tokens, splits[0].offsets),
+            Sentences(packed["train"].tokens, packed["train"].offsets),
             len(tokenizer),
             settings.target.hidden_size,
             settings.train.seed,
@@ -82,24 +89,29 @@ def prepare_corpus(settings: Settings) -> Corpus:
         name=raw.name,
         label_names=raw.label_names,
         tokenizer=tokenizer,
-        train=splits[0],
-        validation=splits[1],
-        test=splits[-1],
+        train=packed["train"],
+        validation=packed["validation"],
+        test=packed["validation" if tried else "test"],
         vectors=vectors,
         max_length=max_length,
         notes=(
             *raw.notes,
             *[UNREAD] * tried,
-            *_truncation_notes(splits, max_length, data.max_length),
+            *reading,
+            *split_cautions(parts, raw.label_names),
+            *token_cautions(packed, tokenizer, _remedy(settings, tokenizer)),
+            *_truncation_notes(packed, max_length, data.max_length),
         ),
     )
 
 
-def _tokenizer(settings: Settings, train: Texts) -> tuple[PreTrainedTokenizerFast, int]:
-    """The Target's tokenizer, and the longest sequence in tokens."""
+def _tokenizer(settings: Settings, train: Texts) -> tuple[PreTrainedTokenizerFast, int, list[str]]:
+    """The Target's tokenizer, the longest sequence in tokens, and notes on how texts are read."""
     data, name = settings.data, settings.target.name
     if not settings.target.pretrained:
-        return train_tokenizer(train.texts, data.vocab_size, data.max_length), data.max_length
+        reading, notes = _reading(data, train)
+        tokenizer = train_tokenizer(train.texts, data.vocab_size, data.max_length, reading)
+        return tokenizer, data.max_length, notes
     tokenizer = load_tokenizer(name)
     if settings.afa.mask == "token" and tokenizer.mask_token is None:
         raise UserError(f"afa.mask = token: the tokenizer of {name} has no mask token; use delete")
@@ -114,10 +126,20 @@ def _tokenizer(settings: Settings, train: Texts) -> tuple[PreTrainedTokenizerFas
         )
     most = longest_text(model) or data.max_length
     tokenizer.model_max_length = min(data.max_length, tokenizer.model_max_length, most)
-    return tokenizer, tokenizer.model_max_length
+    return tokenizer, tokenizer.model_max_length, []
 
 
-def _require_padding_apart(splits: list[PackedTexts], tokenizer: PreTrainedTokenizerFast) -> None:
+def _reading(data: DataSettings, train: Texts) -> tuple[Reading, list[str]]:
+    """How the single layer reads: sets that others report on as always, a user's words as decided
+    from the training texts."""
+    if data.train_file or data.lexicon_file:
+        return decide_reading(train, data.lowercase, data.strip_accents)
+    return Reading(data.lowercase is not False, data.strip_accents is not False), []
+
+
+def _require_padding_apart(
+    splits: Iterable[PackedTexts], tokenizer: PreTrainedTokenizerFast
+) -> None:
     """Padding within a text would be taken for its end."""
     count = sum(part.count(tokenizer.pad_token_id) for part in splits)
     if count:
@@ -152,9 +174,16 @@ def _with_validation(raw: RawCorpus, share: float, seed: int) -> tuple[Texts, Te
     return raw.train.take(kept), raw.train.take(held_out)
 
 
-def _truncation_notes(splits: list[PackedTexts], max_length: int, wanted: int) -> list[str]:
+def _remedy(settings: Settings, tokenizer: PreTrainedTokenizerFast) -> str:
+    """What helps against unknown words."""
+    if settings.target.pretrained:
+        return "choose a target.name that was pretrained on such texts"
+    if len(tokenizer) == settings.data.vocab_size:
+        return "a larger data.vocab_size helps"
+    return "more training texts help, or a pretrained target.name"
+
+
+def _truncation_notes(splits: dict[str, PackedTexts], max_length: int, wanted: int) -> list[str]:
     limit = f"data.max_length = {wanted}" if max_length == wanted else f"the model's {max_length}"
-    names = ("train", "validation", "test")[: len(splits)]
-    counts = dict(zip(names, splits, strict=True))
-    cut = [f"{p.truncated:,} of {len(p):,} {name}" for name, p in counts.items() if p.truncated]
+    cut = [f"{p.truncated:,} of {len(p):,} {name}" for name, p in splits.items() if p.truncated]
     return [f"texts cut to {limit} tokens: {', '.join(cut)}"] if cut else []

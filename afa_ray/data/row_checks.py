@@ -5,27 +5,35 @@ Of a row only numbers are kept, so that a table need not fit into memory.
 
 from __future__ import annotations
 
-import math
+import unicodedata
 from array import array
 from pathlib import Path
 from typing import Any
 
-from afa_ray.data.messages import as_one, some_rows
+from afa_ray.data.labels import is_missing, label_name
+from afa_ray.data.messages import as_one, listed, some_rows
 from afa_ray.errors import UserError
 
-LABEL_TYPES = (str, int, float, type(None))
+# Spaces, controls, and signs such as the zero-width space, which have no form of their own; a
+# sign before them that chooses its style, and letters that are blank.
+INVISIBLE = {"Zs", "Zl", "Zp", "Cc", "Cf"}
+BLANK = {*map(chr, range(0xFE00, 0xFE10)), *"\u034f\u115f\u1160\u2800\u3164\uffa0"}
 
 
 class RowChecks:
     """The rows of a table with a text and a label, counted from 1.
 
+    Args:
+        keep_na: "NA", "nan" and the like are labels.
+
     Attributes:
-        rows: the numbers of the rows with a text; empty: of those without.
+        rows: the numbers of the rows with a text that can be seen; empty: of those without.
         labels: of each of `rows`, the number of its label in `names`, by first appearance.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, keep_na: bool = False) -> None:
         self.count = 0
+        self.keep_na = keep_na
         self.rows, self.empty, self.labels = array("q"), array("q"), array("q")
         self.names: dict[str, int] = {}
         self._not_strings, self._broken = array("q"), array("q")
@@ -42,12 +50,12 @@ class RowChecks:
                 self._not_strings.append(row)
             elif not _is_unicode(text):
                 self._broken.append(row)
-            if not isinstance(label, LABEL_TYPES) or _is_fraction(label):
+            name = label_name(label)
+            if name is None:
                 self._strange.append(row)
-            name = _label_name(label)
-            if not name:
+            elif not name or (is_missing(name) and not self.keep_na):
                 self._unlabelled.append(row)
-            self.labels.append(self.names.setdefault(name, len(self.names)))
+            self.labels.append(self.names.setdefault(name or "", len(self.names)))
         self.count += len(texts)
 
     def require_usable(self, path: Path, text_column: str, label_column: str) -> None:
@@ -66,20 +74,37 @@ class RowChecks:
             )
         if rows := self._strange:
             problems.append(
-                f"{path}: column {label_column!r} holds neither a string, a whole number nor a "
-                f"boolean in {some_rows(rows)} ({len(rows):,} in all)."
+                f"{path}: column {label_column!r} holds neither a string, a number nor a boolean "
+                f"in {some_rows(rows)} ({len(rows):,} in all)."
             )
         if rows := self._unlabelled:
             problems.append(
                 f"{path}: no label in {some_rows(rows)} ({len(rows):,} in all). "
-                "Fill them in or remove the rows."
+                f"Fill them in or remove the rows.{self._hint()}"
             )
         if problems:
             raise as_one(problems)
 
+    def _hint(self) -> str:
+        """What to do where words stand for missing labels."""
+        words = (
+            [] if self.keep_na else sorted(name for name in self.names if name and is_missing(name))
+        )
+        if not words:
+            return ""
+        return (
+            f" If {listed(words)} {'is' if len(words) == 1 else 'are'} no missing value but the "
+            "name of a class, set data.keep_na to true."
+        )
+
 
 def _is_empty(text: Any) -> bool:
-    return text is None or (isinstance(text, str) and (not text or text.isspace()))
+    """Whether there is no character that can be seen."""
+    return text is None or (isinstance(text, str) and all(map(_is_invisible, text)))
+
+
+def _is_invisible(character: str) -> bool:
+    return unicodedata.category(character) in INVISIBLE or character in BLANK
 
 
 def _is_unicode(text: str) -> bool:
@@ -88,18 +113,3 @@ def _is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _is_fraction(label: Any) -> bool:
-    return isinstance(label, float) and label == label and label % 1 != 0
-
-
-def _label_name(value: Any) -> str:
-    """The label as a name; "" where there is none."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value % 1 == 0:
-        return str(int(value))  # a column of whole numbers with gaps is stored as floats
-    return str(value).strip()

@@ -24,16 +24,17 @@ def load_raw(
     test_file: str | None = None,
     text_column: str = "text",
     label_column: str = "label",
+    keep_na: bool = False,
     protocol: str | None = None,
     lexicon_file: str | None = None,
 ) -> RawCorpus:
     """The labelled texts of a run.
 
     With `train_file` (and `validation_file`, `test_file`) they are the user's, from the two named
-    columns, and `name` is only what the run calls them. Otherwise `name` is one of DATASET_NAMES: a
-    generated corpus, made from `lexicon_file` where given, or a public set from `data_dir`,
-    AFA_DATA_DIR or the hub, split by `protocol` where it has several. The same arguments and files
-    give the same corpus.
+    columns, and `name` is only what the run calls them; with `keep_na`, "NA" and the like are
+    labels. Otherwise `name` is one of DATASET_NAMES: a generated corpus, made from `lexicon_file`
+    where given, or a public set from `data_dir`, AFA_DATA_DIR or the hub, split by `protocol` where
+    it has several. The same arguments and files give the same corpus.
 
     Raises UserError for everything that is wrong with the arguments or the data, also for an
     argument that the chosen source would not use (`data_dir` apart).
@@ -46,6 +47,7 @@ def load_raw(
             test=test_file,
             text_column=text_column,
             label_column=label_column,
+            keep_na=keep_na,
         )
         return load_user_files(name, files, seed)
     if name not in DATASET_NAMES:
@@ -57,6 +59,7 @@ def load_raw(
         f"the set {name} (it goes with a training file)",
         validation_file=validation_file,
         test_file=test_file,
+        keep_na=keep_na or None,
     )
     check_protocol(name, protocol)
     if name in LABEL_NAMES:
@@ -68,7 +71,7 @@ def load_raw(
     return generate_mock(name, seed, lexicon)
 
 
-def _refuse(source: str, **unused: str | None) -> None:
+def _refuse(source: str, **unused: str | bool | None) -> None:
     """UserError where one of `unused` is given."""
     for setting, value in unused.items():
         if value is not None:

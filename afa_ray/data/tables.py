@@ -5,8 +5,7 @@ Texts such as "NA" and "null" stay texts. Everything wrong with a file is a User
 
 from __future__ import annotations
 
-import csv
-import io
+import codecs
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,13 +13,20 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from afa_ray.data.delimited import split_rows
 from afa_ray.data.messages import as_one, did_you_mean, listed
 from afa_ray.errors import UserError
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".ndjson", ".parquet")
 BATCH_ROWS = 1024  # of a Parquet file that are Python objects at the same time
 BUFFER_BYTES = 2**20  # read ahead in a Parquet file
-LONGEST_FIELD = 2**31 - 1  # of a CSV field, in characters; Python's own limit is 131,072
+ENCODINGS = {  # by the mark in front; that of UTF-32 begins with that of UTF-16
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 
 
 def read_columns(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
@@ -28,7 +34,8 @@ def read_columns(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
 
     Values are strings from CSV and TSV, whatever the file holds from the others; None where a JSON
     line lacks the key. Raises UserError for a missing or unreadable file, an unknown suffix,
-    missing columns (all of them together), text that is not UTF-8, and malformed rows.
+    columns that are missing or stand twice (all of them together), text that is neither UTF-8 nor
+    what a byte-order mark says, and malformed rows.
     """
     _check_file(path)
     match path.suffix.lower():
@@ -60,79 +67,82 @@ def _check_file(path: Path) -> None:
         )
 
 
-def _check_columns(path: Path, wanted: Sequence[str], present: Sequence[str]) -> None:
+def _check_columns(
+    path: Path, wanted: Sequence[str], present: Sequence[str], separator: str = ""
+) -> None:
+    """UserError unless each of `wanted` is one of the columns `present`."""
+    columns = listed(present) or "none"
+    if separator and present:
+        columns += f" (separated by {separator!r})"
     problems = [
-        f"{path} has no column {name!r}. Its columns are {listed(present) or 'none'}."
-        f"{did_you_mean(name, present)}"
+        f"{path} has no column {name!r}. Its columns are {columns}.{did_you_mean(name, present)}"
         for name in wanted
         if name not in present
+    ]
+    problems += [
+        f"{path} has the column {name!r} {present.count(name)} times. Rename or remove all but one."
+        for name in wanted
+        if present.count(name) > 1
     ]
     if problems:
         raise as_one(problems)
 
 
 def _read_text(path: Path) -> str:
-    """The file as text, without a byte-order mark; UserError naming the first line not in UTF-8."""
+    """The file as text, without a byte-order mark, in the encoding of that mark or in UTF-8.
+
+    UserError names the first line that is not.
+    """
     try:
         raw = path.read_bytes()
     except OSError as error:
         raise UserError(f"Cannot read {path}: {error.strerror}.") from error
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
+    encoding = next((name for mark, name in ENCODINGS.items() if raw.startswith(mark)), "utf-8")
+    if encoding == "utf-8" and b"\0" in raw[:4]:
         raise UserError(
-            f"{path} is not UTF-8: line {line} holds the byte 0x{raw[error.start]:02x}. "
-            "Save the file as UTF-8."
+            f"{path} begins with a zero byte between letters, as UTF-16 without a byte-order mark "
+            "does. Save the file as UTF-8."
+        )
+    try:
+        return raw.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].decode(encoding, "ignore").count("\n") + 1
+        raise UserError(
+            f"{path} is not {encoding.removesuffix('-sig').upper()}: line {line} holds the byte "
+            f"0x{raw[error.start]:02x}. Save the file as UTF-8."
         ) from error
 
 
-def _read_delimited(path: Path, wanted: Sequence[str], delimiter: str) -> dict[str, list[Any]]:
-    header, rows = _split_rows(path, delimiter)
-    _check_columns(path, wanted, header)
+def _read_delimited(path: Path, wanted: Sequence[str], usual: str) -> dict[str, list[Any]]:
+    separator, header, rows = split_rows(path, _read_text(path), wanted, usual)
+    _check_columns(path, wanted, header, separator)
     where = {name: header.index(name) for name in wanted}
     return {name: [row[column] for row in rows] for name, column in where.items()}
-
-
-def _split_rows(path: Path, delimiter: str) -> tuple[list[str], list[list[str]]]:
-    """The header and the rows of a delimited file; empty lines are passed over."""
-    reader = csv.reader(io.StringIO(_read_text(path), newline=""), delimiter=delimiter, strict=True)
-    limit = csv.field_size_limit(LONGEST_FIELD)
-    rows: list[list[str]] = []
-    try:
-        header = [name.strip() for name in next(reader, [])]
-        for row in reader:
-            if row and len(row) != len(header):
-                raise UserError(
-                    f"{path}: line {reader.line_num} has {len(row)} fields, the header has "
-                    f"{len(header)}. Put double quotes around a text that holds the separator "
-                    f"{delimiter!r}."
-                )
-            if row:
-                rows.append(row)
-    except csv.Error as error:
-        raise UserError(
-            f"{path}: line {reader.line_num} cannot be read ({error}). In a field that starts with "
-            "a double quote, double every quote of the text and close the field with one."
-        ) from error
-    finally:
-        csv.field_size_limit(limit)
-    return header, rows
 
 
 def _read_json_lines(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
     records: list[dict[str, Any]] = []
     for number, line in enumerate(_read_text(path).split("\n"), start=1):
         if line.strip():
-            records.append(_json_object(path, number, line))
+            records.append(_json_object(path, number, line, wanted))
     present = list(dict.fromkeys(key for record in records for key in record))
     _check_columns(path, wanted, present)
     return {name: [record.get(name) for record in records] for name in wanted}
 
 
-def _json_object(path: Path, number: int, line: str) -> dict[str, Any]:
+def _json_object(path: Path, number: int, line: str, wanted: Sequence[str]) -> dict[str, Any]:
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [name for name, _ in pairs]
+        for name in wanted:
+            if names.count(name) > 1:
+                raise UserError(
+                    f"{path}: line {number} has the field {name!r} {names.count(name)} times. "
+                    "Rename or remove all but one."
+                )
+        return dict(pairs)
+
     try:
-        value = json.loads(line)
+        value = json.loads(line, object_pairs_hook=once)
     except json.JSONDecodeError as error:
         raise UserError(
             f"{path}: line {number} is not valid JSON ({error.msg}, column {error.colno}). "
@@ -169,12 +179,21 @@ def read_parquet(path: Path, wanted: Sequence[str]) -> Iterator[dict[str, list[A
         pq.ParquetFile(path, buffer_size=BUFFER_BYTES, pre_buffer=False) as file,
     ):
         for batch in file.iter_batches(BATCH_ROWS, columns=list(wanted)):
-            yield {name: batch.column(name).to_pylist() for name in wanted}
+            yield {name: _values(batch.column(name)) for name in wanted}
+
+
+def _values(column: Any) -> list[Any]:
+    """A pyarrow column as Python objects; .1 in 32 bits is .1, not .10000000149."""
+    import pyarrow as pa
+
+    if column.type != pa.float32():
+        return column.to_pylist()
+    return [None if text is None else float(text) for text in column.cast(pa.string()).to_pylist()]
 
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError, KeyError) as error:  # pyarrow's; KeyError: a name stands twice
+    except (OSError, ValueError) as error:  # pyarrow's
         raise UserError(f"{path} is not a readable Parquet file ({error}).") from error

@@ -6,12 +6,11 @@ from collections.abc import Iterable
 
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
-from tokenizers.normalizers import BertNormalizer
-from tokenizers.pre_tokenizers import BertPreTokenizer
 from tokenizers.processors import TemplateProcessing
 from tokenizers.trainers import WordLevelTrainer
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from afa_ray.data.reading import FOLDED, Reading, pre_tokenizer
 from afa_ray.errors import UserError, first_line
 
 PAD, UNK, SOS, EOS, MASK = SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[SOS]", "[EOS]", "[MASK]"]
@@ -19,15 +18,16 @@ MIN_FREQUENCY = 2  # rarer words stand in the training texts as [UNK], which so 
 
 
 def train_tokenizer(
-    texts: Iterable[str], vocab_size: int, max_length: int
+    texts: Iterable[str], vocab_size: int, max_length: int, reading: Reading = FOLDED
 ) -> PreTrainedTokenizerFast:
     """Learn the vocabulary: the `vocab_size` most frequent words that occur at least twice.
 
-    Special tokens have the ids 0 … 4. `model_max_length` is `max_length`.
+    `reading` says which words are one. Special tokens have the ids 0 … 4. `model_max_length` is
+    `max_length`.
     """
     tokenizer = Tokenizer(WordLevel(unk_token=UNK))
-    tokenizer.normalizer = BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = BertPreTokenizer()
+    tokenizer.normalizer = reading.normalizer()
+    tokenizer.pre_tokenizer = pre_tokenizer()
     trainer = WordLevelTrainer(
         vocab_size=vocab_size,
         min_frequency=MIN_FREQUENCY,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from afa_ray.data.labels import in_order, naming
 from afa_ray.data.messages import as_one, did_you_mean, listed, some_rows
 from afa_ray.data.parquet_texts import ParquetTexts
 from afa_ray.data.row_checks import RowChecks
@@ -28,6 +29,7 @@ class UserFiles:
     test: str | None = None
     text_column: str = "text"
     label_column: str = "label"
+    keep_na: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +54,13 @@ class _Table:
             f"dropped ({some_rows(self.empty)})."
         )
 
+    def named(self, naming: Callable[[str], str]) -> _Table:
+        """With the names that `naming` gives the labels; those with one name are one class."""
+        names = [naming(name) for name in self.names]
+        classes = list(dict.fromkeys(names))
+        numbers = np.array([classes.index(name) for name in names])
+        return replace(self, names=classes, labels=numbers[self.labels])
+
     def as_texts(self, names: list[str]) -> Texts:
         """With labels that are numbers in the given names."""
         numbers = {name: number for number, name in enumerate(names)}
@@ -61,13 +70,14 @@ class _Table:
 def load_user_files(name: str, files: UserFiles, seed: int) -> RawCorpus:
     """The corpus in the user's files; rows without a text are dropped and noted.
 
-    Label names are the distinct training labels as strings: whole numbers in order of size, all
-    else in alphabetical order. Without a test file, 20% of the rows are held out, stratified and
-    seeded. Rows are counted from 1, the header not included.
+    Label names are the distinct training labels as strings: numbers in order of size, all else in
+    alphabetical order; where all are numbers, 1, 1.0 and "1" are one. Without a test file, 20% of
+    the rows are held out, stratified and seeded. Rows are counted from 1, the header not included.
 
     Raises one UserError with everything that could be found wrong in the files: unreadable files,
-    missing columns or labels, values of a wrong type, no text left, one class only, and labels that
-    the training data lacks.
+    columns that are missing or stand twice, missing labels ("NA" and the like, too, unless
+    `keep_na`), values of a wrong type, no text left, one class only, and labels that the training
+    data lacks.
     """
     problems: list[str] = []
     train = _try_read(files.train, files, problems)
@@ -75,7 +85,10 @@ def load_user_files(name: str, files: UserFiles, seed: int) -> RawCorpus:
         None if path is None else _try_read(path, files, problems)
         for path in (files.validation, files.test)
     )
-    names = _label_names(train.names) if train else []
+    named = naming(train.names if train else [])
+    notes = _spelling_notes(train, named) if train else []
+    train, validation, test = (table and table.named(named) for table in (train, validation, test))
+    names = in_order(train.names) if train else []
     if train and len(names) < 2:
         problems.append(
             f"{train.path}: every row has the label {names[0]!r}. A classifier needs at least two "
@@ -88,7 +101,7 @@ def load_user_files(name: str, files: UserFiles, seed: int) -> RawCorpus:
         raise as_one(problems)
 
     texts = train.as_texts(names)
-    notes = [table.note() for table in (train, validation, test) if table and table.empty]
+    notes += [table.note() for table in (train, validation, test) if table and table.empty]
     chosen = validation.as_texts(names) if validation else None
     if test:
         return RawCorpus(name, names, texts, chosen, test.as_texts(names), tuple(notes))
@@ -100,20 +113,21 @@ def load_user_files(name: str, files: UserFiles, seed: int) -> RawCorpus:
 def _try_read(path: str, files: UserFiles, problems: list[str]) -> _Table | None:
     """The table at `path`, or None with what is wrong added to `problems`."""
     try:
-        return _read(Path(path).expanduser(), files.text_column, files.label_column)
+        return _read(Path(path).expanduser(), files)
     except UserError as error:
         problems.append(str(error))
         return None
 
 
-def _read(path: Path, text_column: str, label_column: str) -> _Table:
+def _read(path: Path, files: UserFiles) -> _Table:
+    text_column, label_column = files.text_column, files.label_column
     if text_column == label_column:
         raise UserError(
             f"The text column and the label column are both {text_column!r}. Name two columns."
         )
     in_file = path.suffix.lower() == ".parquet"
     wanted = [text_column, label_column]
-    checks = RowChecks()
+    checks = RowChecks(files.keep_na)
     for batch in read_parquet(path, wanted) if in_file else [read_columns(path, wanted)]:
         checks.add(batch[text_column], batch[label_column])
     checks.require_usable(path, *wanted)
@@ -126,16 +140,22 @@ def _read(path: Path, text_column: str, label_column: str) -> _Table:
     return _Table(path, texts, np.asarray(checks.labels), list(checks.names), rows, checks.empty)
 
 
-def _label_names(names: list[str]) -> list[str]:
-    names = sorted(names)
-    return sorted(names, key=int) if all(map(_is_whole_number, names)) else names
+def _spelling_notes(train: _Table, named: Callable[[str], str]) -> list[str]:
+    """Labels that are spelled in several ways and are one class, or look it and are not."""
+    one = [f"{listed(x)} as {name!r}" for name, x in _grouped(train.names, named).items() if x[1:]]
+    names = list(_grouped(train.names, named))
+    apart = [listed(x) for x in _grouped(names, str.casefold).values() if x[1:]]
+    notes = [f"Labels of one value are one class: {'; '.join(one)}."] if one else []
+    if apart:
+        notes.append(f"Labels that differ in case only are several classes: {'; '.join(apart)}.")
+    return notes
 
 
-def _is_whole_number(name: str) -> bool:
-    try:
-        return str(int(name)) == name
-    except ValueError:
-        return False
+def _grouped(names: list[str], key: Callable[[str], str]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(key(name), []).append(name)
+    return groups
 
 
 def _unknown_labels(table: _Table, names: list[str]) -> list[str]:

@@ -330,7 +330,7 @@ def test_rows_without_text_are_dropped_and_noted(tmp_path):
         ("a.jsonl", '{"text": "a"}\n{"text": "b"}\n', ["no column 'label'"]),
         ("a.jsonl", '{"text": "a", "label": 1}\n{"text": "b"}\n', ["no label in row 2"]),
         ("a.jsonl", '{"text": 5, "label": [1]}\n', ["does not hold a string in row 1", "neither"]),
-        ("a.jsonl", '{"text": "a", "label": 0.5}\n', ["neither a string, a whole number"]),
+        ("a.jsonl", '{"text": "a", "label": Infinity}\n', ["neither a string, a number"]),
         ("a.parquet", "PAR1", ["not a readable Parquet file"]),
     ],
 )
