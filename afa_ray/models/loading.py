@@ -147,6 +147,11 @@ def load_pretrained(
             f"{config.model_type} does not go through transformers' attention interface: it runs "
             "in eager mode, with the attention weights of every layer in memory"
         )
+    if target.softcap is not None:
+        notes.append(
+            f"{config.model_type} caps its attention scores at {target.softcap:g}, which PyTorch's "
+            "SDPA cannot: it runs with the attention weights of every layer in memory"
+        )
     return Loaded(target, new, notes)
 
 

@@ -39,6 +39,8 @@ class PretrainedTarget(nn.Module):
         reading: the aggregating position, see `probing.Reading`.
         eager: whether the family does not go through transformers' attention interface, so that it
             runs in eager mode and the row is read from its last layer's weights.
+        softcap: what the last layer's attention scores are capped to, or None. SDPA has no cap, so
+            that such a family has every layer's attention weights in memory, too.
 
     Raises:
         UnreadableAttentionError: no single row belongs to the classifier's decision.
@@ -55,6 +57,7 @@ class PretrainedTarget(nn.Module):
         training = model.training
         model.eval().set_attn_implementation("eager")
         self.reading = find_reading(model)
+        self.softcap: float | None = None
         self._tap = self._make_tap()
         model.train(training)
 
@@ -154,6 +157,7 @@ class PretrainedTarget(nn.Module):
             self.model(**inputs)
             rows = attention_rows(layers[-1], position) if layers else torch.empty(0)
             if rows.numel() and torch.allclose(rows, pick(weights, position), atol=tolerance):
+                self.softcap = layers[-1].softcap
                 return None
         self.model.set_attn_implementation("eager")
         return AttentionTap(self.model, inputs, weights)

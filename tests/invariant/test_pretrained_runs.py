@@ -26,6 +26,7 @@ RUNS = {
     "xlnet": {"discriminator.readout": "mean", "train.accumulation_steps": 2},
     "llama": {"target.lora.r": 4, "target.dtype": "bfloat16", "discriminator.pairing": "contrast"},
     "qwen3": {"target.lora.r": 4, "target.lora.merge": True},
+    "gemma2": {"discriminator.pairing": "contrast", "discriminator.judge": "target"},
     "deberta-v2": {"afa.mask": "token", "afa.lambda_adv": 0.0},
 }  # fmt: skip
 TOKENIZERS = {"bert": word_pieces, "deberta-v2": word_pieces, "xlnet": unigrams}
