@@ -49,6 +49,11 @@ def read_config(name: str) -> PretrainedConfig:
             f"target.name = {name}: {config.model_type} has an encoder and a decoder; use a model "
             "with one of them"
         )
+    if config.get_text_config() is not config:
+        raise UserError(
+            f"target.name = {name}: {config.model_type} reads more than texts; use a model of texts "
+            "alone, such as a smaller one of its family"
+        )
     return config
 
 

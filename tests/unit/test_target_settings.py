@@ -10,6 +10,7 @@ import torch
 from transformers import (
     AutoTokenizer,
     BertForMaskedLM,
+    Gemma3Config,
     GptOssConfig,
     GptOssForSequenceClassification,
     T5Config,
@@ -77,6 +78,8 @@ def test_models_that_are_none(refuse, tmp_path: Path, monkeypatch: pytest.Monkey
     assert "an encoder and a decoder" in refuse("--target.name", str(tmp_path / "t5"))
     ViTConfig().save_pretrained(tmp_path / "vit")
     assert "no sequence classifier of type vit" in refuse("--target.name", str(tmp_path / "vit"))
+    Gemma3Config().save_pretrained(tmp_path / "images")
+    assert "reads more than texts" in refuse("--target.name", str(tmp_path / "images"))
     FAMILIES["bert"]().save_pretrained(tmp_path / "bert")
     assert "no weights in the safetensors format" in refuse("--target.name", str(tmp_path / "bert"))
 
@@ -98,6 +101,9 @@ def test_new_weights_and_eager_families_are_said(tmp_path: Path) -> None:
     loaded = load_pretrained(str(tmp_path / "deberta"), label_names=["a", "b"], pad_id=1)
     assert loaded.new == ["classifier"]  # it was for three classes
     assert "eager mode" in loaded.notes[-1]
+    tiny("gemma2", classes=2).save_pretrained(tmp_path / "gemma2")
+    loaded = load_pretrained(str(tmp_path / "gemma2"), label_names=["a", "b"], pad_id=1)
+    assert loaded.notes[-1].startswith("gemma2 caps its attention scores at 2, ")
 
 
 def test_modernbert_reads_cls(tmp_path: Path) -> None:
