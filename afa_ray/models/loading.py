@@ -51,8 +51,8 @@ def read_config(name: str) -> PretrainedConfig:
         )
     if config.get_text_config() is not config:
         raise UserError(
-            f"target.name = {name}: {config.model_type} reads more than texts; use a model of texts "
-            "alone, such as a smaller one of its family"
+            f"target.name = {name}: {config.model_type} reads more than texts; use a model that "
+            "reads texts alone, such as a smaller one of its family"
         )
     return config
 
