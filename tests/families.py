@@ -11,9 +11,11 @@ from afa_ray.benchmark.families import FAMILIES, PAD, SIZES, VOCABULARY, tiny
 __all__ = ["FAMILIES", "PAD", "SIZES", "VOCABULARY", "save_tiny", "tiny"]
 
 
-def save_tiny(family: str, folder: Path, tokenizer: PreTrainedTokenizerFast) -> str:
+def save_tiny(
+    family: str, folder: Path, tokenizer: PreTrainedTokenizerFast, classes: int = 2
+) -> str:
     """A model of the family for this tokenizer, with it in a folder; returns the folder's path."""
-    model = tiny(family, classes=2)
+    model = tiny(family, classes)
     model.config.pad_token_id = tokenizer.pad_token_id
     model.resize_token_embeddings(len(tokenizer))
     model.save_pretrained(folder)

@@ -12,6 +12,8 @@ from transformers import (
     DebertaConfig,
     DebertaV2Config,
     DistilBertConfig,
+    Gemma2Config,
+    Gemma3TextConfig,
     Glm4Config,
     GPT2Config,
     LlamaConfig,
@@ -59,6 +61,14 @@ FAMILIES: dict[str, Callable[[], PretrainedConfig]] = {
     "llama": lambda: LlamaConfig(**SIZES, num_key_value_heads=2),
     "qwen3": lambda: Qwen3Config(**SIZES, **GROUPED),
     "glm4": lambda: Glm4Config(**SIZES, **GROUPED),
+    "gemma2": lambda: Gemma2Config(
+        **SIZES, **GROUPED, attn_logit_softcapping=2.0, query_pre_attn_scalar=4, sliding_window=4,
+        layer_types=["sliding_attention", "full_attention"],
+    ),
+    "gemma3": lambda: Gemma3TextConfig(
+        **SIZES, **GROUPED, query_pre_attn_scalar=4, sliding_window=4,
+        layer_types=["full_attention", "sliding_attention"],
+    ),
     "xlnet": lambda: XLNetConfig(**SHORT, d_model=32, d_inner=64),
 }  # fmt: skip
 

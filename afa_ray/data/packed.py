@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TypeVar
 
 import numpy as np
-from tokenizers import Encoding
+from tokenizers import Encoding, Tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from afa_ray.data.texts import Texts
@@ -82,25 +82,29 @@ def pack(
 ) -> PackedTexts:
     """Tokenise a split once.
 
-    Longer texts are cut behind; the special tokens that the tokenizer puts at the end stay there.
+    Longer texts are cut behind, as `tokenizer(text, truncation=True)` does: the special tokens that
+    it puts at the end stay there. Whatever padding and truncation it came with is switched off.
     Of the texts and their encodings only CHUNK are in memory; the arrays grow behind.
 
     Args:
         units: keep which word each token is a piece of.
     """
-    tail = _special_tokens_at_the_end(tokenizer)
+    backend = tokenizer.backend_tokenizer
+    backend.no_padding()
+    backend.enable_truncation(max_length)
+    backend.encode_special_tokens = tokenizer.split_special_tokens
     tokens, words, marks = array("i"), array("i"), array("B")
     offsets = array("q", [0])
     truncated = 0
-    for encoding, token_marks in _encodings(texts, tokenizer, units):
-        ids = encoding.ids
-        truncated += len(ids) > max_length
-        tokens.fromlist(_cut(ids, max_length, tail))
+    for encoding, token_marks in _encodings(texts, backend, units):
+        truncated += bool(encoding.overflowing)
+        tokens.fromlist(encoding.ids)
         offsets.append(len(tokens))
         if token_marks is not None:
-            marks.fromlist(_cut(token_marks, max_length, tail))
+            marks.fromlist(token_marks)
         if units:
-            words.fromlist(_cut(_units(encoding), max_length, tail))
+            words.fromlist(_units(encoding))
+    backend.no_truncation()
     return PackedTexts(
         tokens=np.asarray(tokens, np.int32),
         offsets=np.asarray(offsets, np.int64),
@@ -112,13 +116,9 @@ def pack(
 
 
 def _encodings(
-    texts: Texts, tokenizer: PreTrainedTokenizerFast, units: bool
+    texts: Texts, backend: Tokenizer, units: bool
 ) -> Iterator[tuple[Encoding, list[int] | None]]:
     """Each text's encoding, and the marks of its tokens where the texts have any."""
-    backend = tokenizer.backend_tokenizer
-    backend.no_truncation()
-    backend.no_padding()
-    backend.encode_special_tokens = True
     if texts.words is None or texts.marks is None:
         encode = backend.encode_batch if units else backend.encode_batch_fast
         for chunk in _chunks(texts.texts):
@@ -159,15 +159,3 @@ def _units(encoding: Encoding) -> list[int]:
     return [
         0 if word is None else numbers.setdefault(word, len(numbers)) for word in encoding.word_ids
     ]
-
-
-def _special_tokens_at_the_end(tokenizer: PreTrainedTokenizerFast) -> int:
-    mask = tokenizer.backend_tokenizer.encode("a").special_tokens_mask
-    return len(mask) - max((i + 1 for i, special in enumerate(mask) if not special), default=0)
-
-
-def _cut(row: list[int], length: int, tail: int) -> list[int]:
-    """At most `length` values: the first ones, and the last `tail`."""
-    if len(row) > length:
-        return row[: length - tail] + row[len(row) - tail :]
-    return row

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
+from tokenizers.models import Unigram, WordLevel
 from tokenizers.processors import TemplateProcessing
 from tokenizers.trainers import WordLevelTrainer
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
@@ -14,6 +15,7 @@ from afa_ray.data.reading import FOLDED, Reading, pre_tokenizer
 from afa_ray.errors import UserError, first_line
 
 PAD, UNK, SOS, EOS, MASK = SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[SOS]", "[EOS]", "[MASK]"]
+IMPOSSIBLE = -1e4  # logarithm of a piece's probability
 MIN_FREQUENCY = 2  # rarer words stand in the training texts as [UNK], which so learns a vector
 
 
@@ -55,16 +57,21 @@ def train_tokenizer(
 
 
 def load_tokenizer(name: str) -> PreTrainedTokenizerFast:
-    """The tokenizer of a model on the hub or in a folder, with a padding token.
+    """The tokenizer of a model on the hub or in a folder, as it reads texts from now on.
 
-    One without (most causal models) pads with its end-of-text token, or with another special token
-    if it ends every text with that one.
+    What is done to it here is saved with it, so that the saved model reads texts as training did:
+    texts are cut behind; the names of special tokens in a text are text; padding and truncation
+    that its file stored are off; and where it would give a text token types other than 0, of which
+    training knows nothing, it gives none. One without a padding token (most causal models) pads
+    with its end-of-text token, or with another special token if it ends every text with that one.
 
     Raises:
         UserError: there is none that gives pieces with their places in the text.
     """
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(
+            name, trust_remote_code=False, split_special_tokens=True, truncation_side="right"
+        )
     except Exception as error:  # broken files raise anything
         raise UserError(f"target.name = {name}: no tokenizer: {first_line(error)}") from error
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
@@ -72,6 +79,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerFast:
             f"target.name = {name}: its tokenizer, {type(tokenizer).__name__}, has no fast version "
             "(tokenizer.json), which masks of whole pieces need"
         )
+    _forget_stored(tokenizer)
     if tokenizer.pad_token is None:
         in_every_text = set(tokenizer("a").input_ids)
         free = [
@@ -82,7 +90,39 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerFast:
         if not free:
             raise UserError(f"target.name = {name}: its tokenizer has no token to pad with")
         tokenizer.pad_token = free[0]
+    _spell_special_tokens(tokenizer)
     return tokenizer
+
+
+def _forget_stored(tokenizer: PreTrainedTokenizerFast) -> None:
+    """Padding and truncation of tokenizer.json, and token types that training does not give."""
+    tokenizer.backend_tokenizer.no_padding()
+    tokenizer.backend_tokenizer.no_truncation()
+    for setting in ("max_length", "stride", "truncation_strategy", "pad_to_multiple_of"):
+        tokenizer.init_kwargs.pop(setting, None)
+    if any(tokenizer("a").get("token_type_ids", ())):
+        names = [name for name in tokenizer.model_input_names if name != "token_type_ids"]
+        tokenizer.model_input_names = tokenizer.init_kwargs["model_input_names"] = names
+
+
+def _spell_special_tokens(tokenizer: PreTrainedTokenizerFast) -> None:
+    """Make the names of special tokens the worst pieces of a Unigram model.
+
+    It has them among its pieces, and would find them in texts. Where it has no others for a name's
+    characters it still does, here and once saved.
+    """
+    backend = tokenizer.backend_tokenizer
+    never = set(special_ids(tokenizer))
+    if not isinstance(backend.model, Unigram) or never.isdisjoint(
+        backend.encode(" ".join(tokenizer.all_special_tokens), add_special_tokens=False).ids
+    ):
+        return
+    model = json.loads(backend.to_str())["model"]
+    pieces = [
+        (piece, IMPOSSIBLE if i in never else score)
+        for i, (piece, score) in enumerate(model["vocab"])
+    ]
+    backend.model = Unigram(pieces, model["unk_id"], model["byte_fallback"])
 
 
 def special_ids(tokenizer: PreTrainedTokenizerFast) -> tuple[int, ...]:

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
@@ -28,7 +29,8 @@ class Layer:
     """What one attention layer was given: (B, H, L, d_h) queries, (B, H_kv, L, d_h) keys, its mask.
 
     The mask is None (everything, or the past only where `causal`), or (B or 1, 1 or H, 1 or L, L):
-    bool, True where a key is seen, or numbers to be added to the scores.
+    bool, True where a key is seen, or numbers to be added to the scores. Scores s are capped to
+    `softcap` tanh(s / `softcap`) before (Gemma 2), unless that is None.
     """
 
     query: Tensor
@@ -36,6 +38,7 @@ class Layer:
     mask: Tensor | None
     scale: float
     causal: bool
+    softcap: float | None = None
 
 
 _layers: ContextVar[list[Layer] | None] = ContextVar("last attention layer", default=None)
@@ -61,20 +64,32 @@ def attend(
     **options: Any,
 ) -> tuple[Tensor, None]:
     """SDPA as transformers calls it; leaves queries and keys where `last_layer` finds them."""
-    attended = sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+    causal = options.get("is_causal")
+    layer = Layer(
+        query,
+        key,
+        attention_mask,
+        scale=query.shape[-1] ** -0.5 if (s := options.get("scaling")) is None else s,
+        causal=bool(getattr(module, "is_causal", True) if causal is None else causal),
+        softcap=options.get("softcap"),
+    )
     layers = _layers.get()
     if layers is not None:
-        causal = options.get("is_causal")
-        layers[:] = [
-            Layer(
-                query,
-                key,
-                attention_mask,
-                scale=query.shape[-1] ** -0.5 if (s := options.get("scaling")) is None else s,
-                causal=bool(getattr(module, "is_causal", True) if causal is None else causal),
-            )
-        ]
-    return attended
+        layers[:] = [layer]
+    if layer.softcap is not None:
+        return _capped(layer, value, options.get("dropout", 0.0)), None
+    return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+
+
+def _capped(layer: Layer, value: Tensor, dropout: float) -> Tensor:
+    """(B, L, H, d_h): attention with capped scores, which SDPA has not, weights and all."""
+    heads, length = layer.query.shape[1:3]
+    mask = layer.mask
+    if mask is None and layer.causal:
+        mask = torch.ones(length, length, dtype=torch.bool, device=value.device).tril()
+    weights = F.dropout(_weights(layer, layer.query, mask).to(value.dtype), dropout)
+    value = value.repeat_interleave(heads // value.shape[1], 1)
+    return (weights @ value).transpose(1, 2).contiguous()
 
 
 AttentionInterface.register(IMPLEMENTATION, attend)
@@ -93,28 +108,41 @@ def attention_rows(layer: Layer, position: Tensor) -> Tensor:
     Returns:
         (B, H, L), 0 where the mask hides a key.
     """
-    batch, heads, length, size = layer.query.shape
     with torch.autocast(layer.query.device.type, enabled=False):
-        query = layer.query[torch.arange(batch, device=position.device), :, position]  # (B, H, d_h)
-        groups = query.float().view(batch, layer.key.shape[1], -1, size)
-        scores = (groups @ layer.key.float().transpose(-1, -2)).view(batch, heads, -1) * layer.scale
-        if layer.mask is not None:
-            return _hide(scores, _mask_row(layer.mask, position)).softmax(-1)
-        if layer.causal:
-            past = torch.arange(length, device=position.device) <= position[:, None]
-            return _hide(scores, past[:, None]).softmax(-1)
-        return scores.softmax(-1)
+        each = torch.arange(len(position), device=position.device)
+        query = layer.query[each, :, position].unsqueeze(2).float()  # (B, H, 1, d_h)
+        in_float32 = replace(layer, key=layer.key.float())
+        return _weights(in_float32, query, _mask_row(layer, position))[:, :, 0]
 
 
-def _mask_row(mask: Tensor, position: Tensor) -> Tensor:
-    """(B, 1 or H, L): the mask of each sequence's query at `position`."""
-    mask = mask.expand(len(position), -1, -1, -1)
+def _weights(layer: Layer, query: Tensor, mask: Tensor | None) -> Tensor:
+    """(B, H, Q, L) float32 attention of Q queries by head, (B, H, Q, d_h), over the layer's keys.
+
+    Args:
+        mask: of these queries, as a layer's.
+    """
+    batch, heads, count, size = query.shape
+    groups = query.reshape(batch, layer.key.shape[1], -1, size)
+    scores = (groups @ layer.key.transpose(-1, -2)).view(batch, heads, count, -1) * layer.scale
+    if layer.softcap is not None:
+        scores = layer.softcap * torch.tanh(scores / layer.softcap)
+    return (scores if mask is None else _hide(scores, mask)).float().softmax(-1)
+
+
+def _mask_row(layer: Layer, position: Tensor) -> Tensor | None:
+    """(B, 1 or H, 1, L): the mask of each sequence's query at `position`; None for everything."""
+    if layer.mask is None:
+        past = torch.arange(layer.key.shape[2], device=position.device) <= position[:, None]
+        return past[:, None, None] if layer.causal else None
+    mask = layer.mask.expand(len(position), -1, -1, -1)
     if mask.shape[2] == 1:
-        return mask[:, :, 0]
-    return mask[torch.arange(len(position), device=position.device), :, position]
+        return mask
+    each = torch.arange(len(position), device=position.device)
+    return mask[each, :, position].unsqueeze(2)
 
 
 def _hide(scores: Tensor, mask: Tensor) -> Tensor:
     if mask.dtype == torch.bool:
-        return scores.masked_fill(~mask, -torch.inf)
-    return scores + mask.float()
+        hidden = torch.finfo(scores.dtype).min  # finite: a query at padding may see nothing at all
+        return scores.masked_fill(~mask, hidden)
+    return scores + mask.to(scores.dtype)

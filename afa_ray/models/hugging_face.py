@@ -23,6 +23,11 @@ class TargetForSequenceClassification(Target, PreTrainedModel):
         self.make_parts()
         self.post_init()
 
+    @property
+    def target(self) -> TargetForSequenceClassification:
+        """What `base_model_prefix` names: embeddings and layers are the classifier's own."""
+        return self
+
 
 class DiscriminatorModel(Discriminator, PreTrainedModel):
     """A `Discriminator` with all that a model of transformers can do."""

@@ -49,6 +49,11 @@ def read_config(name: str) -> PretrainedConfig:
             f"target.name = {name}: {config.model_type} has an encoder and a decoder; use a model "
             "with one of them"
         )
+    if config.get_text_config() is not config:
+        raise UserError(
+            f"target.name = {name}: {config.model_type} reads more than texts; use a model that "
+            "reads texts alone, such as a smaller one of its family"
+        )
     return config
 
 
@@ -146,6 +151,11 @@ def load_pretrained(
         notes.append(
             f"{config.model_type} does not go through transformers' attention interface: it runs "
             "in eager mode, with the attention weights of every layer in memory"
+        )
+    if target.softcap is not None:
+        notes.append(
+            f"{config.model_type} caps its attention scores at {target.softcap:g}, which PyTorch's "
+            "SDPA cannot: it runs with the attention weights of every layer in memory"
         )
     return Loaded(target, new, notes)
 

@@ -39,6 +39,8 @@ class PretrainedTarget(nn.Module):
         reading: the aggregating position, see `probing.Reading`.
         eager: whether the family does not go through transformers' attention interface, so that it
             runs in eager mode and the row is read from its last layer's weights.
+        softcap: what the last layer's attention scores are capped to, or None. SDPA has no cap, so
+            that such a family has every layer's attention weights in memory, too.
 
     Raises:
         UnreadableAttentionError: no single row belongs to the classifier's decision.
@@ -55,6 +57,7 @@ class PretrainedTarget(nn.Module):
         training = model.training
         model.eval().set_attn_implementation("eager")
         self.reading = find_reading(model)
+        self.softcap: float | None = None
         self._tap = self._make_tap()
         model.train(training)
 
@@ -89,19 +92,25 @@ class PretrainedTarget(nn.Module):
         return self.model.get_input_embeddings()
 
     def forward(
-        self, input_ids: Tensor, attention_mask: Tensor | None = None, labels: Tensor | None = None
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        labels: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
     ) -> TargetOutput:
         """Classify (B, L) sequences.
 
         Args:
             attention_mask: (B, L), 1 at real tokens, which stand together; by default all that is
                 not padding. labels: (B,) int64, for the cross-entropy `loss`.
+            token_type_ids: (B, L), for a family that has them; training gives none.
         """
         if attention_mask is None:
             attention_mask = input_ids != self.config.pad_token_id
         shift = self._shift(attention_mask)
         mask = _roll(attention_mask, shift)
-        logits, rows = self._read(_roll(input_ids, shift), mask)
+        types = {} if token_type_ids is None else {"token_type_ids": _roll(token_type_ids, shift)}
+        logits, rows = self._read(_roll(input_ids, shift), mask, **types)
         return TargetOutput(
             loss=None if labels is None else F.cross_entropy(logits.float(), labels),
             logits=logits,
@@ -115,18 +124,19 @@ class PretrainedTarget(nn.Module):
             return (column * mask).amax(1) - column[-1]
         return column.where(mask.bool(), column[-1]).amin(1)
 
-    def _read(self, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    def _read(self, tokens: Tensor, mask: Tensor, **types: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (B, C) and the row by head (B, H, L) of sequences on the side that they need."""
         lengths = mask.sum(1).clamp_min(1)
         mask = mask.to(torch.long, copy=True)
         mask[:, 0] += mask.sum(1) == 0  # an empty text is one padding token
         position = self._position(lengths, mask.shape[1])
+        inputs = {"input_ids": tokens, "attention_mask": mask, **types, **self._options}
         if self._tap is not None:
             with self._tap as weights, self._precision():
-                logits = self.model(input_ids=tokens, attention_mask=mask, **self._options).logits
+                logits = self.model(**inputs).logits
             return logits, pick(weights[-1], position)
         with last_layer() as layers, self._precision():
-            logits = self.model(input_ids=tokens, attention_mask=mask, **self._options).logits
+            logits = self.model(**inputs).logits
         return logits, attention_rows(layers[-1], position)
 
     def _precision(self) -> AbstractContextManager[Any]:
@@ -154,6 +164,7 @@ class PretrainedTarget(nn.Module):
             self.model(**inputs)
             rows = attention_rows(layers[-1], position) if layers else torch.empty(0)
             if rows.numel() and torch.allclose(rows, pick(weights, position), atol=tolerance):
+                self.softcap = layers[-1].softcap
                 return None
         self.model.set_attn_implementation("eager")
         return AttentionTap(self.model, inputs, weights)

@@ -41,10 +41,16 @@ def find_reading(model: PreTrainedModel) -> Reading:
     """
     hidden: list[Tensor] = []
     hook = model.base_model.register_forward_hook(lambda m, i, output: hidden.append(output[0]))
-    tokens, mask = probe(model)
-    with hook, torch.enable_grad():
-        logits = model(input_ids=tokens, attention_mask=mask).logits
-        (gradient,) = torch.autograd.grad(logits.float().square().sum(), hidden[0])
+    words = model.get_input_embeddings().weight
+    frozen = not words.requires_grad
+    try:
+        with hook, torch.inference_mode(False), torch.enable_grad():
+            words.requires_grad_(True)  # of a frozen model nothing else has a gradient
+            tokens, mask = probe(model)
+            logits = model(input_ids=tokens, attention_mask=mask).logits
+            (gradient,) = torch.autograd.grad(logits.float().square().sum(), hidden[0])
+    finally:
+        words.requires_grad_(not frozen)
     read = gradient.abs().sum(-1)[1].nonzero()[:, 0].tolist()  # by the shorter sequence
     if not read:
         raise UnreadableAttentionError(f"the head of {type(model).__name__} is all zeros")

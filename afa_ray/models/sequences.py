@@ -34,7 +34,8 @@ class Sequences:
     """Inputs x_{bvj} = P e_{bj} + p_{place(b, v, j)} + c_b of B sequences in V copies each.
 
     Attributes:
-        tokens: (B, L) int64, right-padded; embeddings: theirs, e, (B, L, e).
+        tokens: (B, L) int64, right-padded, or None unless `alike`; embeddings: theirs, e,
+            (B, L, e).
         kept: (B, V, L) bool, the tokens of each copy: the real ones that are not deleted, at least
             one.
         positions: p, (at least L, d).
@@ -46,7 +47,7 @@ class Sequences:
             added at every position; None for none.
     """
 
-    tokens: Tensor
+    tokens: Tensor | None
     embeddings: Tensor
     kept: Tensor
     positions: Tensor
@@ -71,9 +72,8 @@ class Sequences:
 
     def copies(self) -> Tensor:
         """(B, V) int64, the number of each copy."""
-        return torch.arange(self.kept.shape[:2].numel(), device=self.kept.device).view(
-            self.kept.shape[:2]
-        )
+        sequences, copies = self.kept.shape[:2]
+        return torch.arange(sequences * copies, device=self.kept.device).view(sequences, copies)
 
     def read(self, keys: Tensor, which: Tensor, lost: float) -> tuple[Tensor, Tensor, Tensor]:
         """Attention of each copy by one of (U, H, d) keys.
@@ -124,11 +124,12 @@ class Sequences:
         """
         column = torch.arange(self.kept.shape[-1], device=self.kept.device)
         column = (self.kept * column).amax(-1)  # (B, V)
-        sequence = torch.arange(len(column), device=column.device)[:, None].expand_as(column)
+        sequence = torch.arange(column.shape[0], device=column.device)[:, None].expand_as(column)
         place = self.kept.sum(-1) - 1
         which = self.copies()
         if not self.alike:
             return _Ends(sequence.flatten(), column.flatten(), place.flatten(), which)
+        assert self.tokens is not None
         key = self.tokens.gather(1, column) * len(self.positions) + place
         if self.classes is not None:
             key = key * (self.classes.max() + 1) + self.classes[:, None]
@@ -146,7 +147,7 @@ class Sequences:
     @property
     def _positions(self) -> Tensor:
         """Those that may be needed, (at most L, d)."""
-        return self.positions[: self.tokens.shape[1]]
+        return self.positions[: self.embeddings.shape[1]]
 
     @cached_property
     def _places(self) -> Tensor:

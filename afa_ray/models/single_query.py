@@ -102,3 +102,20 @@ def transform(layer: nn.TransformerEncoderLayer, attended: Attended) -> Tensor:
     hidden = layer.norm1(attended.last + dropout(output, p, training))
     inner = dropout(layer.activation(layer.linear1(hidden)), p, training)
     return layer.norm2(hidden + dropout(layer.linear2(inner), p, training))
+
+
+def read_everywhere(
+    layer: nn.TransformerEncoderLayer, hidden: Tensor, inputs: Tensor, padding: Tensor
+) -> Tensor:
+    """(B, L, d): the layer's output with each position's `hidden` as a query over the `inputs`.
+
+    With `hidden` the inputs themselves this is the textbook layer; at the last real position it is
+    `transform` of what `attend` gathers.
+
+    Args:
+        hidden, inputs: (B, L, d); padding: (B, L) bool, True where nothing is read.
+    """
+    read, _ = layer.self_attn(hidden, inputs, inputs, key_padding_mask=padding, need_weights=False)
+    hidden = layer.norm1(hidden + layer.dropout1(read))
+    inner = layer.dropout(layer.activation(layer.linear1(hidden)))
+    return layer.norm2(hidden + layer.dropout2(layer.linear2(inner)))

@@ -17,6 +17,7 @@ from afa_ray.models.single_query import (
     attend,
     make_layer,
     padding_mask,
+    read_everywhere,
     transform,
 )
 
@@ -60,7 +61,7 @@ class TargetConfig(PretrainedConfig):
 class TargetOutput(SequenceClassifierOutput):
     """`loss`, `logits` (B, C), and the attention row (B, L) of E1: the mean over heads.
 
-    `attentions` is a tuple with the one layer's rows by head, (B, H, L), where asked for.
+    `attentions` is a tuple with the last layer's rows by head, (B, H, L), where asked for.
     """
 
     attention_row: Tensor | None = None
@@ -108,42 +109,58 @@ class Target(Player):
 
     def forward(
         self,
-        input_ids: Tensor,
+        input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
         output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
+        inputs_embeds: Tensor | None = None,
         **_: object,
     ) -> TargetOutput | tuple:
         """Classify right-padded sequences.
 
         Args:
             input_ids: (B, L) int64. Longer ones than `max_position_embeddings` are read as the
-                tokenizer would truncate them: the first tokens and the last one, `[EOS]`.
+                tokenizer would truncate them: the first tokens and the last one, `[EOS]`. What
+                is returned by token is 0 at those that are not read.
             attention_mask: (B, L), 1 at real tokens; by default all that is not padding.
             labels: (B,) int64, for the cross-entropy `loss`.
             output_attentions: also return each head's row.
+            output_hidden_states: also return (B, L, d) inputs, and (B, L, d) outputs of each hop
+                at all positions, which takes the full layers. `[EOS]` alone is classified.
+            inputs_embeds: (B, L, d) word embeddings instead of `input_ids`.
 
         Raises:
-            ValueError: padding on the left (checked outside training).
+            ValueError: padding on the left (checked outside training and export).
         """
-        if attention_mask is None:
+        if (input_ids is None) == (inputs_embeds is None):
+            raise ValueError("give input_ids or inputs_embeds: one of them, not both")
+        words = self.words(input_ids) if inputs_embeds is None else inputs_embeds
+        if attention_mask is None and input_ids is not None:
             attention_mask = input_ids != self.config.pad_token_id
-        if not self.training and (attention_mask[:, 1:] > attention_mask[:, :-1]).any():
-            raise ValueError("padding on the left: pad on the right (tokenizer.padding_side)")
-        lengths = attention_mask.sum(-1).clamp_min(1)
-        longest = self.config.max_position_embeddings
-        input_ids, lengths = truncate(input_ids, lengths, longest)
-        kept = ~padding_mask(lengths, input_ids.shape[1])[:, None]
-        logits, rows = self._classify(input_ids, kept)
-        rows = rows[:, 0]  # of the one copy
+        lengths = _lengths(words, attention_mask, check=not self.training)
+        length, longest = words.shape[1], self.config.max_position_embeddings
+        columns = columns_read(lengths, longest) if length > longest else None
+        if columns is not None:
+            words, lengths = _take(words, columns), lengths.clamp_max(longest)
+            input_ids = None if input_ids is None else _take(input_ids, columns)
+        kept = ~padding_mask(lengths, words.shape[1])[:, None]
+        logits, rows = self._classify(input_ids, words, kept)
+        rows = _put_back(rows[:, 0].transpose(1, 2), columns, length).transpose(1, 2)
+        states: tuple[Tensor, ...] | None = None
+        if _asked(output_hidden_states, self.config.output_hidden_states):
+            read = self._hidden_states(words, kept[:, 0])
+            states = tuple(_put_back(x, columns, length) for x in read)
+        by_head = _asked(output_attentions, self.config.output_attentions)
         output = TargetOutput(
             loss=None if labels is None else F.cross_entropy(logits, labels),
             logits=logits,
-            attentions=(rows,) if output_attentions else None,
+            hidden_states=states,
+            attentions=(rows,) if by_head else None,
             attention_row=rows.mean(1),
         )
-        return output.to_tuple() if return_dict is False else output
+        return output if _asked(return_dict, self.config.return_dict) else output.to_tuple()
 
     def copies(self, input_ids: Tensor, deleted: Tensor) -> Tensor:
         """(N, V, C) logits of V copies of each sequence, at less than the cost of reading them.
@@ -153,27 +170,72 @@ class Target(Player):
             deleted: (N, V, L) bool, what each copy lacks; `[EOS]` always stays.
         """
         kept = (input_ids != self.config.pad_token_id)[:, None] & ~deleted
-        logits, _ = self._classify(input_ids, kept, moved=True)
+        logits, _ = self._classify(input_ids, self.words(input_ids), kept, moved=True)
         return logits.view(*kept.shape[:2], -1)
 
     def _classify(
-        self, input_ids: Tensor, kept: Tensor, moved: bool = False
+        self, input_ids: Tensor | None, words: Tensor, kept: Tensor, moved: bool = False
     ) -> tuple[Tensor, Tensor]:
-        """Logits (B V, C), and the last hop's rows (B, V, H, L), of copies with (B, V, L) kept."""
-        words, positions = self.words(input_ids), self.positions.weight
-        sequences = Sequences(input_ids, words, kept, positions, moved, alike=self.words.sparse)
+        """Logits (B V, C), and the last hop's rows (B, V, H, L), of copies with (B, V, L) kept.
+
+        Args:
+            input_ids: (B, L), None where `words`, (B, L, d), are not theirs.
+        """
+        alike = self.words.sparse and input_ids is not None
+        positions = self.positions.weight
+        sequences = Sequences(input_ids, words, kept, positions, moved, alike=alike)
         hidden: Tensor | None = None
         for layer in self.layers:
             attended, rows = attend(layer, sequences, hidden)
             hidden = transform(layer, attended)
         return self.classifier(self.dropout(hidden)), rows
 
+    def _hidden_states(self, words: Tensor, kept: Tensor) -> list[Tensor]:
+        """(B, L, d) each: the inputs, and each hop's output at all positions, of (B, L) kept."""
+        inputs = words + self.positions.weight[: words.shape[1]]
+        states = [inputs]
+        for layer in self.layers:
+            states.append(read_everywhere(layer, states[-1], inputs, ~kept))
+        return states
 
-def truncate(tokens: Tensor, lengths: Tensor, max_length: int) -> tuple[Tensor, Tensor]:
-    """Sequences of at most `max_length` tokens: too long ones keep their last token, `[EOS]`."""
-    if tokens.shape[1] <= max_length:
-        return tokens, lengths
-    last = tokens.gather(1, lengths[:, None] - 1)
-    kept = tokens[:, :max_length].clone()
-    kept[:, -1:] = torch.where(lengths[:, None] >= max_length, last, kept[:, -1:])
-    return kept, lengths.clamp_max(max_length)
+
+def _asked(given: bool | None, default: bool | None) -> bool:
+    return bool(default if given is None else given)
+
+
+def _lengths(words: Tensor, attention_mask: Tensor | None, check: bool) -> Tensor:
+    """(B,) real tokens of each right-padded sequence, at least 1."""
+    if attention_mask is None:
+        return torch.full(words.shape[:1], words.shape[1], device=words.device)
+    check = check and not torch.compiler.is_exporting()  # a graph is the same for all inputs
+    if check and (attention_mask[:, 1:] > attention_mask[:, :-1]).any():
+        raise ValueError("padding on the left: pad on the right (tokenizer.padding_side)")
+    return attention_mask.sum(-1).clamp_min(1)
+
+
+def columns_read(lengths: Tensor, longest: int) -> Tensor:
+    """(B, longest): the columns of too long sequences that are read.
+
+    The first ones and, of those that are too long, the last real one, `[EOS]`.
+    """
+    columns = torch.arange(longest, device=lengths.device).expand(lengths.shape[0], -1)
+    last = (lengths - 1).clamp_min(longest - 1)
+    return torch.cat([columns[:, :-1], last[:, None]], 1)
+
+
+def _across(columns: Tensor, x: Tensor) -> Tensor:
+    """(B, K) `columns` for each of the numbers of a column of x, (B, …)."""
+    return columns.view(*columns.shape, *[1] * (x.dim() - 2)).expand(-1, -1, *x.shape[2:])
+
+
+def _take(x: Tensor, columns: Tensor) -> Tensor:
+    """(B, K, …): the (B, K) `columns` of x, (B, L, …)."""
+    return x.gather(1, _across(columns, x))
+
+
+def _put_back(x: Tensor, columns: Tensor | None, length: int) -> Tensor:
+    """(B, L, …) with x, (B, K, …), in its `columns`, and 0 elsewhere; x itself for None."""
+    if columns is None:
+        return x
+    whole = x.new_zeros(x.shape[0], length, *x.shape[2:])
+    return whole.scatter(1, _across(columns, x), x)

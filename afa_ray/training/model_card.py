@@ -111,7 +111,7 @@ def _usage(settings: dict[str, Any]) -> list[str]:
             "",
             'config = AutoConfig.from_pretrained("this folder/config")',
             "model = AutoModelForSequenceClassification.from_pretrained(",
-            '    "this folder", config=config',
+            '    "this folder", config=config, ignore_mismatched_sizes=True',
             ")",
             'tokenizer = AutoTokenizer.from_pretrained("this folder")',
         ]

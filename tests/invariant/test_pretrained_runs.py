@@ -7,11 +7,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from transformers import pipeline
 
 from afa_ray import train as train_module
 from afa_ray.config import Settings
-from tests.conftest import small_texts, with_values
+from tests.conftest import FILLERS, small_texts, with_values
 from tests.families import save_tiny
 from tests.invariant.test_resume import interrupt_at, records
 from tests.tokenizers import byte_pairs, unigrams, word_pieces
@@ -24,6 +26,7 @@ RUNS = {
     "xlnet": {"discriminator.readout": "mean", "train.accumulation_steps": 2},
     "llama": {"target.lora.r": 4, "target.dtype": "bfloat16", "discriminator.pairing": "contrast"},
     "qwen3": {"target.lora.r": 4, "target.lora.merge": True},
+    "gemma2": {"discriminator.pairing": "contrast", "discriminator.judge": "target"},
     "deberta-v2": {"afa.mask": "token", "afa.lambda_adv": 0.0},
 }  # fmt: skip
 TOKENIZERS = {"bert": word_pieces, "deberta-v2": word_pieces, "xlnet": unigrams}
@@ -54,6 +57,15 @@ for name, folder in folders.items():
 classify = pipeline("text-classification", model=folders["bert"])
 found["pipeline"] = classify(texts[0])
 print(json.dumps(found))
+"""
+
+COUNT_RIGHT = """
+import json, sys, torch
+texts, labels = json.loads(sys.stdin.read())
+inputs = tokenizer(texts, return_tensors="pt", padding=True, truncation=True)
+with torch.no_grad():
+    classes = model(**inputs).logits.argmax(-1).tolist()
+print(sum(a == b for a, b in zip(classes, labels)) / len(labels))
 """
 
 
@@ -114,7 +126,8 @@ def test_saved_models_open_where_afa_ray_is_not_installed(
             abs=0.018 if family == "llama" else 1e-9,  # bfloat16
         ), family
         assert list(found[family]["labels"].values()) == ["bad", "good"]
-        assert found[family]["implementation"] == "sdpa" or family in ("xlnet", "deberta-v2")
+        eager = ("xlnet", "deberta-v2", "gemma2")
+        assert found[family]["implementation"] == ("eager" if family in eager else "sdpa")
     assert found["pipeline"][0]["label"] in ("bad", "good")
     assert Path(files["run.storage"], "bert", "mlflow.json").exists()  # tracked like any run
     adapters = {path.name for path in Path(folders["llama"]).iterdir()}
@@ -126,6 +139,66 @@ def test_saved_models_open_where_afa_ray_is_not_installed(
         assert "own" in card
         assert "target.name" in card
         assert files["run.storage"] not in card
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["bert", "llama"])
+def test_the_recipe_of_a_card_opens_adapters_for_other_classes(
+    settings_of: Callable[[str], Settings], files: dict[str, str], tmp_path: Path, family: str
+) -> None:
+    """In a fresh process, where the head of the model that they adapt has three classes."""
+    tokenizer = TOKENIZERS.get(family, byte_pairs)(small_texts(170, 0).texts)
+    values = {
+        "target.name": save_tiny(family, tmp_path / "three", tokenizer, classes=3),
+        "target.lora.r": 4,
+        "target.dtype": "float32",
+        "train.epochs": 1,
+        "run.name": f"{family}-recipe",
+    }
+    result = train_module.train(with_values(settings_of(family), **values))
+    folder = Path(files["run.storage"], f"{family}-recipe", "model")
+    recipe = (folder / "README.md").read_text().split("```python")[1].split("```")[0]
+    done = subprocess.run(
+        [sys.executable, "-c", recipe.replace("this folder", str(folder)) + COUNT_RIGHT],
+        input=json.dumps([TEST_TEXTS.texts, TEST_TEXTS.labels.tolist()]),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) == pytest.approx(result["test"]["accuracy"], abs=1e-9)
+
+
+@pytest.mark.parametrize("name", ["transformer", "bert", "gpt2"])
+def test_names_of_special_tokens_mean_what_they_meant_in_training(
+    tiny_settings: Callable[..., Settings], tmp_path: Path, name: str
+) -> None:
+    """Nothing else tells the classes apart."""
+    special = "<|endoftext|>" if name == "gpt2" else "[SEP]"
+    random = np.random.default_rng(0)
+    words = [random.choice(FILLERS[:6], 4) for _ in range(150)]
+    texts = [
+        " ".join((*text[:2], special if i % 2 else "|", *text[2:])) for i, text in enumerate(words)
+    ]
+    numbers = [i % 2 for i in range(150)]
+    tokenizer = TOKENIZERS.get(name, byte_pairs)([*texts, "[ SEP ] < | endoftext > " * 5])
+    values = {
+        "data.name": "own",
+        "data.train_file": write_csv(tmp_path / "train.csv", texts[:100], numbers[:100]),
+        "data.test_file": write_csv(tmp_path / "test.csv", texts[100:], numbers[100:]),
+        "run.storage": str(tmp_path),
+        "run.name": "run",
+        "afa.lambda_adv": 0.0,
+        "train.epochs": 4,
+        "train.target_lr": 5e-3,
+    }
+    if name != "transformer":
+        values["target.name"] = save_tiny(name, tmp_path / name, tokenizer)
+    result = train_module.train(tiny_settings(values))
+    classify = pipeline("text-classification", model=str(tmp_path / "run" / "model"))
+    found = [int(row["label"] == "good") for row in classify(texts[100:])]
+    right = sum(a == b for a, b in zip(found, numbers[100:], strict=True))
+    assert right / 50 == result["test"]["accuracy"] > 0.9
 
 
 @pytest.mark.parametrize("family", ["bert", "llama"])

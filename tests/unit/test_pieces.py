@@ -1,19 +1,22 @@
 """Tokenizers of pretrained models: special tokens, cut texts, words, marks, padding."""
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tokenizers import Tokenizer
-from tokenizers.models import BPE, Unigram
+from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import WhitespaceSplit
-from transformers import PreTrainedTokenizerFast
+from tokenizers.processors import TemplateProcessing
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from afa_ray.data.packed import pack
 from afa_ray.data.texts import Texts
 from afa_ray.data.tokenizer import load_tokenizer, special_ids, splits_words
 from afa_ray.errors import UserError
 from tests.conftest import small_texts
-from tests.tokenizers import TOKENIZERS, byte_pairs, unigrams
+from tests.tokenizers import TOKENIZERS, byte_pairs, unigrams, word_pieces
 
 TRAINING = small_texts(200, 0)
 TEXT = "superb lovely awful bowled"
@@ -22,7 +25,8 @@ TEXT = "superb lovely awful bowled"
 @pytest.fixture(params=TOKENIZERS)
 def tokenizer(request: pytest.FixtureRequest, tmp_path: Path):
     """As read from a folder."""
-    TOKENIZERS[request.param](TRAINING.texts).save_pretrained(tmp_path)
+    characters = "< > | _ [ ] c m k"  # of special tokens' names
+    TOKENIZERS[request.param]([*TRAINING.texts, characters]).save_pretrained(tmp_path)
     return load_tokenizer(str(tmp_path))
 
 
@@ -60,15 +64,86 @@ def test_cut_texts_keep_the_special_tokens_behind(tokenizer) -> None:
     assert cut.tokens.tolist() == whole[: 6 - behind] + whole[len(whole) - behind :]
 
 
-def test_texts_that_spell_special_tokens_are_text(tokenizer) -> None:
-    if isinstance(tokenizer.backend_tokenizer.model, Unigram):
-        pytest.skip("Unigram models hold special tokens among their pieces")
+def test_texts_that_spell_special_tokens_are_text(tokenizer, tmp_path: Path) -> None:
+    """In training, and for whoever opens the saved tokenizer."""
+    tokenizer.save_pretrained(tmp_path / "saved")
+    saved = AutoTokenizer.from_pretrained(tmp_path / "saved")
     plain = pack(Texts(["a"], [0]), tokenizer, 64).tokens.tolist()
     for token in tokenizer.all_special_tokens:
-        packed = pack(Texts([f"a {token}"], [0]), tokenizer, 64).tokens.tolist()
+        text = f"a {token} b{token}"
+        packed = pack(Texts([text], [0]), tokenizer, 64).tokens.tolist()
+        assert packed == saved(text).input_ids
         count = sum(i in tokenizer.all_special_ids for i in packed)
         unknown = sum(i == tokenizer.unk_token_id for i in packed)
         assert count - unknown == sum(i in tokenizer.all_special_ids for i in plain)
+
+
+STORED = {
+    "fixed padding": lambda b: b.enable_padding(length=50, pad_id=0, pad_token="[PAD]"),
+    "padding left": lambda b: b.enable_padding(direction="left", length=50, pad_token="[PAD]"),
+    "padding to a multiple": lambda b: b.enable_padding(pad_to_multiple_of=8, pad_token="[PAD]"),
+    "short truncation": lambda b: b.enable_truncation(5),
+    "truncation left": lambda b: b.enable_truncation(20, direction="left"),
+    "both": lambda b: (b.enable_truncation(30), b.enable_padding(length=30, pad_token="[PAD]")),
+}
+
+
+@pytest.mark.parametrize("stored", STORED)
+def test_stored_padding_and_truncation_are_switched_off(stored: str, tmp_path: Path) -> None:
+    """In all splits, in words, and in the tokenizer that is saved."""
+    text = " ".join(["superb lovely awful"] * 20)
+    pieces = word_pieces(TRAINING.texts)
+    whole = pieces(text).input_ids
+    STORED[stored](pieces.backend_tokenizer)
+    pieces.save_pretrained(tmp_path)
+    tokenizer = load_tokenizer(str(tmp_path))
+    assert splits_words(tokenizer)
+    first = [*whole[:23], whole[-1]]
+    for _ in ("training", "validation", "test"):
+        packed = pack(Texts([text, "superb"], [0, 1]), tokenizer, 24, units=True)
+        assert packed.truncated == 1
+        assert packed.tokens[: packed.offsets[1]].tolist() == first
+        assert packed.lengths.tolist() == [24, len(pieces.tokenize("superb")) + 2]
+        assert packed.padded_units(np.array([1]))[0].tolist()[-1] == 0
+    tokenizer.model_max_length = 24
+    tokenizer.save_pretrained(tmp_path / "saved")
+    saved = AutoTokenizer.from_pretrained(tmp_path / "saved")
+    assert saved(text, truncation=True).input_ids == first
+    assert saved(text).input_ids == whole
+    both = saved([text, "superb"], padding=True, truncation=True)
+    assert [len(ids) for ids in both.input_ids] == [24, 24]
+    stored_now = json.loads((tmp_path / "saved" / "tokenizer.json").read_text())
+    assert stored_now["padding"] is None
+    assert stored_now["truncation"] is None
+
+
+def test_texts_without_special_tokens_are_cut_behind(tmp_path: Path) -> None:
+    """`[CLS] pieces`, and pieces alone; also where a first text would have no pieces at all."""
+    pieces = word_pieces(TRAINING.texts)
+    for single, kept in (("[CLS] $A", 1), ("$A", 0), ("[CLS] $A [SEP]", 2)):
+        pieces.backend_tokenizer.post_processor = TemplateProcessing(
+            single=single, special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+        )
+        pieces.save_pretrained(tmp_path / str(kept))
+        tokenizer = load_tokenizer(str(tmp_path / str(kept)))
+        whole = tokenizer("superb lovely awful").input_ids
+        packed = pack(Texts(["superb lovely awful"], [0]), tokenizer, 6)
+        expected = [*whole[:5], whole[-1]] if kept == 2 else whole[:6]
+        assert packed.tokens.tolist() == expected
+
+
+def test_token_types_that_training_does_not_give_are_not_saved(tmp_path: Path) -> None:
+    names = ["input_ids", "token_type_ids", "attention_mask"]
+    for kind, kept in ((0, True), (2, False)):
+        pieces = word_pieces(TRAINING.texts)
+        pieces.backend_tokenizer.post_processor = TemplateProcessing(
+            single=f"$A:0 [CLS]:{kind}", special_tokens=[("[CLS]", 2)]
+        )
+        pieces.model_input_names = pieces.init_kwargs["model_input_names"] = names
+        pieces.save_pretrained(tmp_path / "given")
+        load_tokenizer(str(tmp_path / "given")).save_pretrained(tmp_path / "saved")
+        saved = AutoTokenizer.from_pretrained(tmp_path / "saved")
+        assert ("token_type_ids" in saved("superb")) == kept
 
 
 def test_special_ids(tmp_path: Path) -> None:

@@ -5,15 +5,17 @@ import copy
 import pytest
 import torch
 from torch import Tensor
-from transformers import Gemma2Config, Gemma2ForSequenceClassification
+from transformers import GptOssConfig, GptOssForSequenceClassification
 
+from afa_ray.models.attention_row import attend
 from afa_ray.models.pretrained import PretrainedTarget
 from afa_ray.models.probing import UnreadableAttentionError
-from tests.families import FAMILIES, PAD, SIZES, VOCABULARY, tiny
+from tests.families import FAMILIES, GROUPED, PAD, SIZES, VOCABULARY, tiny
 
 LENGTHS = (9, 5, 2)
 FIRST = {"bert", "roberta", "distilbert", "modernbert", "deberta", "deberta-v2"}
 EAGER = {"deberta", "deberta-v2", "xlnet"}
+WINDOWS = {"gemma2": 9, "gemma3": 4}  # of the last layer
 COLUMNS = torch.arange(max(LENGTHS))
 
 
@@ -61,10 +63,12 @@ def test_the_row_is_that_of_eager_attention(family: str, dtype: torch.dtype, sid
     rows, logits, gradients = textbook(family, dtype, weight)
     target = PretrainedTarget(tiny(family).to(dtype)).eval()
     assert target.eager == (family in EAGER)
+    assert target.softcap == (2 if family == "gemma2" else None)
     output = target(*padded(side))
     found = output.attention_row
     assert found is not None
-    assert ((found == 0) == (padded(side)[1] == 0)).all()
+    assert (found[padded(side)[1] == 0] == 0).all()
+    assert ((found > 0).sum(1) == torch.tensor(LENGTHS).clamp_max(WINDOWS.get(family, 9))).all()
     if side == "left":
         found = torch.stack([r.roll(n - 9) for r, n in zip(found, LENGTHS, strict=True)])
     value, slope = (1e-5, 1e-4) if dtype == torch.float32 else (0.02, 0.1)
@@ -85,7 +89,7 @@ def test_dropout_leaves_the_row_a_distribution(family: str) -> None:
     ids, mask = padded("right")
     row = target(ids, mask).attention_row
     assert torch.allclose(row.sum(1), torch.ones(3), atol=1e-5)
-    assert (row > 0).sum(1).tolist() == list(LENGTHS)
+    assert (row > 0).sum(1).tolist() == [min(n, WINDOWS.get(family, n)) for n in LENGTHS]
 
 
 @pytest.mark.parametrize("family", ["bert", "gpt2", "xlnet"])
@@ -137,12 +141,31 @@ def test_a_classifier_that_reads_all_positions_is_refused() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_attention_that_cannot_be_reached_is_refused(dtype: torch.dtype) -> None:
-    """SDPA refuses the capped scores of Gemma 2, whose eager form has no dropout module."""
-    model = Gemma2ForSequenceClassification(
-        Gemma2Config(**SIZES, num_key_value_heads=2, head_dim=8, attn_logit_softcapping=5.0)
-    )
+    """SDPA knows no sinks as GPT-OSS has them, and its eager form has no dropout module."""
+    config = GptOssConfig(**SIZES, **GROUPED, num_local_experts=2, num_experts_per_tok=1)
+    model = GptOssForSequenceClassification(config)
+    for layer in model.model.layers:
+        torch.nn.init.ones_(layer.self_attn.sinks)
     with pytest.raises(UnreadableAttentionError, match="cannot be reached"):
         PretrainedTarget(model.to(dtype))
+
+
+def test_capped_attention_drops_out_as_eager_attention_does() -> None:
+    """The mean over many draws is the output without dropout; every draw differs."""
+    torch.manual_seed(5)
+    query, key, value = torch.randn(3, 1, 4, 6, 8).unbind()
+    module = torch.nn.Module()
+    options = {"scaling": 0.5, "softcap": 2.0, "is_causal": True}
+    still, _ = attend(module, query, key, value, None, dropout=0.0, **options)
+    draws = [
+        attend(module, query, key, value, None, dropout=0.3, **options)[0] for _ in range(3000)
+    ]
+    assert not torch.equal(draws[0], draws[1])
+    assert torch.allclose(torch.stack(draws).mean(0), still, atol=0.1)
+    scores = 2 * torch.tanh(query @ key.transpose(-1, -2) * 0.5 / 2)
+    past = torch.ones(6, 6).tril().bool()
+    expected = scores.masked_fill(~past, -torch.inf).softmax(-1) @ value
+    assert torch.allclose(still, expected.transpose(1, 2), atol=1e-6)
 
 
 def test_a_head_of_zeros_is_refused() -> None:

@@ -10,8 +10,9 @@ import torch
 from transformers import (
     AutoTokenizer,
     BertForMaskedLM,
-    Gemma2Config,
-    Gemma2ForSequenceClassification,
+    Gemma3Config,
+    GptOssConfig,
+    GptOssForSequenceClassification,
     T5Config,
     ViTConfig,
 )
@@ -25,7 +26,7 @@ from afa_ray.train import main
 from afa_ray.training import players
 from afa_ray.training.memory import activation_memory, parameter_memory
 from tests.conftest import small_texts
-from tests.families import FAMILIES, SIZES, save_tiny, tiny
+from tests.families import FAMILIES, GROUPED, SIZES, save_tiny, tiny
 from tests.tokenizers import byte_pairs, unigrams, word_pieces
 from tests.unit.test_models import small_target
 from tests.unit.test_train_command import ROWS, csv, refuse
@@ -77,6 +78,8 @@ def test_models_that_are_none(refuse, tmp_path: Path, monkeypatch: pytest.Monkey
     assert "an encoder and a decoder" in refuse("--target.name", str(tmp_path / "t5"))
     ViTConfig().save_pretrained(tmp_path / "vit")
     assert "no sequence classifier of type vit" in refuse("--target.name", str(tmp_path / "vit"))
+    Gemma3Config().save_pretrained(tmp_path / "images")
+    assert "reads more than texts" in refuse("--target.name", str(tmp_path / "images"))
     FAMILIES["bert"]().save_pretrained(tmp_path / "bert")
     assert "no weights in the safetensors format" in refuse("--target.name", str(tmp_path / "bert"))
 
@@ -98,6 +101,9 @@ def test_new_weights_and_eager_families_are_said(tmp_path: Path) -> None:
     loaded = load_pretrained(str(tmp_path / "deberta"), label_names=["a", "b"], pad_id=1)
     assert loaded.new == ["classifier"]  # it was for three classes
     assert "eager mode" in loaded.notes[-1]
+    tiny("gemma2", classes=2).save_pretrained(tmp_path / "gemma2")
+    loaded = load_pretrained(str(tmp_path / "gemma2"), label_names=["a", "b"], pad_id=1)
+    assert loaded.notes[-1].startswith("gemma2 caps its attention scores at 2, ")
 
 
 def test_modernbert_reads_cls(tmp_path: Path) -> None:
@@ -148,15 +154,15 @@ def test_what_only_the_weights_tell(
 ) -> None:
     """Nothing is left of the run that was begun."""
     tokenizer = byte_pairs(TEXTS)
-    config = Gemma2Config(**SIZES, num_key_value_heads=2, head_dim=8)
+    config = GptOssConfig(**SIZES, **GROUPED, num_local_experts=2, num_experts_per_tok=1)
     config.vocab_size, config.pad_token_id = len(tokenizer), 0
-    Gemma2ForSequenceClassification(config).save_pretrained(tmp_path / "gemma")
-    tokenizer.save_pretrained(tmp_path / "gemma")
+    GptOssForSequenceClassification(config).save_pretrained(tmp_path / "sinks")
+    tokenizer.save_pretrained(tmp_path / "sinks")
     Path(models["bert"], "model.safetensors").write_text("nothing")
     file = csv(tmp_path, "text,label\n" + ROWS)
     given = ["--data.train_file", file, "--run.storage", str(tmp_path / "runs"),
              "--train.num_workers", "0"]  # fmt: skip
-    for name, message in (("gemma", "cannot be reached"), ("bert", "holds no model")):
+    for name, message in (("sinks", "cannot be reached"), ("bert", "holds no model")):
         assert main(["--target.name", str(tmp_path / name), *given]) == 2
         assert message in capsys.readouterr().err
         assert [path.name for path in (tmp_path / "runs").iterdir()] == ["mlflow.db"]
