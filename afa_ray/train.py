@@ -12,23 +12,24 @@ from typing import Any
 
 from afa_ray import __version__
 from afa_ray.command_line import TRAIN, run_command
-from afa_ray.config import Settings
+from afa_ray.config import Settings, override
 from afa_ray.console import Follower, header, summary
 from afa_ray.data.corpus import Corpus, prepare_corpus
 from afa_ray.errors import UserError
 from afa_ray.training.checkpoint import latest_checkpoint, read_progress
 from afa_ray.training.dry_run import dry_run
+from afa_ray.training.fingerprints import begin_run, require_same_run
 from afa_ray.training.finish import train_and_finish
 from afa_ray.training.mlflow_run import MlflowRun, UnreachableError, open_mlflow_run
 from afa_ray.training.players import check_target
 from afa_ray.training.run_folder import (
-    begin,
     discard,
+    new_since,
     placed,
     read_result,
-    require_same_settings,
     require_writable,
 )
+from afa_ray.training.run_lock import own_folder
 from afa_ray.training.session import local_session, pick_device
 from afa_ray.training.worker import Job, prepare_process, total_steps, usable_cores
 
@@ -57,26 +58,34 @@ def train(settings: Settings) -> dict[str, Any]:
         for line in dry_run(settings, _prepare(settings)):
             print(line, flush=True)
         return {}
+    fresh = settings.run.name is None
     settings, run = placed(settings, f"{settings.data.name}-{time.strftime('%Y%m%d-%H%M%S')}")
     require_writable(run)
-    result = read_result(run)
-    if result is not None:
-        print(f"{run} is complete: nothing to train. Choose another run.name for a new run.")
-        print(summary(result, run))
-        return result
-    require_same_settings(settings, run)
+    with own_folder(run, fresh=fresh) as run:
+        settings = override(settings, {"run.name": run.name})
+        result = read_result(run)
+        if result is None:
+            _train(settings, run)
+            result = read_result(run)
+        else:
+            require_same_run(settings, run, new_since(settings, run))
+            print(f"{run} is complete: nothing to train. Choose another run.name for a new run.")
+    assert result is not None
+    print(summary(result, run))
+    return result
+
+
+def _train(settings: Settings, run: Path) -> None:
+    """Train from the start, or from the last checkpoint in the run's folder, to the end."""
+    files = require_same_run(settings, run)
     with ExitStack() as stack:
         corpus = _prepare(settings)
         launch = _launcher(settings, stack)
-        begin(settings, run)
+        begin_run(settings, run, corpus, files)
         print(header(settings, corpus, run, __version__), flush=True)
         mlflow = open_mlflow_run(settings, run)
         with Follower(run, total_steps(settings, len(corpus.train)), _announce_resume(run)):
             _guard(launch, Job(settings, corpus, run, mlflow))
-    result = read_result(run)
-    assert result is not None
-    print(summary(result, run))
-    return result
 
 
 def _prepare(settings: Settings) -> Corpus:

@@ -148,6 +148,12 @@ def require_same_settings(
         raise UserError("\n".join(faults))
 
 
+def new_since(settings: Settings, run: Path) -> set[str]:
+    """The settings that the version which began a run had not yet, where they are the default."""
+    before, default = read_settings(run), flatten(type(settings)())
+    return {n for n, v in flatten(settings).items() if n not in before and v == default[n]}
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write a file beside its place and move it there: it is never seen half-written."""
     unfinished = path.with_name(f".{path.name}")

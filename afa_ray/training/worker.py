@@ -31,6 +31,7 @@ from afa_ray.training.checkpoint import (
     save_checkpoint,
     trained_weights,
 )
+from afa_ray.training.fingerprints import read_fingerprints
 from afa_ray.training.learner import Learner, averages
 from afa_ray.training.mlflow_run import MlflowRun
 from afa_ray.training.players import build_players
@@ -64,6 +65,7 @@ class Worker:
         folder = latest_checkpoint(job.run)
         if folder is not None:
             self.best, self.progress = load_checkpoint(folder, self.learner, session.rank)
+        self.fingerprints = read_fingerprints(job.run)
         self.tracker = None
         if session.rank == 0:
             self.tracker = Tracker(job.run, self.progress.step, job.mlflow)
@@ -191,7 +193,11 @@ class Worker:
             checkpoint_name(self.progress),
             figures,
             lambda folder: save_checkpoint(
-                folder, tensors, progress=self.progress, settings=self.settings
+                folder,
+                tensors,
+                progress=self.progress,
+                settings=self.settings,
+                fingerprints=self.fingerprints,
             ),
         )
 
