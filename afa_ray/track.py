@@ -15,7 +15,7 @@ from pathlib import Path
 from textwrap import indent
 from typing import Any, NoReturn
 
-from afa_ray.command_line import INTERRUPTED, USAGE_ERROR
+from afa_ray.command_line import INTERRUPTED, USAGE_ERROR, print_anywhere
 from afa_ray.config import MlflowSettings
 from afa_ray.errors import UserError
 from afa_ray.training.mlflow_run import (
@@ -36,6 +36,7 @@ Say = Callable[[str], object]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0, or 2 after a mistake of the user's."""
+    print_anywhere()
     try:
         track(*parse(sys.argv[1:] if arguments is None else arguments))
         return 0

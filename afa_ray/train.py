@@ -15,7 +15,7 @@ from afa_ray.command_line import TRAIN, run_command
 from afa_ray.config import Settings, override
 from afa_ray.console import Follower, header, summary
 from afa_ray.data.corpus import Corpus, prepare_corpus
-from afa_ray.errors import UserError
+from afa_ray.errors import DivergedError, UserError
 from afa_ray.training.checkpoint import latest_checkpoint, read_progress
 from afa_ray.training.dry_run import dry_run
 from afa_ray.training.fingerprints import begin_run, require_same_run
@@ -37,7 +37,8 @@ Launch = Callable[[Job], None]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status: 0, or 2 after a mistake of the user's."""
+    """Run the command line; returns the exit status: 0, 1 where training diverged, or 2 after a
+    mistake of the user's."""
 
     def run(settings: Settings) -> int:
         train(settings)
@@ -117,6 +118,9 @@ def _guard(launch: Launch, job: Job) -> None:
     except UserError:  # found by a worker before it trained
         _mark_failed(job.mlflow)
         discard(job.run)
+        raise
+    except DivergedError:
+        _mark_failed(job.mlflow)
         raise
     except BaseException as error:
         _mark_failed(job.mlflow)

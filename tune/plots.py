@@ -38,7 +38,7 @@ def forest_plot(entries: Sequence[Entry], baseline: str, title: str, path: Path)
         axes.locator_params(axis="x", nbins=4)
         axes.grid(axis="x", alpha=0.25)
     figure.suptitle(title, fontsize=11, parse_math=False)
-    figure.savefig(path)
+    save(figure, path)
 
 
 def differences_plot(
@@ -70,7 +70,7 @@ def differences_plot(
         axes.locator_params(axis="x", nbins=4)
         axes.grid(axis="x", alpha=0.25)
     figure.suptitle(title, fontsize=11, parse_math=False)
-    figure.savefig(path)
+    save(figure, path)
 
 
 def sensitivity_plot(entries: Sequence[Entry], setting: str, title: str, path: Path) -> None:
@@ -90,7 +90,7 @@ def sensitivity_plot(entries: Sequence[Entry], setting: str, title: str, path: P
         axes.tick_params(axis="y", labelsize=8)
         axes.grid(alpha=0.25)
     figure.suptitle(title, fontsize=11, parse_math=False)
-    figure.savefig(path)
+    save(figure, path)
 
 
 def search_plot(
@@ -123,7 +123,7 @@ def search_plot(
             axes.legend(frameon=False, fontsize=8)
         axes.grid(alpha=0.25)
     figure.suptitle(title, fontsize=11, parse_math=False)
-    figure.savefig(path)
+    save(figure, path)
 
 
 def _measures(entries: Sequence[Entry]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -22,6 +21,7 @@ from afa_ray.training.run_folder import (
     CONFIG,
     FIGURES,
     MAY_CHANGE,
+    as_json,
     folder_of,
     placed,
     require_same_settings,
@@ -141,7 +141,7 @@ def finish_study(study: Study, failures: Sequence[str], figures: dict[str, float
     Args:
         figures: `group/measure` -> value; they are kept in `figures.json` for `afa_ray.track`.
     """
-    write_whole(study.folder / FIGURES, json.dumps(figures, indent=1))
+    write_whole(study.folder / FIGURES, as_json(figures, indent=1))
     for failure in failures:
         print(f"failed: {failure}", file=sys.stderr)
     if failures:

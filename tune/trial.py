@@ -22,6 +22,7 @@ from afa_ray.training.fingerprints import begin_run
 from afa_ray.training.mlflow_run import MlflowRun, UnreachableError, open_mlflow_run
 from afa_ray.training.run_folder import (
     TRIAL,
+    as_json,
     folder_of,
     require_same_settings,
     write_whole,
@@ -118,6 +119,6 @@ def end_trial(folder: Path, *, early: bool) -> bool:
     """
     if not (folder / TRIAL).exists():
         best = max(epoch_records(folder), key=lambda record: record["val/score"])
-        write_whole(folder / TRIAL, json.dumps({"stopped_early": early, **best}, indent=1))
+        write_whole(folder / TRIAL, as_json({"stopped_early": early, **best}, indent=1))
         drop_checkpoints(folder)
     return json.loads((folder / TRIAL).read_text(encoding="utf-8"))["stopped_early"]

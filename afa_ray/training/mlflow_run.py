@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -282,7 +283,7 @@ def _metrics(record: Mapping[str, Any]) -> list[Any]:
 
     at, step = _milliseconds(record.get("at", time.time())), record["step"]
     figures = {n: v for n, v in record.items() if n not in NO_FIGURES and v is not None}
-    return [Metric(name, value, at, step) for name, value in figures.items()]
+    return [Metric(n, v, at, step) for n, v in figures.items() if math.isfinite(v)]
 
 
 def _be_silent(_: str) -> None:

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from afa_ray.config import Settings
-from afa_ray.errors import UserError
+from afa_ray.errors import DivergedError, UserError
 from afa_ray.models import Discriminator
 from afa_ray.training.finish import train_and_finish
 from afa_ray.training.replicas import replicated
@@ -122,23 +122,33 @@ def train_on_ray(job: Job, *, use_gpu: bool) -> None:
         ),
     )
     try:
-        trainer.fit()
+        diverged = trainer.fit().return_value
     except WorkerGroupError as error:
         for reason in error.worker_failures.values():
             if isinstance(reason, UserError):
                 raise reason from None
         raise
+    if diverged:
+        raise DivergedError(diverged)
 
 
-def _worker_loop(config: dict[str, Any]) -> None:
-    """What each Ray Train worker runs."""
+def _worker_loop(config: dict[str, Any]) -> str | None:
+    """What each Ray Train worker runs; returns why training has diverged, if it has.
+
+    All workers find that out at once. As an error it would be tried again, `train.max_failures`
+    times.
+    """
     import ray
     import ray.train
 
     job: Job = ray.get(config["job"])
     context = ray.train.get_context()
     prepare_process(job.settings, max(1, usable_cores() // context.get_local_world_size()))
-    train_and_finish(job, _ray_session(job.run, config["use_gpu"], job.settings.train.shard))
+    try:
+        train_and_finish(job, _ray_session(job.run, config["use_gpu"], job.settings.train.shard))
+    except DivergedError as error:
+        return str(error)
+    return None
 
 
 def _ray_session(run: Path, use_gpu: bool, sharded: bool) -> Session:

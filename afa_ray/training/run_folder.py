@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import tempfile
 from collections.abc import Collection
@@ -152,6 +153,20 @@ def new_since(settings: Settings, run: Path) -> set[str]:
     """The settings that the version which began a run had not yet, where they are the default."""
     before, default = read_settings(run), flatten(type(settings)())
     return {n for n, v in flatten(settings).items() if n not in before and v == default[n]}
+
+
+def as_json(content: Any, indent: int | None = None) -> str:
+    """JSON that every reader takes: figures that are not finite become null."""
+    return json.dumps(finite(content), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def finite(value: Any) -> Any:
+    """Plain values in which figures that are not finite are None."""
+    if isinstance(value, dict):
+        return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -31,6 +31,7 @@ from afa_ray.training.checkpoint import (
     save_checkpoint,
     trained_weights,
 )
+from afa_ray.training.divergence import diverged, require_finite
 from afa_ray.training.fingerprints import read_fingerprints
 from afa_ray.training.learner import Learner, averages
 from afa_ray.training.mlflow_run import MlflowRun
@@ -122,6 +123,7 @@ class Worker:
         sums = self._sums_of_all_workers()
         learner.sums.zero_()
         figures, tokens = averages(sums, learner.metrics)  # reads the device: all work is done
+        require_finite(figures, progress.step, self.settings.train)
         self._stop_the_clock()
         figures["time/tokens_per_s"] = tokens / progress.interval_seconds
         progress.seconds += progress.interval_seconds
@@ -166,6 +168,9 @@ class Worker:
         share, add_up = self._share()
         predictions: Tensor = predict(target, texts, **share)
         add_up(predictions)
+        if (predictions < 0).any():
+            what = f"after {self.progress.step:,} updates the Target's logits are not finite"
+            raise diverged(what, "target", train)
         figures = classification_metrics(texts.labels, predictions.cpu().numpy())
         figures["score"] = figures["accuracy"]
         if train.deletion_weight:
@@ -186,6 +191,8 @@ class Worker:
 
     def _save(self, figures: dict[str, float]) -> None:
         sums = self._sums_of_all_workers()
+        since = averages(sums, self.learner.metrics)[0]
+        require_finite(since, self.progress.step, self.settings.train)
         tensors = {}
         if self.session.rank == 0 or self.sharded:
             tensors = collect(self.learner, sums=sums, best=self.best)
