@@ -17,6 +17,7 @@ from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 from afa_ray.complaints import complaints
 from afa_ray.config import S, Settings, flatten, leaves, override, to_yaml
 from afa_ray.errors import DivergedError, UserError
+from afa_ray.output import print_anywhere
 
 DIVERGED = 1  # exit status
 USAGE_ERROR = 2  # exit status
@@ -57,12 +58,6 @@ def run_command(command: Command[S], run: Callable[[S], int], arguments: Sequenc
         return USAGE_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED
-
-
-def print_anywhere() -> None:
-    """Have characters that the output's encoding lacks printed as `\\u4e2d`, as stderr does it."""
-    if getattr(sys.stdout, "errors", None) == "strict" and hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def make_parser(command: Command[S]) -> ArgumentParser:

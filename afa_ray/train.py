@@ -12,15 +12,23 @@ from typing import Any
 
 from afa_ray import __version__
 from afa_ray.command_line import TRAIN, run_command
-from afa_ray.config import Settings, override
+from afa_ray.config import Settings, flatten, override
 from afa_ray.console import Follower, header, summary
 from afa_ray.data.corpus import Corpus, prepare_corpus
 from afa_ray.errors import DivergedError, UserError
+from afa_ray.track import upload_run
 from afa_ray.training.checkpoint import latest_checkpoint, read_progress
 from afa_ray.training.dry_run import dry_run
 from afa_ray.training.fingerprints import begin_run, require_same_run
 from afa_ray.training.finish import train_and_finish
-from afa_ray.training.mlflow_run import MlflowRun, UnreachableError, open_mlflow_run
+from afa_ray.training.mlflow_place import place_of_tracking
+from afa_ray.training.mlflow_registry import register_model, require_registry
+from afa_ray.training.mlflow_run import (
+    MlflowRun,
+    UnreachableError,
+    find_or_create,
+    open_mlflow_run,
+)
 from afa_ray.training.players import check_target
 from afa_ray.training.run_folder import (
     discard,
@@ -69,11 +77,13 @@ def train(settings: Settings) -> dict[str, Any]:
             _train(settings, run)
             result = read_result(run)
         else:
+            _require_registry(settings, run)
             require_same_run(settings, run, new_since(settings, run))
             print(f"{run} is complete: nothing to train. Choose another run.name for a new run.")
-    assert result is not None
-    print(summary(result, run))
-    return result
+        assert result is not None
+        print(summary(result, run))
+        _register(settings, run)
+        return result
 
 
 def _train(settings: Settings, run: Path) -> None:
@@ -82,11 +92,32 @@ def _train(settings: Settings, run: Path) -> None:
     with ExitStack() as stack:
         corpus = _prepare(settings)
         launch = _launcher(settings, stack)
+        _require_registry(settings, run)
         begin_run(settings, run, corpus, files)
         print(header(settings, corpus, run, __version__), flush=True)
         mlflow = open_mlflow_run(settings, run)
         with Follower(run, total_steps(settings, len(corpus.train)), _announce_resume(run)):
             _guard(launch, Job(settings, corpus, run, mlflow))
+
+
+def _require_registry(settings: Settings, run: Path) -> None:
+    if settings.mlflow.register:
+        uri = place_of_tracking(settings.mlflow.uri, run)
+        require_registry(uri, settings.mlflow.register)
+
+
+def _register(settings: Settings, run: Path) -> None:
+    """Register the model of a complete run, where asked for, once its files are at the server."""
+    name = settings.mlflow.register
+    if not name:
+        return
+    uri = place_of_tracking(settings.mlflow.uri, run)
+    try:
+        tracked = find_or_create(run, uri, settings.mlflow.experiment, flatten(settings))
+        upload_run(run, tracked, say=lambda _: None)
+        print(f"registered: models:/{name}/{register_model(tracked, name)}")
+    except UnreachableError as problem:
+        print(f"{problem}: not registered; the same command tries it again", file=sys.stderr)
 
 
 def _prepare(settings: Settings) -> Corpus:

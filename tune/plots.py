@@ -8,6 +8,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from afa_ray.evaluation.plots import save
 from tune.statistics import Difference
 from tune.tables import Entry
 

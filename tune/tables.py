@@ -176,8 +176,16 @@ def write_tables(folder: Path, values: Values, baseline: str, heading: str) -> l
 
 
 def means(found: Sequence[Entry]) -> dict[str, float]:
-    """Means by group and measure, under names that MLflow takes."""
-    return {f"{e.group}/{e.measure}".replace("=", " "): e.value.mean for e in found}
+    """Means by group and measure, such as plain/test/macro_f1: as the runs' own at MLflow."""
+    return {f"{e.group}/{figure_name(e.measure)}".replace("=", " "): e.value.mean for e in found}
+
+
+def figure_name(measure: str) -> str:
+    """The name at MLflow of the figure that a table calls `measure`."""
+    part, name = MEASURES[measure]
+    if (part, name) == ("training", "seconds"):
+        return "time/train_s"
+    return f"{part.removesuffix('_curve')}/{name}"
 
 
 def _flat(entry: Entry) -> dict[str, Any]:

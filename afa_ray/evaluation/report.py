@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from afa_ray.command_line import print_anywhere
 from afa_ray.evaluation.plots import plot_deletion_curves
+from afa_ray.output import print_anywhere
 
 Runs = list[tuple[str, dict[str, Any]]]  # folder name, content of result.json
 METHODS = ("plain", "original", "contrast")

@@ -22,19 +22,18 @@ from afa_ray.data.sources import GENERATED_NAMES
 from afa_ray.errors import UserError
 from afa_ray.training.checkpoint import latest_checkpoint, read_fingerprints_of
 from afa_ray.training.run_folder import (
+    FINGERPRINTS,
     MAY_CHANGE,
+    SPLITS,
     begin,
+    read_fingerprints,
     read_settings,
     require_same_settings,
     write_whole,
 )
 
-FINGERPRINTS = "fingerprints.json"
 FILES = (*(f"data.{field}" for field in DATA_FILES), "target.vectors")  # settings that name one
-SPLITS = ("train", "validation", "test")
 SHOWN = 12  # hexadecimal digits of a digest in a message
-
-Fingerprints = dict[str, dict[str, Any]]  # {"files": {what: {...}}, "corpus": {what: {...}}}
 
 
 def files_of(settings: Settings) -> dict[str, Path]:
@@ -61,14 +60,6 @@ def corpus_fingerprints(corpus: Corpus) -> dict[str, Any]:
         "classes": _of_list(corpus.label_names),
         "vocabulary": _of_list(vocabulary),
     }
-
-
-def read_fingerprints(run: Path) -> Fingerprints:
-    """What a run's folder says of its data; empty where an earlier version began it."""
-    try:
-        return dict(json.loads((run / FINGERPRINTS).read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        return {}
 
 
 def begin_run(
@@ -139,7 +130,7 @@ def _moved(settings: Settings, run: Path, same: Collection[str]) -> set[str]:
     }
 
 
-def _require_same_corpus(now: Mapping[str, Any], before: Fingerprints, name: str) -> None:
+def _require_same_corpus(now: Mapping[str, Any], before: Mapping[str, Any], name: str) -> None:
     was = before.get("corpus", {})
     faults = [
         f"the {_called(what)} are not those that run {name} was started with: {_shown(was[what])} "

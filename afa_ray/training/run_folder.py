@@ -15,7 +15,8 @@ import yaml
 from afa_ray.config import DATA_FILES, SINGLE_LAYER, S, Settings, flatten, leaves, override, to_yaml
 from afa_ray.errors import UserError
 
-CONFIG, RESULT = "config.yaml", "result.json"
+CONFIG, RESULT, FINGERPRINTS = "config.yaml", "result.json", "fingerprints.json"
+SPLITS = ("train", "validation", "test")  # that fingerprints tell of
 TRIAL = "trial.json"  # there when a trial of a search has ended, which is not read on test
 FIGURES = "figures.json"  # of a study of many runs
 MAY_CHANGE = {  # when a run is resumed: where and how it runs, not what it learns from
@@ -30,6 +31,7 @@ MAY_CHANGE = {  # when a run is resumed: where and how it runs, not what it lear
     "run.storage",
     "mlflow.uri",
     "mlflow.experiment",
+    "mlflow.register",
 }
 JOB_COPIES = "/runtime_resources/working_dir_files/"  # where Ray unpacks what a job brings along
 PARTS_OF_RESULT = {"test", "deletion_curve", "agreement", "validation", "training"}
@@ -126,6 +128,15 @@ def read_result(run: Path) -> dict[str, Any] | None:
     if not isinstance(result, dict) or not result.keys() >= PARTS_OF_RESULT:
         raise UserError(f"{file} is not the result of a run; choose another run.name")
     return result
+
+
+def read_fingerprints(run: Path) -> dict[str, dict[str, Any]]:
+    """What a run's folder says of its data, `{"files": {what: {"sha256", "count"}}, "corpus": …}`;
+    empty where an earlier version began it."""
+    try:
+        return dict(json.loads((run / FINGERPRINTS).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}
 
 
 def require_same_settings(

@@ -32,10 +32,10 @@ from afa_ray.training.checkpoint import (
     trained_weights,
 )
 from afa_ray.training.divergence import diverged, require_finite
-from afa_ray.training.fingerprints import read_fingerprints
 from afa_ray.training.learner import Learner, averages
 from afa_ray.training.mlflow_run import MlflowRun
 from afa_ray.training.players import build_players
+from afa_ray.training.run_folder import read_fingerprints
 from afa_ray.training.samples import describe_rollout
 from afa_ray.training.session import Session
 from afa_ray.training.sharding import is_sharded

@@ -31,7 +31,7 @@ def test_help_and_the_other_commands(tmp_path: Path) -> None:
     folder = tmp_path / NAME
     code = (
         "import sys; from afa_ray.track import main; "
-        "from afa_ray.command_line import print_anywhere; "
+        "from afa_ray.output import print_anywhere; "
         f"status = main([{str(folder)!r}]); print({NAME!r}); sys.exit(status)"
     )
     done = subprocess.run(
