@@ -30,6 +30,7 @@ from afa_ray.training.mlflow_run import (
     open_mlflow_run,
 )
 from afa_ray.training.players import check_target
+from afa_ray.training.ray_address import require_cluster
 from afa_ray.training.run_folder import (
     discard,
     new_since,
@@ -89,6 +90,8 @@ def train(settings: Settings) -> dict[str, Any]:
 def _train(settings: Settings, run: Path) -> None:
     """Train from the start, or from the last checkpoint in the run's folder, to the end."""
     files = require_same_run(settings, run)
+    if settings.train.workers[1]:
+        require_cluster()
     with ExitStack() as stack:
         corpus = _prepare(settings)
         launch = _launcher(settings, stack)

@@ -16,6 +16,7 @@ from afa_ray.track import runs_of, upload_child
 from afa_ray.training.fingerprints import begin_run, require_same_run
 from afa_ray.training.mlflow_run import MlflowRun, UnreachableError, open_mlflow_run, upload_hint
 from afa_ray.training.players import check_target
+from afa_ray.training.ray_address import require_cluster
 from afa_ray.training.ray_run import ray_cluster
 from afa_ray.training.run_folder import (
     CONFIG,
@@ -113,6 +114,7 @@ def open_study(settings: Settings, may_change: Sequence[str] = ()) -> Iterator[S
     with own_folder(folder), ExitStack() as stack:
         require_same_settings(settings, folder, {*MAY_CHANGE, *own})  # as its runs: no file moves
         files = require_same_run(settings, folder, own)
+        require_cluster()
         print(f"preparing {settings.data.name}", flush=True)
         check_target(settings)
         corpus = prepare_corpus(settings)

@@ -56,7 +56,7 @@ def experiment_id(name: str | None) -> str | None:
 
 def from_environment(uri: str | None, experiment: str | None) -> str:
     """What the environment decides, in a line for the user; empty where it decides nothing."""
-    used = () if uri else (URI,)
+    used: tuple[str, ...] = () if uri else (URI,)
     used += () if experiment else (EXPERIMENT,)
     used += (EXPERIMENT_ID,) if experiment_id(experiment) else ()
     given = [
