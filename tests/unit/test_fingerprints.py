@@ -4,13 +4,15 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from afa_ray.config import Settings, override, to_yaml
-from afa_ray.data.corpus import prepare_corpus
+from afa_ray.data.corpus import Corpus
+from afa_ray.data.tokenizer import train_tokenizer
 from afa_ray.train import main
 from afa_ray.training.checkpoint import latest_checkpoint
 from afa_ray.training.fingerprints import corpus_fingerprints
@@ -97,10 +99,9 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("complete", [False, True], ids=["interrupted", "complete"])
 def test_a_file_that_has_changed(
-    change: str, complete: bool, start: Callable, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    complete: bool, start: Callable, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     file, run = tmp_path / "train.csv", tmp_path / "runs" / "one"
     if complete:
@@ -109,19 +110,18 @@ def test_a_file_that_has_changed(
         interrupted(start, monkeypatch)
     before = content(run)
     old = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
-    write(file, CHANGES[change])
-    status, _, message = start()
-    new = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
-    assert status == 2
-    assert f"data.train_file = {file}: not the file that run one was started with" in message
-    assert old in message
-    assert new in message
-    assert "another run.name" in message
-    assert content(run) == before
+    for change in CHANGES.values():
+        write(file, change)
+        status, _, message = start()
+        new = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+        assert status == 2
+        assert f"data.train_file = {file}: not the file that run one was started with" in message
+        assert old in message
+        assert new in message
+        assert "another run.name" in message
+        assert content(run) == before
     write(file, ROWS)
     assert start()[0] == 0
-    if not complete:
-        shutil.rmtree(run)
 
 
 def test_a_file_that_has_moved(
@@ -199,20 +199,20 @@ def test_texts_that_differ_though_no_file_does(
     assert start()[0] == 0
 
 
-def test_named_sets_and_what_their_fingerprints_depend_on(
-    tiny_settings: Callable[..., Settings],
-) -> None:
-    def prints(**values: Any) -> dict[str, str]:
-        given = {name.replace("__", "."): value for name, value in values.items()}
-        found = corpus_fingerprints(prepare_corpus(tiny_settings({"data.name": "mock-1", **given})))
-        return {what: one["sha256"] for what, one in found.items()}
+def test_what_fingerprints_depend_on(small_corpus: Corpus) -> None:
+    def changed(**parts: Any) -> set[str]:
+        found = corpus_fingerprints(replace(small_corpus, **parts))
+        return {what for what in found if found[what] != first[what]}
 
-    first = prints()
-    assert prints() == first
-    other = prints(train__seed=1)
-    assert other["train"] != first["train"]
-    assert other["classes"] == first["classes"]
-    assert prints(data__name="mock-2")["train"] != first["train"]
+    first, test = corpus_fingerprints(small_corpus), small_corpus.test
+    assert changed() == set()
+    assert changed(name="other", notes=("a note",)) == set()
+    assert changed(test=replace(test, labels=1 - test.labels)) == {"test"}
+    assert changed(test=replace(test, tokens=test.tokens[::-1])) == {"test"}
+    assert changed(test=replace(test, marks=None)) == {"test"}
+    assert changed(label_names=["good", "bad"]) == {"classes"}
+    words = train_tokenizer(["other words other words"], 100, 64)
+    assert changed(tokenizer=words) == {"vocabulary"}
 
 
 def test_a_local_public_set_that_has_changed(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
