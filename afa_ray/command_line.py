@@ -16,8 +16,10 @@ from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 
 from afa_ray.complaints import complaints
 from afa_ray.config import S, Settings, flatten, leaves, override, to_yaml
-from afa_ray.errors import UserError
+from afa_ray.errors import DivergedError, UserError
+from afa_ray.output import print_anywhere
 
+DIVERGED = 1  # exit status
 USAGE_ERROR = 2  # exit status
 INTERRUPTED = 130  # exit status, as shells give it
 
@@ -43,9 +45,14 @@ TRAIN = Command(
 
 
 def run_command(command: Command[S], run: Callable[[S], int], arguments: Sequence[str]) -> int:
-    """Parse and run; returns the exit status, 2 after a mistake of the user's."""
+    """Parse and run; returns the exit status: 1 where training diverged, 2 after a mistake of the
+    user's."""
+    print_anywhere()
     try:
         return run(parse(arguments, command))
+    except DivergedError as error:
+        print(f"{command.module}: stopped:\n{_indent(str(error))}", file=sys.stderr)
+        return DIVERGED
     except UserError as error:
         print(f"{command.module}: cannot run:\n{_indent(str(error))}", file=sys.stderr)
         return USAGE_ERROR

@@ -10,6 +10,7 @@ from afa_ray.config import (
     SINGLE_LAYER,
     DiscriminatorSettings,
     LoraSettings,
+    MlflowSettings,
     Settings,
     TrainSettings,
     flatten,
@@ -92,6 +93,7 @@ def complaints(settings: Settings) -> list[str]:
             f"data.split_seed = {settings.data.split_seed}: must be between 0 and 4294967295"
         )
     found += _worker_complaints(settings.train)
+    found += _register_complaints(settings.mlflow)
     if settings.target.pretrained:
         found += _pretrained_complaints(settings)
     else:
@@ -155,6 +157,18 @@ def _worker_complaints(train: TrainSettings) -> list[str]:
         ]
     if train.shard and least < 2:
         return [f"{given}: train.shard spreads the Target over workers: use at least 2"]
+    return []
+
+
+def _register_complaints(mlflow: MlflowSettings) -> list[str]:
+    """What MLflow's registry takes as a name, and where there is none."""
+    given = f"mlflow.register = {mlflow.register}"
+    if mlflow.register is None:
+        return []
+    if mlflow.uri == "none":
+        return [f"{given}: mlflow.uri = none switches MLflow off; give a server, or leave one out"]
+    if not mlflow.register.strip() or {"/", ":"} & set(mlflow.register):
+        return [f"{given}: must be a name without / and :"]
     return []
 
 

@@ -226,9 +226,13 @@ class MlflowSettings:
     """Tracking."""
 
     uri: str | None = None
-    """Tracking server or database, by default sqlite in run.storage; none switches MLflow off."""
-    experiment: str = "afa_ray"
-    """Experiment that the run is filed under."""
+    """Tracking server or database, by default what MLFLOW_TRACKING_URI says, else sqlite in
+    run.storage; none switches MLflow off."""
+    experiment: str | None = None
+    """Experiment that the run is filed under, by default what MLFLOW_EXPERIMENT_NAME says, else
+    afa_ray."""
+    register: str | None = None
+    """Name in MLflow's model registry that the finished model becomes a version of."""
 
 
 @dataclass(frozen=True, kw_only=True)

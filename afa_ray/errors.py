@@ -1,4 +1,4 @@
-"""The one exception that stands for a mistake in the user's input, not in this program."""
+"""The exceptions that are meant for people: the command line prints them, without a traceback."""
 
 
 class UserError(ValueError):
@@ -6,6 +6,10 @@ class UserError(ValueError):
 
     The message says what was wrong, the value, what is allowed and what to do.
     """
+
+
+class DivergedError(ArithmeticError):
+    """Training that came to figures which are not finite. The command line exits with status 1."""
 
 
 def first_line(error: Exception) -> str:

@@ -16,14 +16,14 @@ from textwrap import indent
 from typing import Any, NoReturn
 
 from afa_ray.command_line import INTERRUPTED, USAGE_ERROR
-from afa_ray.config import MlflowSettings
 from afa_ray.errors import UserError
+from afa_ray.output import print_anywhere
+from afa_ray.training.mlflow_about import files_to_keep
+from afa_ray.training.mlflow_place import place_of_tracking
 from afa_ray.training.mlflow_run import (
     MlflowRun,
     UnreachableError,
-    files_to_keep,
     find_or_create,
-    place_of_tracking,
 )
 from afa_ray.training.run_folder import CONFIG, FIGURES, RESULT, TRIAL, read_result, read_settings
 from afa_ray.training.tracking import figure_records
@@ -36,6 +36,7 @@ Say = Callable[[str], object]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0, or 2 after a mistake of the user's."""
+    print_anywhere()
     try:
         track(*parse(sys.argv[1:] if arguments is None else arguments))
         return 0
@@ -62,7 +63,7 @@ def track(folder: Path, uri: str | None = None, experiment: str | None = None) -
     if uri is None and settings.get("mlflow.uri") != "none":
         uri = settings.get("mlflow.uri")
     uri = place_of_tracking(uri, folder)
-    name = experiment or settings.get("mlflow.experiment") or MlflowSettings.experiment
+    name = experiment or settings.get("mlflow.experiment")
     try:
         run = find_or_create(folder, uri, name, settings)
         filed = run.experiment()
@@ -189,8 +190,8 @@ def parse(arguments: Sequence[str]) -> tuple[Path, str | None, str | None]:
     parser.add_argument("folder", metavar="RUN_DIR", nargs="*", help="folder of a run or a study")
     parser.add_argument(
         "--mlflow.uri", dest="uri", metavar="URI",
-        help="tracking server or database, by default the run's own: sqlite in its parent folder, "
-        "unless it was trained with another",
+        help="tracking server or database, by default the run's own: what it was trained with, "
+        "else what MLFLOW_TRACKING_URI says, else sqlite in its parent folder",
     )  # fmt: skip
     parser.add_argument(
         "--mlflow.experiment", dest="experiment", metavar="NAME",

@@ -12,23 +12,33 @@ from typing import Any
 
 from afa_ray import __version__
 from afa_ray.command_line import TRAIN, run_command
-from afa_ray.config import Settings
+from afa_ray.config import Settings, flatten, override
 from afa_ray.console import Follower, header, summary
 from afa_ray.data.corpus import Corpus, prepare_corpus
-from afa_ray.errors import UserError
+from afa_ray.errors import DivergedError, UserError
+from afa_ray.track import upload_run
 from afa_ray.training.checkpoint import latest_checkpoint, read_progress
 from afa_ray.training.dry_run import dry_run
+from afa_ray.training.fingerprints import begin_run, require_same_run
 from afa_ray.training.finish import train_and_finish
-from afa_ray.training.mlflow_run import MlflowRun, UnreachableError, open_mlflow_run
+from afa_ray.training.mlflow_place import place_of_tracking
+from afa_ray.training.mlflow_registry import register_model, require_registry
+from afa_ray.training.mlflow_run import (
+    MlflowRun,
+    UnreachableError,
+    find_or_create,
+    open_mlflow_run,
+)
 from afa_ray.training.players import check_target
+from afa_ray.training.ray_address import require_cluster
 from afa_ray.training.run_folder import (
-    begin,
     discard,
+    new_since,
     placed,
     read_result,
-    require_same_settings,
     require_writable,
 )
+from afa_ray.training.run_lock import own_folder
 from afa_ray.training.session import local_session, pick_device
 from afa_ray.training.worker import Job, prepare_process, total_steps, usable_cores
 
@@ -36,7 +46,8 @@ Launch = Callable[[Job], None]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status: 0, or 2 after a mistake of the user's."""
+    """Run the command line; returns the exit status: 0, 1 where training diverged, or 2 after a
+    mistake of the user's."""
 
     def run(settings: Settings) -> int:
         train(settings)
@@ -57,26 +68,59 @@ def train(settings: Settings) -> dict[str, Any]:
         for line in dry_run(settings, _prepare(settings)):
             print(line, flush=True)
         return {}
+    fresh = settings.run.name is None
     settings, run = placed(settings, f"{settings.data.name}-{time.strftime('%Y%m%d-%H%M%S')}")
     require_writable(run)
-    result = read_result(run)
-    if result is not None:
-        print(f"{run} is complete: nothing to train. Choose another run.name for a new run.")
+    with own_folder(run, fresh=fresh) as run:
+        settings = override(settings, {"run.name": run.name})
+        result = read_result(run)
+        if result is None:
+            _train(settings, run)
+            result = read_result(run)
+        else:
+            _require_registry(settings, run)
+            require_same_run(settings, run, new_since(settings, run))
+            print(f"{run} is complete: nothing to train. Choose another run.name for a new run.")
+        assert result is not None
         print(summary(result, run))
+        _register(settings, run)
         return result
-    require_same_settings(settings, run)
+
+
+def _train(settings: Settings, run: Path) -> None:
+    """Train from the start, or from the last checkpoint in the run's folder, to the end."""
+    files = require_same_run(settings, run)
+    if settings.train.workers[1]:
+        require_cluster()
     with ExitStack() as stack:
         corpus = _prepare(settings)
         launch = _launcher(settings, stack)
-        begin(settings, run)
+        _require_registry(settings, run)
+        begin_run(settings, run, corpus, files)
         print(header(settings, corpus, run, __version__), flush=True)
         mlflow = open_mlflow_run(settings, run)
         with Follower(run, total_steps(settings, len(corpus.train)), _announce_resume(run)):
             _guard(launch, Job(settings, corpus, run, mlflow))
-    result = read_result(run)
-    assert result is not None
-    print(summary(result, run))
-    return result
+
+
+def _require_registry(settings: Settings, run: Path) -> None:
+    if settings.mlflow.register:
+        uri = place_of_tracking(settings.mlflow.uri, run)
+        require_registry(uri, settings.mlflow.register)
+
+
+def _register(settings: Settings, run: Path) -> None:
+    """Register the model of a complete run, where asked for, once its files are at the server."""
+    name = settings.mlflow.register
+    if not name:
+        return
+    uri = place_of_tracking(settings.mlflow.uri, run)
+    try:
+        tracked = find_or_create(run, uri, settings.mlflow.experiment, flatten(settings))
+        upload_run(run, tracked, say=lambda _: None)
+        print(f"registered: models:/{name}/{register_model(tracked, name)}")
+    except UnreachableError as problem:
+        print(f"{problem}: not registered; the same command tries it again", file=sys.stderr)
 
 
 def _prepare(settings: Settings) -> Corpus:
@@ -108,6 +152,9 @@ def _guard(launch: Launch, job: Job) -> None:
     except UserError:  # found by a worker before it trained
         _mark_failed(job.mlflow)
         discard(job.run)
+        raise
+    except DivergedError:
+        _mark_failed(job.mlflow)
         raise
     except BaseException as error:
         _mark_failed(job.mlflow)

@@ -45,6 +45,8 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     os.environ["AFA_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
     ray = tempfile.mkdtemp(prefix="afa", dir="/tmp")  # short: it holds Unix sockets
     os.environ["RAY_TMPDIR"] = ray
+    for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+        del os.environ[name]
     yield
     shutil.rmtree(ray, ignore_errors=True)
 

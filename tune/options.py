@@ -139,6 +139,8 @@ def study_complaints(settings: Settings, group: str) -> list[str]:
         )
     if settings.train.dry_run:
         found.append("train.dry_run: is for afa_ray.train; leave it out of a study")
+    if settings.mlflow.register is not None:
+        found.append("mlflow.register: is for afa_ray.train; leave it out of a study")
     gpus, use_gpu = options.gpus_per_trial, settings.train.use_gpu
     if not (0 <= gpus <= 1 or (1 < gpus < 1000 and gpus == int(gpus))):
         found.append(f"{group}.gpus_per_trial = {gpus}: must be 0 to 1, or a whole number of GPUs")

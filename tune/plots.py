@@ -8,6 +8,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from afa_ray.evaluation.plots import save
 from tune.statistics import Difference
 from tune.tables import Entry
 
@@ -38,7 +39,7 @@ def forest_plot(entries: Sequence[Entry], baseline: str, title: str, path: Path)
         axes.locator_params(axis="x", nbins=4)
         axes.grid(axis="x", alpha=0.25)
     figure.suptitle(title, fontsize=11, parse_math=False)
-    figure.savefig(path)
+    save(figure, path)
 
 
 def differences_plot(
@@ -70,7 +71,7 @@ def differences_plot(
         axes.locator_params(axis="x", nbins=4)
         axes.grid(axis="x", alpha=0.25)
     figure.suptitle(title, fontsize=11, parse_math=False)
-    figure.savefig(path)
+    save(figure, path)
 
 
 def sensitivity_plot(entries: Sequence[Entry], setting: str, title: str, path: Path) -> None:
@@ -90,7 +91,7 @@ def sensitivity_plot(entries: Sequence[Entry], setting: str, title: str, path: P
         axes.tick_params(axis="y", labelsize=8)
         axes.grid(alpha=0.25)
     figure.suptitle(title, fontsize=11, parse_math=False)
-    figure.savefig(path)
+    save(figure, path)
 
 
 def search_plot(
@@ -123,7 +124,7 @@ def search_plot(
             axes.legend(frameon=False, fontsize=8)
         axes.grid(alpha=0.25)
     figure.suptitle(title, fontsize=11, parse_math=False)
-    figure.savefig(path)
+    save(figure, path)
 
 
 def _measures(entries: Sequence[Entry]) -> list[str]:

@@ -19,16 +19,17 @@ from afa_ray.config import Settings, flatten
 from afa_ray.data.corpus import Corpus, prepare_corpus
 from afa_ray.errors import UserError
 from afa_ray.track import upload_run
+from afa_ray.training.fingerprints import begin_run
 from afa_ray.training.finish import train_and_finish
 from afa_ray.training.mlflow_run import MlflowRun, UnreachableError, open_mlflow_run
 from afa_ray.training.run_folder import (
     CONFIG,
     TRIAL,
-    begin,
     folder_of,
     read_result,
     require_same_settings,
 )
+from afa_ray.training.run_lock import own_folder
 from afa_ray.training.session import local_session, pick_device
 from afa_ray.training.worker import Job, prepare_process
 from tune.options import Resources
@@ -165,25 +166,30 @@ def train_run(
     """Train one run in this process, evaluate it and write its result; or continue it.
 
     Raises:
-        UserError: its folder belongs to a run with other settings.
+        UserError: its folder belongs to a run with other settings or data, or another process
+            works there.
     """
-    folder = folder_of(settings)
-    require_same_settings(settings, folder)
-    begin(settings, folder)
-    mlflow = open_mlflow_run(settings, folder, parent) if parent else None
-    if read_result(folder) is None:
-        prepare_process(settings, resources.cpus_per_trial)
-        device = pick_device(resources.gpus_per_trial > 0)
-        try:
-            train_and_finish(Job(settings, corpus, folder, mlflow), local_session(folder, device))
-        except BaseException:
-            (folder / ERROR).write_text(traceback.format_exc(), encoding="utf-8")
-            close(mlflow, "FAILED")
-            raise
-    if mlflow is not None:
-        with suppress(UnreachableError):  # the study uploads what is missing in the end
-            upload_run(folder, mlflow)
-    drop_checkpoints(folder)
+    with own_folder(folder_of(settings)) as folder:
+        require_same_settings(settings, folder)
+        begin_run(settings, folder, corpus)
+        mlflow = open_mlflow_run(settings, folder, parent) if parent else None
+        if read_result(folder) is None:
+            _train_here(Job(settings, corpus, folder, mlflow), resources)
+        if mlflow is not None:
+            with suppress(UnreachableError):  # the study uploads what is missing in the end
+                upload_run(folder, mlflow)
+        drop_checkpoints(folder)
+
+
+def _train_here(job: Job, resources: Resources) -> None:
+    prepare_process(job.settings, resources.cpus_per_trial)
+    device = pick_device(resources.gpus_per_trial > 0)
+    try:
+        train_and_finish(job, local_session(job.run, device))
+    except BaseException:
+        (job.run / ERROR).write_text(traceback.format_exc(), encoding="utf-8")
+        close(job.mlflow, "FAILED")
+        raise
 
 
 def drop_checkpoints(folder: Path) -> None:

@@ -72,7 +72,7 @@ def search(settings: SearchSettings) -> int:
         print(f"best: {best.name}  {describe(best.values)}  score {best.score:.4f}")
         failures += run_all(study, final, f"training it with {len(final)} seeds, then test")
         figures = report(study, by_group(final, ["best"]), "best", "settings", lambda _: None)
-        figures["best/score"] = best.score
+        figures["best/val/score"] = best.score
         print(f"best settings, for afa_ray.train --config: {study.folder / 'best.yaml'}")
         return finish_study(study, failures, figures)
 

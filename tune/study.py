@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -14,19 +13,23 @@ from afa_ray.config import Settings, override, to_yaml
 from afa_ray.data.corpus import prepare_corpus
 from afa_ray.errors import UserError
 from afa_ray.track import runs_of, upload_child
+from afa_ray.training.fingerprints import begin_run, require_same_run
 from afa_ray.training.mlflow_run import MlflowRun, UnreachableError, open_mlflow_run, upload_hint
 from afa_ray.training.players import check_target
+from afa_ray.training.ray_address import require_cluster
 from afa_ray.training.ray_run import ray_cluster
 from afa_ray.training.run_folder import (
     CONFIG,
     FIGURES,
     MAY_CHANGE,
+    as_json,
     folder_of,
     placed,
     require_same_settings,
     require_writable,
     write_whole,
 )
+from afa_ray.training.run_lock import own_folder
 from tune.options import Resources, resources_of
 
 LOST_WORKERS = 1  # times that a run is continued after its process was lost
@@ -107,16 +110,19 @@ def open_study(settings: Settings, may_change: Sequence[str] = ()) -> Iterator[S
     group, resources = resources_of(settings)
     settings, folder = placed(settings, f"{group}-{settings.data.name}")
     require_writable(folder)
-    own = (f"{group}.{name}" for name in (*(f.name for f in fields(Resources)), *may_change))
-    require_same_settings(settings, folder, {*MAY_CHANGE, *own})
-    print(f"preparing {settings.data.name}", flush=True)
-    check_target(settings)
-    corpus = prepare_corpus(settings)
-    with ray_cluster() as dashboard:
+    own = [f"{group}.{name}" for name in (*(f.name for f in fields(Resources)), *may_change)]
+    with own_folder(folder), ExitStack() as stack:
+        require_same_settings(settings, folder, {*MAY_CHANGE, *own})  # as its runs: no file moves
+        files = require_same_run(settings, folder, own)
+        require_cluster()
+        print(f"preparing {settings.data.name}", flush=True)
+        check_target(settings)
+        corpus = prepare_corpus(settings)
+        dashboard = stack.enter_context(ray_cluster())
         import ray
 
         slots = _slots(group, resources)
-        folder.mkdir(parents=True, exist_ok=True)
+        begin_run(settings, folder, corpus, files)
         write_whole(folder / CONFIG, to_yaml(settings))  # as the study goes on now
         mlflow = open_mlflow_run(settings, folder)
         try:
@@ -137,7 +143,7 @@ def finish_study(study: Study, failures: Sequence[str], figures: dict[str, float
     Args:
         figures: `group/measure` -> value; they are kept in `figures.json` for `afa_ray.track`.
     """
-    write_whole(study.folder / FIGURES, json.dumps(figures, indent=1))
+    write_whole(study.folder / FIGURES, as_json(figures, indent=1))
     for failure in failures:
         print(f"failed: {failure}", file=sys.stderr)
     if failures:

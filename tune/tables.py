@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from afa_ray.training.run_folder import write_whole
+from afa_ray.training.run_folder import as_json, finite, write_whole
 from tune.statistics import Difference, Estimate, estimate, holm, paired_difference
 
 MEASURES = {
@@ -165,20 +164,28 @@ def write_tables(folder: Path, values: Values, baseline: str, heading: str) -> l
     found = entries(values, baseline)
     write_whole(folder / "table.md", markdown(found, heading, baseline))
     print(f"\n{markdown(main_measures(found), heading, baseline)}")
-    flat = [_without_nan(_flat(entry)) for entry in found]
+    flat = [finite(_flat(entry)) for entry in found]
     csv_text = io.StringIO(newline="")
     writer = csv.DictWriter(csv_text, list(flat[0]))
     writer.writeheader()
     writer.writerows(flat)
     write_whole(folder / "table.csv", csv_text.getvalue())
     content = {"baseline": baseline, "table": flat, "runs": values}
-    write_whole(folder / "results.json", json.dumps(_without_nan(content), indent=1))
+    write_whole(folder / "results.json", as_json(content, indent=1))
     return found
 
 
 def means(found: Sequence[Entry]) -> dict[str, float]:
-    """Means by group and measure, under names that MLflow takes."""
-    return {f"{e.group}/{e.measure}".replace("=", " "): e.value.mean for e in found}
+    """Means by group and measure, such as plain/test/macro_f1: as the runs' own at MLflow."""
+    return {f"{e.group}/{figure_name(e.measure)}".replace("=", " "): e.value.mean for e in found}
+
+
+def figure_name(measure: str) -> str:
+    """The name at MLflow of the figure that a table calls `measure`."""
+    part, name = MEASURES[measure]
+    if (part, name) == ("training", "seconds"):
+        return "time/train_s"
+    return f"{part.removesuffix('_curve')}/{name}"
 
 
 def _flat(entry: Entry) -> dict[str, Any]:
@@ -193,12 +200,3 @@ def _flat(entry: Entry) -> dict[str, Any]:
         "p": difference["p"],
         "p_holm": entry.p_holm,
     }
-
-
-def _without_nan(value: Any) -> Any:
-    """JSON has no nan: null."""
-    if isinstance(value, dict):
-        return {key: _without_nan(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(inner) for inner in value]
-    return None if isinstance(value, float) and math.isnan(value) else value

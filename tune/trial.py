@@ -18,14 +18,16 @@ from pathlib import Path
 from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus, prepare_corpus
 from afa_ray.track import upload_child
+from afa_ray.training.fingerprints import begin_run
 from afa_ray.training.mlflow_run import MlflowRun, UnreachableError, open_mlflow_run
 from afa_ray.training.run_folder import (
     TRIAL,
-    begin,
+    as_json,
     folder_of,
     require_same_settings,
     write_whole,
 )
+from afa_ray.training.run_lock import own_folder
 from afa_ray.training.session import Session, local_session, pick_device
 from afa_ray.training.tracking import epoch_records
 from afa_ray.training.worker import Job, Worker, prepare_process
@@ -50,27 +52,30 @@ def train_trial(
         settings: the trial's, with its folder; shared: those that `corpus` was prepared for.
         report: is told each epoch's figures; it does not return when the trial is ended early.
     """
-    folder = folder_of(settings)
-    require_same_settings(settings, folder)
-    begin(settings, folder)
-    best = BestSoFar(report)
-    for figures in epoch_records(folder):
-        best.report(figures)
-    if (folder / TRIAL).exists():
-        return
-    if corpus_key(settings) != corpus_key(shared):
-        corpus = prepare_corpus(settings)
-    prepare_process(settings, resources.cpus_per_trial)
-    mlflow = open_mlflow_run(settings, folder, parent) if parent else None
-    session = _reporting(local_session(folder, pick_device(resources.gpus_per_trial > 0)), best)
-    worker = Worker(Job(settings, corpus, folder, mlflow), session)
+    with own_folder(folder_of(settings)) as folder:
+        require_same_settings(settings, folder)
+        best = BestSoFar(report)
+        for figures in epoch_records(folder):
+            best.report(figures)
+        if (folder / TRIAL).exists():
+            return
+        if corpus_key(settings) != corpus_key(shared):
+            corpus = prepare_corpus(settings)
+        begin_run(settings, folder, corpus)
+        mlflow = open_mlflow_run(settings, folder, parent) if parent else None
+        _train_here(Job(settings, corpus, folder, mlflow), resources, best)
+        end_trial(folder, early=False)
+
+
+def _train_here(job: Job, resources: Resources, best: BestSoFar) -> None:
+    prepare_process(job.settings, resources.cpus_per_trial)
+    device = pick_device(resources.gpus_per_trial > 0)
     try:
-        worker.train()
+        Worker(job, _reporting(local_session(job.run, device), best)).train()
     except Exception:
-        (folder / ERROR).write_text(traceback.format_exc(), encoding="utf-8")
-        close(mlflow, "FAILED")
+        (job.run / ERROR).write_text(traceback.format_exc(), encoding="utf-8")
+        close(job.mlflow, "FAILED")
         raise
-    end_trial(folder, early=False)
 
 
 def judge_run(
@@ -114,6 +119,6 @@ def end_trial(folder: Path, *, early: bool) -> bool:
     """
     if not (folder / TRIAL).exists():
         best = max(epoch_records(folder), key=lambda record: record["val/score"])
-        write_whole(folder / TRIAL, json.dumps({"stopped_early": early, **best}, indent=1))
+        write_whole(folder / TRIAL, as_json({"stopped_early": early, **best}, indent=1))
         drop_checkpoints(folder)
     return json.loads((folder / TRIAL).read_text(encoding="utf-8"))["stopped_early"]

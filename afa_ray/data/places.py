@@ -12,6 +12,7 @@ from typing import Any
 
 from afa_ray.data.tables import parquet_columns, read_columns
 from afa_ray.errors import UserError
+from afa_ray.hub import hub_is_away
 
 DATA_DIR_VARIABLE = "AFA_DATA_DIR"
 
@@ -112,14 +113,16 @@ def _from_hub(name: str, part: str) -> dict[str, list[Any]]:
         )
     hub = HUB[name]
     split = hub.all_in if part == "all" else part
+    away = hub_is_away()
     try:
         from datasets import load_dataset
 
         rows = load_dataset(hub.repo, split=split)
         return {"text": list(rows[hub.text]), "label": list(rows["label"])}
     except Exception as error:  # the hub's client raises its own errors, HTTP and OS errors
+        reason = away or f"{type(error).__name__}: {error}"
         raise UserError(
             f"Cannot read {name} ({split}) from the Hugging Face hub, {hub.repo}: "
-            f"{type(error).__name__}: {error}. Two ways to get the data: connect to the internet "
+            f"{reason}. Two ways to get the data: connect to the internet "
             f"and run again, or {folder_way}."
         ) from error

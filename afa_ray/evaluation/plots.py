@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,17 @@ from afa_ray.evaluation.deletion import DeletionCurve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 COLOURS = {"plain": "tab:gray", "original": "tab:blue", "contrast": "tab:red"}
 OTHERS = ("tab:green", "tab:purple", "tab:orange", "tab:brown", "tab:pink", "tab:olive", "tab:cyan")
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure; characters that no font here has are boxes, which needs no warning."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
+        figure.savefig(path)
 
 
 def plot_deletion_curve(curve: DeletionCurve, title: str, path: Path) -> None:
@@ -26,7 +35,7 @@ def plot_deletion_curve(curve: DeletionCurve, title: str, path: Path) -> None:
     _dress(axes, curve.counts, title)
     axes.set_ylabel("accuracy")
     axes.legend(frameon=False)
-    figure.savefig(path)
+    save(figure, path)
 
 
 def plot_deletion_curves(panels: dict[str, list[tuple[str, dict[str, Any]]]], path: Path) -> None:
@@ -53,7 +62,7 @@ def plot_deletion_curves(panels: dict[str, list[tuple[str, dict[str, Any]]]], pa
     figure.legend(
         list(drawn.values()), list(drawn), loc="outside lower center", ncols=6, frameon=False
     )
-    figure.savefig(path)
+    save(figure, path)
 
 
 def _dress(axes: Axes, counts: tuple[int, ...], title: str) -> None:

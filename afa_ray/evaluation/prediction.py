@@ -24,9 +24,12 @@ def batches_on_device(
 
 
 def read(target: AnyTarget, tokens: Tensor) -> tuple[Tensor, Tensor]:
-    """Predicted classes (n,) and attention rows (n, L) in eval mode, without gradient."""
+    """Predicted classes (n,) and attention rows (n, L) in eval mode, without gradient.
+
+    The class is -1 where the logits are not finite.
+    """
     logits, row = _output(target, tokens)
-    return logits.argmax(-1), row
+    return logits.argmax(-1).where(logits.isfinite().all(-1), -1), row
 
 
 def probabilities(target: AnyTarget, tokens: Tensor) -> tuple[Tensor, Tensor]:
@@ -47,7 +50,8 @@ def _output(target: AnyTarget, tokens: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def predict(target: AnyTarget, texts: PackedTexts, rank: int = 0, workers: int = 1) -> Tensor:
-    """(N,) int64 predicted classes, on the Target's device; 0 at other workers' shares."""
+    """(N,) int64 predicted classes, on the Target's device; 0 at other workers' shares, -1 where
+    the logits are not finite."""
     predictions = torch.zeros(len(texts), dtype=torch.int64, device=target.device)
     for examples, tokens in batches_on_device(texts, target, rank, workers):
         predictions[torch.from_numpy(examples).to(target.device)] = read(target, tokens)[0]

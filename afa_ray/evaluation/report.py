@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from afa_ray.evaluation.plots import plot_deletion_curves
+from afa_ray.output import print_anywhere
 
 Runs = list[tuple[str, dict[str, Any]]]  # folder name, content of result.json
 METHODS = ("plain", "original", "contrast")
@@ -78,6 +79,7 @@ def curves(runs: Runs) -> dict[str, list[tuple[str, dict[str, Any]]]]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status 0, or 2 where there are no complete runs."""
+    print_anywhere()
     given = sys.argv[1:] if arguments is None else list(arguments)
     if len(given) != 1:
         print("usage: python -m afa_ray.evaluation.report FOLDER", file=sys.stderr)

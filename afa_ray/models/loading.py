@@ -15,6 +15,7 @@ from transformers import (
 from transformers.utils import logging
 
 from afa_ray.errors import UserError, first_line
+from afa_ray.hub import hub_is_away
 from afa_ray.models.probing import UnreadableAttentionError
 from afa_ray.models.target import TargetConfig
 
@@ -30,10 +31,11 @@ def read_config(name: str) -> PretrainedConfig:
     Raises:
         UserError: there is no such model, or one that is no encoder and no decoder of texts.
     """
+    away = "" if Path(name).is_dir() else hub_is_away()
     try:
         config = AutoConfig.from_pretrained(name, trust_remote_code=False)
     except Exception as error:  # broken files raise anything
-        raise UserError(_no_such_model(name, error)) from error
+        raise UserError(_no_such_model(name, error, away)) from error
     if isinstance(config, TargetConfig):
         raise UserError(
             f"target.name = {name}: this is a single-layer model of afa_ray, which trains from "
@@ -166,10 +168,16 @@ def _new_modules(loaded: dict[str, Any]) -> list[str]:
     return sorted({name.rpartition(".")[0] for name in (*loaded["missing_keys"], *mismatched)})
 
 
-def _no_such_model(name: str, error: Exception) -> str:
+def _no_such_model(name: str, error: Exception, away: str = "") -> str:
     if Path(name).is_dir():
         reason = first_line(error)
         return f"target.name = {name}: this folder holds no model that can be read: {reason}"
+    if away:
+        return (
+            f"target.name = {name}: neither transformer, nor a folder, and the Hugging Face hub "
+            f"cannot be reached ({away}), nor has this machine a copy from it; connect it, or give "
+            f"the folder of a model that was fetched elsewhere with hf download {name} --local-dir"
+        )
     return (
         f"target.name = {name}: neither transformer, nor a folder, nor a model that the Hugging "
         "Face hub gives us; check the name, and whether the hub can be reached"

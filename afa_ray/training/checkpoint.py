@@ -1,7 +1,8 @@
 """Checkpoints: everything a run needs to continue as if it had not stopped.
 
 A folder of safetensors and JSON, never pickled objects: the players' weights, Adam's moments,
-the best Target so far, and `progress.json` with the position in the data, settings and versions.
+the best Target so far, and `progress.json` with the position in the data, the data's fingerprints,
+settings and versions.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -82,6 +84,7 @@ def save_checkpoint(
     *,
     progress: Progress,
     settings: Settings,
+    fingerprints: dict[str, Any],
 ) -> None:
     """Write a checkpoint into the empty `folder`; `tensors` are those of `collect`."""
     for name, content_of_file in tensors.items():
@@ -89,6 +92,7 @@ def save_checkpoint(
     content = {
         "progress": asdict(progress),
         "settings": flatten(settings),
+        "fingerprints": fingerprints,
         "versions": versions(),
         "bytes": {file.name: file.stat().st_size for file in folder.iterdir()},
     }
@@ -124,6 +128,12 @@ def read_progress(folder: Path) -> Progress:
     progress = Progress(**content["progress"])
     progress.watch = GameWatch(**content["progress"]["watch"])
     return progress
+
+
+def read_fingerprints_of(folder: Path) -> dict[str, Any]:
+    """The fingerprints of a checkpoint's data; empty in those of before."""
+    content = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
+    return dict(content.get("fingerprints", {}))
 
 
 def checkpoint_name(progress: Progress) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from afa_ray.models import Target, save_player
 from afa_ray.training.checkpoint import load_trained, versions
 from afa_ray.training.model_card import model_card
 from afa_ray.training.players import build_players
-from afa_ray.training.run_folder import RESULT, write_whole
+from afa_ray.training.run_folder import RESULT, as_json, write_whole
 from afa_ray.training.session import Session
 from afa_ray.training.worker import Job, Worker
 
@@ -42,7 +41,7 @@ def train_and_finish(job: Job, session: Session) -> None:
         return
     plot_deletion_curve(curve, job.corpus.name, job.run / "deletion_curve.png")
     save_models(job, worker, result)
-    write_whole(job.run / RESULT, json.dumps(result, indent=1, ensure_ascii=False))
+    write_whole(job.run / RESULT, as_json(result, indent=1))
     worker.tracker.finish(worker.progress.step, worker.progress.epoch, flat_figures(result))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,14 +12,20 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from afa_ray.config import Settings, flatten
+from afa_ray.training.mlflow_about import RUN_FILE, datasets_of, files_to_keep, tags_of
 from afa_ray.training.mlflow_client import UnreachableError, speaking_to
+from afa_ray.training.mlflow_place import (
+    experiment_id,
+    experiment_name,
+    from_environment,
+    place_of_tracking,
+    sqlite_database,
+)
 from afa_ray.training.run_folder import CONFIG, write_whole
 
-RUN_FILE = "mlflow.json"  # in a folder: at which servers it is tracked, and as which run
 LONGEST_VALUE = 500  # characters of a parameter, MLflow's limit on older servers
 MOST_METRICS, MOST_PARAMS = 1000, 100  # in one request, MLflow's limits
 NO_FIGURES = {"kind", "step", "epoch", "at"}  # what else there is in a record
-KEPT = {".csv", ".json", ".jsonl", ".md", ".png", ".yaml"}  # files that become artifacts
 
 T = TypeVar("T")
 
@@ -121,13 +128,6 @@ class MlflowRun:
         return f"mlflow ui --backend-store-uri {shlex.quote(self.uri)}"
 
 
-def files_to_keep(folder: Path) -> list[Path]:
-    """The files of a run's or a study's folder that become artifacts; those of `model/` do too."""
-    own = [file for file in folder.iterdir() if file.suffix in KEPT and file.is_file()]
-    own = [file for file in own if file.name != RUN_FILE and not file.name.startswith(".")]
-    return sorted([*own, *(file for file in (folder / "model").rglob("*") if file.is_file())])
-
-
 def open_mlflow_run(
     settings: Settings, run: Path, parent: MlflowRun | None = None
 ) -> MlflowRun | None:
@@ -147,23 +147,17 @@ def open_mlflow_run(
     except ImportError:
         say("mlflow is not installed: figures go to metrics.jsonl only")
         return None
-    uri = parent.uri if parent else place_of_tracking(settings.mlflow.uri, run)
+    given, name = settings.mlflow.uri, settings.mlflow.experiment
+    uri = parent.uri if parent else place_of_tracking(given, run)
+    if decided := from_environment(given, name):
+        say(f"  mlflow  {decided}")
     try:
-        opened = find_or_create(run, uri, settings.mlflow.experiment, flatten(settings), parent)
+        opened = find_or_create(run, uri, name, flatten(settings), parent)
         opened.set_status("RUNNING")
         return opened
     except UnreachableError as problem:
         say(f"{problem}{upload_hint(run, uri)}")
         return None
-
-
-def place_of_tracking(uri: str | None, run: Path) -> str:
-    """A tracking URI that means the same in every process; by default a database beside the run."""
-    if uri is None:
-        return f"sqlite:///{run.parent}/mlflow.db"
-    if uri.startswith("sqlite:///"):
-        return f"sqlite:///{Path(uri.removeprefix('sqlite:///')).absolute()}"
-    return uri.rstrip("/")
 
 
 def upload_hint(run: Path, uri: str) -> str:
@@ -175,11 +169,11 @@ def upload_hint(run: Path, uri: str) -> str:
 def find_or_create(
     run: Path,
     uri: str,
-    experiment: str,
+    experiment: str | None,
     params: Mapping[str, Any],
     parent: MlflowRun | None = None,
 ) -> MlflowRun:
-    """The one run of a folder at a server, with its parameters, and filed under its parent.
+    """The one run of a folder at a server, with parameters, tags and data, filed under its parent.
 
     `mlflow.json` in the folder remembers the run of every server. A child is also found by its name
     under its parent, should its process have been killed before it could write that down.
@@ -192,7 +186,7 @@ def find_or_create(
         info = known or _create(client, run, uri, experiment, parent)
         found = MlflowRun(uri, info.experiment_id, info.run_id)
         _remember(run, found)
-        _describe(client, found, params, parent)
+        _describe(client, found, run, params, parent)
     return found
 
 
@@ -221,7 +215,9 @@ def _child_run(client: Any, parent: MlflowRun | None, name: str) -> Any:
     return next((run.info for run in found if run.info.run_name == name), None)
 
 
-def _create(client: Any, run: Path, uri: str, experiment: str, parent: MlflowRun | None) -> Any:
+def _create(
+    client: Any, run: Path, uri: str, experiment: str | None, parent: MlflowRun | None
+) -> Any:
     """A new run, which began when the folder's settings were written."""
     from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
@@ -234,30 +230,38 @@ def _create(client: Any, run: Path, uri: str, experiment: str, parent: MlflowRun
     ).info
 
 
-def _experiment_id(client: Any, uri: str, name: str) -> str:
+def _experiment_id(client: Any, uri: str, given: str | None) -> str:
     """The experiment of that name, which may be new; a database has its artifacts beside it."""
+    if (number := experiment_id(given)) is not None:
+        return str(client.get_experiment(number).experiment_id)
+    name = experiment_name(given)
     experiment = client.get_experiment_by_name(name)
     if experiment is not None:
         return experiment.experiment_id
     artifacts = None
-    if uri.startswith("sqlite:///"):
-        artifacts = (Path(uri.removeprefix("sqlite:///")).parent / "mlartifacts").as_uri()
+    if (database := sqlite_database(uri)) is not None:
+        artifacts = (database.parent / "mlartifacts").as_uri()
     return client.create_experiment(name, artifact_location=artifacts)
 
 
 def _describe(
-    client: Any, run: MlflowRun, params: Mapping[str, Any], parent: MlflowRun | None
+    client: Any, run: MlflowRun, folder: Path, params: Mapping[str, Any], parent: MlflowRun | None
 ) -> None:
-    """Log the parameters that are not there yet (a logged one cannot change), and the parent."""
+    """Log the parameters that are not there yet (a logged one cannot change), tags and data."""
     from mlflow.entities import Param
     from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-    data = client.get_run(run.run_id).data
+    logged = client.get_run(run.run_id)
+    data, inputs = logged.data, logged.inputs
     new = [Param(n, str(v)[:LONGEST_VALUE]) for n, v in params.items() if n not in data.params]
     for some in _batches(new, MOST_PARAMS):
         client.log_batch(run.run_id, params=some)
-    if parent is not None and data.tags.get(MLFLOW_PARENT_RUN_ID) != parent.run_id:
-        client.set_tag(run.run_id, MLFLOW_PARENT_RUN_ID, parent.run_id)
+    tags = tags_of(params, folder) | ({MLFLOW_PARENT_RUN_ID: parent.run_id} if parent else {})
+    for name, value in tags.items():
+        if data.tags.get(name) != value:
+            client.set_tag(run.run_id, name, value)
+    if not (inputs and inputs.dataset_inputs) and (datasets := datasets_of(params, folder)):
+        client.log_inputs(run.run_id, datasets)
 
 
 def _memory(run: Path) -> dict[str, dict[str, str]]:
@@ -282,7 +286,7 @@ def _metrics(record: Mapping[str, Any]) -> list[Any]:
 
     at, step = _milliseconds(record.get("at", time.time())), record["step"]
     figures = {n: v for n, v in record.items() if n not in NO_FIGURES and v is not None}
-    return [Metric(name, value, at, step) for name, value in figures.items()]
+    return [Metric(n, v, at, step) for n, v in figures.items() if math.isfinite(v)]
 
 
 def _be_silent(_: str) -> None:

@@ -13,9 +13,10 @@ import torch
 from torch import nn
 
 from afa_ray.config import Settings
-from afa_ray.errors import UserError
+from afa_ray.errors import DivergedError, UserError
 from afa_ray.models import Discriminator
 from afa_ray.training.finish import train_and_finish
+from afa_ray.training.ray_address import require_cluster
 from afa_ray.training.replicas import replicated
 from afa_ray.training.session import Session, write_folder
 from afa_ray.training.sharding import shard
@@ -44,7 +45,7 @@ def ray_cluster() -> Iterator[str | None]:
     which is stopped afterwards.
 
     Raises:
-        UserError: there is a cluster, but it does not let us in.
+        UserError: there is a cluster, but it does not answer, or does not let us in.
     """
     for name, value in (QUIET if "RAY_ADDRESS" in os.environ else QUIET | OUR_OWN).items():
         os.environ.setdefault(name, value)
@@ -53,6 +54,7 @@ def ray_cluster() -> Iterator[str | None]:
     if ray.is_initialized():
         yield None
         return
+    require_cluster()
     try:
         context = ray.init(logging_level=logging.ERROR, log_to_driver=False)
     except ConnectionError as error:
@@ -106,7 +108,7 @@ def train_on_ray(job: Job, *, use_gpu: bool) -> None:
     settings = job.settings.train
     least, most = settings.workers
     trainer = TorchTrainer(
-        _worker_loop,
+        _worker_loop,  # type: ignore[arg-type]
         # by reference: Train's controller, which only hands it on, needs none of our imports
         train_loop_config={"job": ray.put(job), "use_gpu": use_gpu},
         scaling_config=ScalingConfig(
@@ -122,23 +124,33 @@ def train_on_ray(job: Job, *, use_gpu: bool) -> None:
         ),
     )
     try:
-        trainer.fit()
+        diverged = trainer.fit().return_value  # type: ignore[attr-defined]
     except WorkerGroupError as error:
         for reason in error.worker_failures.values():
             if isinstance(reason, UserError):
                 raise reason from None
         raise
+    if diverged:
+        raise DivergedError(diverged)
 
 
-def _worker_loop(config: dict[str, Any]) -> None:
-    """What each Ray Train worker runs."""
+def _worker_loop(config: dict[str, Any]) -> str | None:
+    """What each Ray Train worker runs; returns why training has diverged, if it has.
+
+    All workers find that out at once. As an error it would be tried again, `train.max_failures`
+    times.
+    """
     import ray
     import ray.train
 
     job: Job = ray.get(config["job"])
     context = ray.train.get_context()
     prepare_process(job.settings, max(1, usable_cores() // context.get_local_world_size()))
-    train_and_finish(job, _ray_session(job.run, config["use_gpu"], job.settings.train.shard))
+    try:
+        train_and_finish(job, _ray_session(job.run, config["use_gpu"], job.settings.train.shard))
+    except DivergedError as error:
+        return str(error)
+    return None
 
 
 def _ray_session(run: Path, use_gpu: bool, sharded: bool) -> Session:

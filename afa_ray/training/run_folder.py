@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import tempfile
 from collections.abc import Collection
@@ -14,7 +15,8 @@ import yaml
 from afa_ray.config import DATA_FILES, SINGLE_LAYER, S, Settings, flatten, leaves, override, to_yaml
 from afa_ray.errors import UserError
 
-CONFIG, RESULT = "config.yaml", "result.json"
+CONFIG, RESULT, FINGERPRINTS = "config.yaml", "result.json", "fingerprints.json"
+SPLITS = ("train", "validation", "test")  # that fingerprints tell of
 TRIAL = "trial.json"  # there when a trial of a search has ended, which is not read on test
 FIGURES = "figures.json"  # of a study of many runs
 MAY_CHANGE = {  # when a run is resumed: where and how it runs, not what it learns from
@@ -29,6 +31,7 @@ MAY_CHANGE = {  # when a run is resumed: where and how it runs, not what it lear
     "run.storage",
     "mlflow.uri",
     "mlflow.experiment",
+    "mlflow.register",
 }
 JOB_COPIES = "/runtime_resources/working_dir_files/"  # where Ray unpacks what a job brings along
 PARTS_OF_RESULT = {"test", "deletion_curve", "agreement", "validation", "training"}
@@ -127,6 +130,15 @@ def read_result(run: Path) -> dict[str, Any] | None:
     return result
 
 
+def read_fingerprints(run: Path) -> dict[str, dict[str, Any]]:
+    """What a run's folder says of its data, `{"files": {what: {"sha256", "count"}}, "corpus": …}`;
+    empty where an earlier version began it."""
+    try:
+        return dict(json.loads((run / FINGERPRINTS).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}
+
+
 def require_same_settings(
     settings: Settings, run: Path, may_change: Collection[str] = MAY_CHANGE
 ) -> None:
@@ -146,6 +158,26 @@ def require_same_settings(
     ]
     if faults:
         raise UserError("\n".join(faults))
+
+
+def new_since(settings: Settings, run: Path) -> set[str]:
+    """The settings that the version which began a run had not yet, where they are the default."""
+    before, default = read_settings(run), flatten(type(settings)())
+    return {n for n, v in flatten(settings).items() if n not in before and v == default[n]}
+
+
+def as_json(content: Any, indent: int | None = None) -> str:
+    """JSON that every reader takes: figures that are not finite become null."""
+    return json.dumps(finite(content), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def finite(value: Any) -> Any:
+    """Plain values in which figures that are not finite are None."""
+    if isinstance(value, dict):
+        return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_whole(path: Path, text: str) -> None:

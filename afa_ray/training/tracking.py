@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from afa_ray.training.mlflow_run import MlflowRun, UnreachableError, upload_hint
-from afa_ray.training.run_folder import write_whole
+from afa_ray.training.run_folder import as_json, write_whole
 
 METRICS, SAMPLES = "metrics.jsonl", "samples.jsonl"
 
@@ -80,7 +80,7 @@ class Tracker:
 
     def _append(self, name: str, record: dict[str, Any]) -> None:
         with (self.run / name).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            file.write(as_json(record) + "\n")
 
 
 def figure_records(run: Path) -> list[dict[str, Any]]:

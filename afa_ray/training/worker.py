@@ -31,9 +31,11 @@ from afa_ray.training.checkpoint import (
     save_checkpoint,
     trained_weights,
 )
+from afa_ray.training.divergence import diverged, require_finite
 from afa_ray.training.learner import Learner, averages
 from afa_ray.training.mlflow_run import MlflowRun
 from afa_ray.training.players import build_players
+from afa_ray.training.run_folder import read_fingerprints
 from afa_ray.training.samples import describe_rollout
 from afa_ray.training.session import Session
 from afa_ray.training.sharding import is_sharded
@@ -64,6 +66,7 @@ class Worker:
         folder = latest_checkpoint(job.run)
         if folder is not None:
             self.best, self.progress = load_checkpoint(folder, self.learner, session.rank)
+        self.fingerprints = read_fingerprints(job.run)
         self.tracker = None
         if session.rank == 0:
             self.tracker = Tracker(job.run, self.progress.step, job.mlflow)
@@ -120,6 +123,7 @@ class Worker:
         sums = self._sums_of_all_workers()
         learner.sums.zero_()
         figures, tokens = averages(sums, learner.metrics)  # reads the device: all work is done
+        require_finite(figures, progress.step, self.settings.train)
         self._stop_the_clock()
         figures["time/tokens_per_s"] = tokens / progress.interval_seconds
         progress.seconds += progress.interval_seconds
@@ -164,6 +168,9 @@ class Worker:
         share, add_up = self._share()
         predictions: Tensor = predict(target, texts, **share)
         add_up(predictions)
+        if (predictions < 0).any():
+            what = f"after {self.progress.step:,} updates the Target's logits are not finite"
+            raise diverged(what, "target", train)
         figures = classification_metrics(texts.labels, predictions.cpu().numpy())
         figures["score"] = figures["accuracy"]
         if train.deletion_weight:
@@ -184,6 +191,8 @@ class Worker:
 
     def _save(self, figures: dict[str, float]) -> None:
         sums = self._sums_of_all_workers()
+        since = averages(sums, self.learner.metrics)[0]
+        require_finite(since, self.progress.step, self.settings.train)
         tensors = {}
         if self.session.rank == 0 or self.sharded:
             tensors = collect(self.learner, sums=sums, best=self.best)
@@ -191,7 +200,11 @@ class Worker:
             checkpoint_name(self.progress),
             figures,
             lambda folder: save_checkpoint(
-                folder, tensors, progress=self.progress, settings=self.settings
+                folder,
+                tensors,
+                progress=self.progress,
+                settings=self.settings,
+                fingerprints=self.fingerprints,
             ),
         )
 

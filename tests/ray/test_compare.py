@@ -79,7 +79,16 @@ def test_tracking(compared: Path) -> None:
     assert {"table.md", "table.csv", "results.json", "forest.png"} <= names
     assert parent.info.status == "FINISHED"
     assert parent.data.params["compare.seeds"] == "2"
-    assert "contrast/accuracy" in parent.data.metrics
+    assert "contrast/test/accuracy" in parent.data.metrics
+    assert "contrast/deletion/normalized_area" in parent.data.metrics
+    assert {
+        "test/accuracy",
+        "deletion/normalized_area",
+        "time/train_s",
+    } <= child.data.metrics.keys()
+    assert logged["plain-seed1"].data.tags["method"] == "plain"
+    assert logged["contrast-seed0"].data.tags["seed"] == "0"
+    assert len(logged["contrast-seed0"].inputs.dataset_inputs) == 3
 
 
 def test_going_on_trains_only_what_is_missing(compared: Path) -> None:

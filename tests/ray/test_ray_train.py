@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from afa_ray import train as train_module
 from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus
-from afa_ray.errors import UserError
+from afa_ray.errors import DivergedError, UserError
 from afa_ray.training.checkpoint import latest_checkpoint
 from afa_ray.training.players import build_players
 from tests.conftest import with_values
@@ -168,6 +168,17 @@ def test_a_killed_worker_costs_no_epoch(
     untroubled = run(settings, tmp_path, "untroubled")
     for one, two in zip(epochs, records(untroubled, "epoch"), strict=True):
         assert one["val/accuracy"] == pytest.approx(two["val/accuracy"], abs=1e-6)
+
+
+def test_divergence_is_not_tried_again(
+    tiny_settings: Callable[..., Settings], small: None, tmp_path: Path
+) -> None:
+    """All workers stop together, whatever train.max_failures says."""
+    values = {"train.target_lr": 1e30, "train.num_workers": 2, "train.max_failures": -1}
+    with pytest.raises(DivergedError, match=r"training has diverged.*train\.target_lr"):
+        run(tiny_settings(values), tmp_path, "diverged")
+    assert not (tmp_path / "diverged" / "result.json").exists()
+    assert latest_checkpoint(tmp_path / "diverged") is None
 
 
 def test_more_workers_than_the_cluster_has(

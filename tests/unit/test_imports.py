@@ -11,14 +11,20 @@ ROOT = Path(__file__).parents[2]
 LAYERS = {  # each may import what stands in its own list, and itself
     "envs": [],
     "afa_ray.errors": [],
+    "afa_ray.hub": [],
     "afa_ray.noise": [],
+    "afa_ray.output": [],
     "afa_ray.policy": [],
     "afa_ray.losses": [],
     "afa_ray.config": ["afa_ray.errors"],
     "afa_ray.complaints": ["afa_ray.config"],
-    "afa_ray.models": ["envs", "afa_ray.errors", "afa_ray.policy", "afa_ray.losses"],
-    "afa_ray.data": ["afa_ray.errors", "afa_ray.config", "afa_ray.models"],
-    "afa_ray.evaluation": ["envs", "afa_ray.noise", "afa_ray.data", "afa_ray.models"],
+    "afa_ray.models": [
+        "envs", "afa_ray.errors", "afa_ray.hub", "afa_ray.policy", "afa_ray.losses",
+    ],
+    "afa_ray.data": ["afa_ray.errors", "afa_ray.hub", "afa_ray.config", "afa_ray.models"],
+    "afa_ray.evaluation": [
+        "envs", "afa_ray.noise", "afa_ray.output", "afa_ray.data", "afa_ray.models",
+    ],
     "afa_ray.training": [
         "afa_ray.__version__",
         "envs", "afa_ray.errors", "afa_ray.noise", "afa_ray.config", "afa_ray.policy",

@@ -100,7 +100,7 @@ def test_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         rows = {row["group"]: row for row in csv.DictReader(file)}
     assert float(rows["good"]["difference_mean"]) == pytest.approx(0.01)
     assert rows["plain"]["difference_mean"] == rows["good"]["half_width"] == ""
-    assert means(found)["same/accuracy"] == 0.80
+    assert means(found)["same/test/accuracy"] == 0.80
 
 
 def test_plots(tmp_path: Path) -> None:
