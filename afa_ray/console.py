@@ -106,6 +106,8 @@ def _identity(record: dict[str, Any]) -> tuple[str, int, str]:
 
 def render(record: dict[str, Any], steps: int) -> str:
     """One record as one line."""
+    if record["kind"] == "progress":
+        return f"  {record['text']}"
     if record["kind"] == "note":
         return f"  note    {record['text']}"
     if record["kind"] == "epoch":
@@ -141,7 +143,8 @@ def summary(result: dict[str, Any], run: Path) -> str:
     lines = [
         f"{part} (epoch {result['validation']['epoch']}, best on validation): accuracy "
         f"{test['accuracy']:.4f}  macro F1 {test['macro_f1']:.4f}",
-        "accuracy after deleting tokens:",
+        *_baseline(result),
+        f"accuracy after deleting tokens{_of(result)}:",
         *rows,
     ]
     if agreement and agreement["auroc"] is not None:
@@ -153,7 +156,27 @@ def summary(result: dict[str, Any], run: Path) -> str:
     lines += [
         f"trained {training['epochs']} epochs in {training['seconds']:.0f} s, "
         f"{training['tokens_per_s']:,.0f} tokens/s",
+        *[f"warning: {text}" for text in result.get("warnings", ())],
         f"model   {run / 'model'}",
         f"results {run / 'result.json'}",
     ]
     return "\n".join(lines)
+
+
+def _baseline(result: dict[str, Any]) -> list[str]:
+    """The line of the bag of words; runs of before have none."""
+    found = result.get("baseline")
+    if found is None:
+        return []
+    train = result["data"]["train"]
+    part = f" (of {found['texts']:,} training texts)" if found["texts"] < train else ""
+    return [
+        f"  a bag of words: accuracy {found['accuracy']:.4f}  macro F1 {found['macro_f1']:.4f}  "
+        f"({found['name']}{part}, {found['seconds']:.0f} s)"
+    ]
+
+
+def _of(result: dict[str, Any]) -> str:
+    """Which part of the texts that was, where it was not all of them."""
+    found = result.get("evaluated", {"texts": 0, "of": 0})
+    return f" ({found['texts']:,} of {found['of']:,} texts)" if found["texts"] < found["of"] else ""
