@@ -16,5 +16,6 @@ def sample(texts: PackedTexts, most: int, seed: int) -> PackedTexts:
     random = np.random.default_rng(seed)
     by_class = np.lexsort((random.random(count), texts.labels))  # shuffled within each class
     evenly = by_class[np.arange(most) * count // most]
-    _, first = np.unique(texts.labels[by_class], return_index=True)
-    return texts.take(np.union1d(evenly, by_class[first]))
+    classes, first = np.unique(texts.labels[by_class], return_index=True)
+    left_out = ~np.isin(classes, texts.labels[evenly])
+    return texts.take(np.union1d(evenly, by_class[first[left_out]]))

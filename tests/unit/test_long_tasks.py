@@ -1,0 +1,110 @@
+"""What takes long says how it goes, and what is quick says nothing."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from afa_ray import progress as progress_module
+from afa_ray.console import Follower
+from afa_ray.data.packed import pack
+from afa_ray.data.texts import Texts
+from afa_ray.data.tokenizer import train_tokenizer
+from afa_ray.evaluation.faithfulness import faithfulness
+from afa_ray.models.word2vec import EPOCHS, Sentences, word_vectors
+from afa_ray.progress import Task
+from afa_ray.training.tracking import Tracker, figure_records
+from tests.unit.test_evaluation import SPECIAL, KeyTarget, texts
+
+
+def wait_for(lines: list[str], count: int) -> None:
+    deadline = time.monotonic() + 30
+    while len(lines) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_quick_task_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    began = time.monotonic()
+    with Task("tokenising", 10) as task:
+        task.advance(10)
+    assert time.monotonic() - began < 1  # and is not waited for
+    assert capsys.readouterr().out == ""
+
+
+def test_what_is_said() -> None:
+    task = Task("tokenising", 12_000)
+    assert task.line(6) == "tokenising: 0 of 12,000 texts"
+    task.advance(1_000)
+    task.advance(2_000)
+    assert task.line(10) == "tokenising: 3,000 of 12,000 texts, about 30 s left"
+    assert task.line(600) == "tokenising: 3,000 of 12,000 texts, about 30 min left"
+    assert Task("reading imdb").line(7.4) == "reading imdb: 7 s so far"
+
+
+def test_a_long_task_is_heard_of_while_one_call_does_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress_module, "QUIET_S", 0.02)
+    said: list[str] = []
+    with Task("fitting", say=said.append):
+        wait_for(said, 2)
+    assert said[0] == "fitting: 0 s so far"
+    ended = len(said)
+    time.sleep(0.1)
+    assert len(said) == ended
+
+
+def test_nothing_is_added_while_others_speak(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress_module, "QUIET_S", 0.5)
+    said: list[str] = []
+    with Task("training", 10, "updates", said.append) as task:
+        for _ in range(15):
+            task.heard()
+            time.sleep(0.05)
+        assert said == []
+        wait_for(said, 1)
+
+
+def test_the_lines_of_an_hour_are_few() -> None:
+    """They come after 5, 10, 15, 20, 25 s, and then after a quarter of the time so far."""
+    at, lines = 0.0, 0
+    while at < 3600:
+        at += max(progress_module.QUIET_S, progress_module.GROWTH * at)
+        lines += 1
+    assert lines < 35
+
+
+def test_lines_of_a_worker_reach_the_user(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Through the run's folder, as everything else; they are no figures."""
+    tracker = Tracker(tmp_path, 0, None)
+    with Follower(tmp_path, 40):
+        tracker.progress(40, 2, "evaluating: deletion curve: 5 of 9 texts, about 4 s left")
+    assert capsys.readouterr().out == (
+        "  evaluating: deletion curve: 5 of 9 texts, about 4 s left\n"
+    )
+    assert figure_records(tmp_path) == []
+
+
+def test_evaluation_counts_every_text() -> None:
+    counted: list[int] = []
+    faithfulness(KeyTarget(1.0), texts(700), SPECIAL, 0, counted.append)  # type: ignore[arg-type]
+    assert counted == [256, 256, 188]
+
+
+def test_tokenising_and_word_vectors_count_every_text(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    counts: dict[str, int] = {}
+
+    def advance(task: Task, count: int) -> None:
+        counts[task._doing] = counts.get(task._doing, 0) + count
+
+    monkeypatch.setattr(Task, "advance", advance)
+    monkeypatch.setenv("AFA_CACHE_DIR", str(tmp_path))
+    rows = ["one two three"] * 30
+    tokenizer = train_tokenizer(rows, 100, 16)
+    packed = pack(Texts(rows, np.zeros(30, int)), tokenizer, 16)
+    word_vectors(Sentences(packed.tokens, packed.offsets), len(tokenizer), 8, 0)
+    assert counts == {"tokenising": 30, "training word vectors": 30 * EPOCHS}
