@@ -13,7 +13,7 @@ from typing import Any
 
 from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus
-from afa_ray.training.tracking import METRICS
+from afa_ray.training.tracking import METRICS, UNDERWAY
 
 POLL_S = 0.2
 
@@ -56,7 +56,8 @@ def header(settings: Settings, corpus: Corpus, run: Path, version: str) -> str:
 
 
 class Follower:
-    """Prints the new records of a run's `metrics.jsonl` as they are written, as a context manager.
+    """Prints the new records of a run's `metrics.jsonl` as they are written, and how far it is with
+    what takes long, as a context manager.
 
     A record that is written again, after a worker was lost, is not printed again.
 
@@ -69,6 +70,8 @@ class Follower:
         self._steps = steps
         self._read_at = 0  # the file's time stamp when it was last read
         self._printed = {_identity(r) for r in self._records() if r["step"] <= done}
+        self._underway = run / UNDERWAY
+        self._last_line = self._line()  # of an earlier part of the run
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._follow, daemon=True)
 
@@ -90,6 +93,16 @@ class Follower:
             if _identity(record) not in self._printed:
                 self._printed.add(_identity(record))
                 print(render(record, self._steps), flush=True)
+        line = self._line()
+        if line and line != self._last_line:
+            print(f"  {line}", flush=True)
+        self._last_line = line
+
+    def _line(self) -> str:
+        try:
+            return self._underway.read_text(encoding="utf-8")
+        except OSError:  # nothing takes long
+            return ""
 
     def _records(self) -> list[dict[str, Any]]:
         """All whole records, or none if the file has not changed."""
@@ -106,8 +119,6 @@ def _identity(record: dict[str, Any]) -> tuple[str, int, str]:
 
 def render(record: dict[str, Any], steps: int) -> str:
     """One record as one line."""
-    if record["kind"] == "progress":
-        return f"  {record['text']}"
     if record["kind"] == "note":
         return f"  note    {record['text']}"
     if record["kind"] == "epoch":

@@ -19,7 +19,7 @@ from afa_ray.training.run_folder import write_whole
 
 METRICS, SAMPLES = "metrics.jsonl", "samples.jsonl"
 WATCHED = ("train/reward_spread", "train/d_accuracy")
-FIGURES_OF = ("train", "epoch")  # kinds of records that hold figures
+UNDERWAY = ".progress"  # the last line on what takes long, while it does
 
 
 class Tracker:
@@ -57,6 +57,7 @@ class Tracker:
 
     def finish(self, step: int, epoch: int, figures: dict[str, float]) -> None:
         """Hand the run's final figures and files on to MLflow."""
+        (self.run / UNDERWAY).unlink(missing_ok=True)
         if self._mlflow is not None:
             with self._unless_unreachable(step, epoch):
                 self._mlflow.finish(self.run, figures, step)
@@ -75,9 +76,9 @@ class Tracker:
         """Record a sentence for the user."""
         self._append(METRICS, {"kind": "note", "step": step, "epoch": epoch, "text": text})
 
-    def progress(self, step: int, epoch: int, text: str) -> None:
-        """Record how far something is that takes long."""
-        self._append(METRICS, {"kind": "progress", "step": step, "epoch": epoch, "text": text})
+    def progress(self, text: str) -> None:
+        """Say how far something is that takes long."""
+        write_whole(self.run / UNDERWAY, text)
 
     def sample(self, step: int, epoch: int, samples: list[dict[str, Any]]) -> None:
         """Record a few sequences: tokens, attention, masked positions, rewards."""
@@ -92,7 +93,7 @@ class Tracker:
 def figure_records(run: Path) -> list[dict[str, Any]]:
     """The records of a run that hold figures; a last line that a crash cut short is left out."""
     records = [_parsed(line) for line in _lines(run / METRICS)]
-    return [record for record in records if record and record["kind"] in FIGURES_OF]
+    return [record for record in records if record and record["kind"] != "note"]
 
 
 def epoch_records(run: Path) -> list[dict[str, Any]]:

@@ -74,7 +74,7 @@ class Worker:
     def say(self, text: str) -> None:
         """Have the user told how far something is; by rank 0 alone."""
         if self.tracker is not None:
-            self.tracker.progress(self.progress.step, self.progress.epoch, text)
+            self.tracker.progress(text)
 
     def train(self) -> None:
         """Train to the end; the learner then holds the Target of the best epoch."""

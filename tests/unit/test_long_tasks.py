@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from afa_ray import progress as progress_module
-from afa_ray.console import Follower
+from afa_ray.console import POLL_S, Follower
 from afa_ray.data.packed import pack
 from afa_ray.data.texts import Texts
 from afa_ray.data.tokenizer import train_tokenizer
 from afa_ray.evaluation.faithfulness import faithfulness
 from afa_ray.models.word2vec import EPOCHS, Sentences, word_vectors
 from afa_ray.progress import Task
-from afa_ray.training.tracking import Tracker, figure_records
+from afa_ray.training.tracking import Tracker
 from tests.unit.test_evaluation import SPECIAL, KeyTarget, texts
 
 
@@ -77,14 +77,20 @@ def test_the_lines_of_an_hour_are_few() -> None:
 def test_lines_of_a_worker_reach_the_user(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Through the run's folder, as everything else; they are no figures."""
+    """Through the run's folder, as everything else; they do not stay there."""
     tracker = Tracker(tmp_path, 0, None)
     with Follower(tmp_path, 40):
-        tracker.progress(40, 2, "evaluating: deletion curve: 5 of 9 texts, about 4 s left")
+        tracker.progress("evaluating: deletion curve: 5 of 9 texts, about 4 s left")
+        time.sleep(2 * POLL_S)
     assert capsys.readouterr().out == (
         "  evaluating: deletion curve: 5 of 9 texts, about 4 s left\n"
     )
-    assert figure_records(tmp_path) == []
+    with Follower(tmp_path, 40):  # another part of the run: that is said no more
+        time.sleep(2 * POLL_S)
+    assert capsys.readouterr().out == ""
+    tracker.finish(40, 2, {})
+    assert not list(tmp_path.glob(".*"))
+    assert not (tmp_path / "metrics.jsonl").exists()
 
 
 def test_evaluation_counts_every_text() -> None:
