@@ -225,6 +225,8 @@ def check_mlflow(storage: Path, folder: Path, result: dict) -> None:
     assert logged.info.run_name == folder.name
     assert logged.data.params["afa.k"] == "3"
     assert logged.data.metrics["test/accuracy"] == pytest.approx(result["test"]["accuracy"])
+    baseline = result["baseline"]["accuracy"]
+    assert logged.data.metrics["baseline/accuracy"] == pytest.approx(baseline)
     history = client.get_metric_history(logged.info.run_id, "val/accuracy")
     assert [m.step for m in history] == [r["step"] for r in records(folder, "epoch")]
     spread = client.get_metric_history(logged.info.run_id, "train/reward_spread")

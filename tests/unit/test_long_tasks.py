@@ -1,19 +1,25 @@
 """What takes long says how it goes, and what is quick says nothing."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from afa_ray import progress as progress_module
+from afa_ray import train as train_module
+from afa_ray.config import Settings
 from afa_ray.console import POLL_S, Follower
+from afa_ray.data.corpus import Corpus
 from afa_ray.data.packed import pack
 from afa_ray.data.texts import Texts
 from afa_ray.data.tokenizer import train_tokenizer
 from afa_ray.evaluation.faithfulness import faithfulness
 from afa_ray.models.word2vec import EPOCHS, Sentences, word_vectors
 from afa_ray.progress import Task
+from afa_ray.training import finish as finish_module
 from afa_ray.training.tracking import Tracker
 from tests.unit.test_evaluation import SPECIAL, KeyTarget, texts
 
@@ -114,3 +120,27 @@ def test_tokenising_and_word_vectors_count_every_text(
     packed = pack(Texts(rows, np.zeros(30, int)), tokenizer, 16)
     word_vectors(Sentences(packed.tokens, packed.offsets), len(tokenizer), 8, 0)
     assert counts == {"tokenising": 30, "training word vectors": 30 * EPOCHS}
+
+
+def test_evaluation_after_training_is_heard_of(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    small_corpus: Corpus,
+    tiny_settings: Callable[..., Settings],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Each stage says what it is; one that is quick is not heard of."""
+
+    def slow(*given: Any) -> dict[str, float]:
+        time.sleep(1)
+        return faithfulness(*given)
+
+    monkeypatch.setattr(train_module, "prepare_corpus", lambda settings: small_corpus)
+    monkeypatch.setattr(finish_module, "faithfulness", slow)
+    monkeypatch.setattr(progress_module, "QUIET_S", 0.3)
+    run = {"train.epochs": 1, "run.storage": str(tmp_path), "run.name": "slow"}
+    train_module.train(tiny_settings(run))
+    output = capsys.readouterr().out
+    assert "  evaluating: comprehensiveness and sufficiency: 0 of 60 texts\n" in output
+    assert output.index("epoch 1") < output.index("evaluating") < output.index("test (epoch")
+    assert not list((tmp_path / "slow").glob(".*"))
