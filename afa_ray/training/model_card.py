@@ -71,6 +71,7 @@ def model_card(result: dict[str, Any]) -> str:
         ]
     lines += [
         "",
+        *_part(result),
         *[f"- **Warning.** {_escape(text)}" for text in result.get("warnings", ())],
         "",
         "One seed; see the settings. A single run is an anecdote, not evidence.",
@@ -90,6 +91,18 @@ def _baseline(result: dict[str, Any]) -> list[str]:
     """The row of what is there to compare with."""
     found = result.get("baseline")
     return [f"| accuracy of {found['name']} | {found['accuracy']:.4f} |"] if found else []
+
+
+def _part(result: dict[str, Any]) -> list[str]:
+    """Of which texts the figures are, where not of all."""
+    found = result.get("evaluated", {"texts": 0, "of": 0})
+    if found["texts"] >= found["of"]:
+        return []
+    return [
+        f"Figures of deletion and of marked words are those of {found['texts']:,} of the "
+        f"{found['of']:,} texts.",
+        "",
+    ]
 
 
 def _base_model(settings: dict[str, Any]) -> list[str]:

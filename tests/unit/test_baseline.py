@@ -222,5 +222,6 @@ def test_a_run_that_has_learnt_nothing_says_so(
         assert any(part in text for text in result["warnings"])
         assert part in card
     assert "| accuracy of TF-IDF of words" in card
+    assert "those of 20 of the 48 texts" in card
     assert train_module.main(arguments) == 0  # complete: the same is said again
     assert "warning: Attention is nearly even" in capsys.readouterr().out
