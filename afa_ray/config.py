@@ -212,6 +212,15 @@ class TrainSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EvaluateSettings:
+    """How the finished model is judged."""
+
+    texts: int = 1000
+    """Most texts, a stratified draw by train.seed, for the deletion curve and all else beyond
+    accuracy, which is always that of all texts; 0 takes all."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunSettings:
     """Where results go."""
 
@@ -244,6 +253,7 @@ class Settings:
     discriminator: DiscriminatorSettings = field(default_factory=DiscriminatorSettings)
     afa: AfaSettings = field(default_factory=AfaSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
+    evaluate: EvaluateSettings = field(default_factory=EvaluateSettings)
     run: RunSettings = field(default_factory=RunSettings)
     mlflow: MlflowSettings = field(default_factory=MlflowSettings)
 

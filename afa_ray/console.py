@@ -13,7 +13,7 @@ from typing import Any
 
 from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus
-from afa_ray.training.tracking import METRICS
+from afa_ray.training.tracking import METRICS, UNDERWAY
 
 POLL_S = 0.2
 
@@ -56,7 +56,8 @@ def header(settings: Settings, corpus: Corpus, run: Path, version: str) -> str:
 
 
 class Follower:
-    """Prints the new records of a run's `metrics.jsonl` as they are written, as a context manager.
+    """Prints the new records of a run's `metrics.jsonl` as they are written, and how far it is with
+    what takes long, as a context manager.
 
     A record that is written again, after a worker was lost, is not printed again.
 
@@ -69,6 +70,8 @@ class Follower:
         self._steps = steps
         self._read_at = 0  # the file's time stamp when it was last read
         self._printed = {_identity(r) for r in self._records() if r["step"] <= done}
+        self._underway = run / UNDERWAY
+        self._last_line = self._line()  # of an earlier part of the run
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._follow, daemon=True)
 
@@ -90,6 +93,16 @@ class Follower:
             if _identity(record) not in self._printed:
                 self._printed.add(_identity(record))
                 print(render(record, self._steps), flush=True)
+        line = self._line()
+        if line and line != self._last_line:
+            print(f"  {line}", flush=True)
+        self._last_line = line
+
+    def _line(self) -> str:
+        try:
+            return self._underway.read_text(encoding="utf-8")
+        except OSError:  # nothing takes long
+            return ""
 
     def _records(self) -> list[dict[str, Any]]:
         """All whole records, or none if the file has not changed."""
@@ -141,7 +154,8 @@ def summary(result: dict[str, Any], run: Path) -> str:
     lines = [
         f"{part} (epoch {result['validation']['epoch']}, best on validation): accuracy "
         f"{test['accuracy']:.4f}  macro F1 {test['macro_f1']:.4f}",
-        "accuracy after deleting tokens:",
+        *_baseline(result),
+        f"accuracy after deleting tokens{_of(result)}:",
         *rows,
     ]
     if agreement and agreement["auroc"] is not None:
@@ -153,7 +167,27 @@ def summary(result: dict[str, Any], run: Path) -> str:
     lines += [
         f"trained {training['epochs']} epochs in {training['seconds']:.0f} s, "
         f"{training['tokens_per_s']:,.0f} tokens/s",
+        *[f"warning: {text}" for text in result.get("warnings", ())],
         f"model   {run / 'model'}",
         f"results {run / 'result.json'}",
     ]
     return "\n".join(lines)
+
+
+def _baseline(result: dict[str, Any]) -> list[str]:
+    """The line of the bag of words; runs of before have none."""
+    found = result.get("baseline")
+    if found is None:
+        return []
+    train = result["data"]["train"]
+    part = f" (of {found['texts']:,} training texts)" if found["texts"] < train else ""
+    return [
+        f"  a bag of words: accuracy {found['accuracy']:.4f}  macro F1 {found['macro_f1']:.4f}  "
+        f"({found['name']}{part}, {found['seconds']:.0f} s)"
+    ]
+
+
+def _of(result: dict[str, Any]) -> str:
+    """Which part of the texts that was, where it was not all of them."""
+    found = result.get("evaluated", {"texts": 0, "of": 0})
+    return f" ({found['texts']:,} of {found['of']:,} texts)" if found["texts"] < found["of"] else ""

@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from afa_ray.progress import duration
 from afa_ray.training.tracking import epoch_records
 from tune.study import Study
 
@@ -157,14 +158,6 @@ def _cells(row: Row) -> tuple[str, str, str, str, str]:
     seconds = time.monotonic() - row.began if row.state == "running" else row.seconds
     taken = "–" if seconds is None else duration(seconds)
     return row.folder.name, row.state, str(row.epoch), score, taken
-
-
-def duration(seconds: float) -> str:
-    """`45 s`, `12 min` or `3 h 05 min`."""
-    minutes = round(seconds / 60)
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
 def addresses(study: Study) -> list[str]:

@@ -20,6 +20,7 @@ from afa_ray.data.tokenizer import load_tokenizer, splits_words, train_tokenizer
 from afa_ray.errors import UserError
 from afa_ray.models.loading import longest_text, skeleton
 from afa_ray.models.word2vec import Sentences, word_vectors
+from afa_ray.progress import Task
 
 UNREAD = "the test texts are not read: all figures are those of the validation texts"
 
@@ -54,19 +55,20 @@ def prepare_corpus(settings: Settings) -> Corpus:
     """
     data = settings.data
     seed = settings.train.seed if data.split_seed is None else data.split_seed
-    raw = load_raw(
-        data.name,
-        data_dir=data.dir,
-        train_file=data.train_file,
-        validation_file=data.validation_file,
-        test_file=data.test_file,
-        text_column=data.text_column,
-        label_column=data.label_column,
-        keep_na=data.keep_na,
-        protocol=data.protocol,
-        seed=seed,
-        lexicon_file=data.lexicon_file,
-    )
+    with Task(f"reading {data.name}"):
+        raw = load_raw(
+            data.name,
+            data_dir=data.dir,
+            train_file=data.train_file,
+            validation_file=data.validation_file,
+            test_file=data.test_file,
+            text_column=data.text_column,
+            label_column=data.label_column,
+            keep_na=data.keep_na,
+            protocol=data.protocol,
+            seed=seed,
+            lexicon_file=data.lexicon_file,
+        )
     _require_learnable(raw, settings)
     train, validation = _with_validation(raw, data.validation_share, seed)
     tried = data.evaluate_on == "validation"
@@ -110,7 +112,8 @@ def _tokenizer(settings: Settings, train: Texts) -> tuple[PreTrainedTokenizerFas
     data, name = settings.data, settings.target.name
     if not settings.target.pretrained:
         reading, notes = _reading(data, train)
-        tokenizer = train_tokenizer(train.texts, data.vocab_size, data.max_length, reading)
+        with Task("counting words"):
+            tokenizer = train_tokenizer(train.texts, data.vocab_size, data.max_length, reading)
         return tokenizer, data.max_length, notes
     tokenizer = load_tokenizer(name)
     if settings.afa.mask == "token" and tokenizer.mask_token is None:

@@ -14,6 +14,7 @@ from tokenizers import Encoding, Tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from afa_ray.data.texts import Texts
+from afa_ray.progress import Task
 
 CHUNK = 1024  # texts tokenised at a time
 SLICE = 2**20  # tokens compared at a time
@@ -48,6 +49,20 @@ class PackedTexts:
     def lengths(self) -> np.ndarray:
         """(N,) tokens of each text."""
         return np.diff(self.offsets)
+
+    def take(self, examples: np.ndarray) -> PackedTexts:
+        """The given texts, in that order, with numbers of their own from 0 on."""
+        lengths = self.lengths[examples]
+        offsets = np.concatenate([[0], lengths.cumsum()])
+        places = np.arange(offsets[-1]) + np.repeat(self.offsets[examples] - offsets[:-1], lengths)
+        return PackedTexts(
+            tokens=self.tokens[places],
+            offsets=offsets,
+            labels=self.labels[examples],
+            marks=None if self.marks is None else self.marks[places],
+            truncated=self.truncated,
+            units=None if self.units is None else self.units[places],
+        )
 
     def count(self, token: int) -> int:
         """How often `token` occurs."""
@@ -96,14 +111,16 @@ def pack(
     tokens, words, marks = array("i"), array("i"), array("B")
     offsets = array("q", [0])
     truncated = 0
-    for encoding, token_marks in _encodings(texts, backend, units):
-        truncated += bool(encoding.overflowing)
-        tokens.fromlist(encoding.ids)
-        offsets.append(len(tokens))
-        if token_marks is not None:
-            marks.fromlist(token_marks)
-        if units:
-            words.fromlist(_units(encoding))
+    with Task("tokenising", len(texts)) as task:
+        for encoding, token_marks in _encodings(texts, backend, units):
+            truncated += bool(encoding.overflowing)
+            tokens.fromlist(encoding.ids)
+            offsets.append(len(tokens))
+            if token_marks is not None:
+                marks.fromlist(token_marks)
+            if units:
+                words.fromlist(_units(encoding))
+            task.advance(1)
     backend.no_truncation()
     return PackedTexts(
         tokens=np.asarray(tokens, np.int32),

@@ -11,6 +11,7 @@ from torch import Tensor
 from afa_ray.data.packed import PackedTexts
 from afa_ray.evaluation.prediction import batches_on_device, read
 from afa_ray.models import AnyTarget
+from afa_ray.progress import Advance, ignored
 from envs import maskable_tokens
 
 
@@ -49,7 +50,10 @@ def agreement(scores: Tensor, marked: Tensor, judged: Tensor) -> Agreement:
 
 
 def agreement_with_marks(
-    target: AnyTarget, texts: PackedTexts, special_ids: tuple[int, ...]
+    target: AnyTarget,
+    texts: PackedTexts,
+    special_ids: tuple[int, ...],
+    advance: Advance = ignored,
 ) -> dict[str, float | int | None]:
     """AUROC and average precision of attention as a score for "is marked", means over texts.
 
@@ -60,7 +64,7 @@ def agreement_with_marks(
         auroc, average_precision, and texts, the number of texts judged.
     """
     found = []
-    for examples, tokens in batches_on_device(texts, target):
+    for examples, tokens in batches_on_device(texts, target, advance=advance):
         marked = torch.from_numpy(texts.padded_marks(examples)).to(tokens.device).bool()
         row = read(target, tokens)[1]
         found.append(torch.stack(agreement(row, marked, maskable_tokens(tokens, special_ids))))

@@ -18,6 +18,7 @@ from afa_ray.data.packed import PackedTexts
 from afa_ray.evaluation.prediction import batches_on_device, read
 from afa_ray.models import AnyTarget
 from afa_ray.noise import uniform
+from afa_ray.progress import Advance, ignored
 from envs import delete_tokens, maskable_tokens
 
 COUNTS = (0, 1, 2, 3, 5, 8)
@@ -65,6 +66,7 @@ def deletion_curve(
     rank: int = 0,
     workers: int = 1,
     add_up: Callable[[Tensor], object] = lambda tensor: tensor,
+    advance: Advance = ignored,
 ) -> DeletionCurve:
     """Delete 0, 1, 2, 3, 5, 8 tokens of each text (all maskable ones where there are fewer).
 
@@ -74,7 +76,7 @@ def deletion_curve(
             `add_up` sums a tensor over them in place.
     """
     right = torch.zeros(2, len(COUNTS), dtype=torch.float64, device=target.device)
-    for examples, tokens in batches_on_device(texts, target, rank, workers):
+    for examples, tokens in batches_on_device(texts, target, rank, workers, advance):
         numbers, labels = (
             torch.from_numpy(x).to(target.device) for x in (examples, texts.labels[examples])
         )

@@ -16,6 +16,7 @@ from afa_ray.evaluation.deletion import ranks
 from afa_ray.evaluation.prediction import batches_on_device, probabilities
 from afa_ray.models import AnyTarget
 from afa_ray.noise import uniform
+from afa_ray.progress import Advance, ignored
 from envs import delete_tokens, maskable_tokens
 
 SHARES = (0.01, 0.05, 0.1, 0.2, 0.5)
@@ -25,7 +26,11 @@ FIGURES = (
 
 
 def faithfulness(
-    target: AnyTarget, texts: PackedTexts, special_ids: tuple[int, ...], seed: int
+    target: AnyTarget,
+    texts: PackedTexts,
+    special_ids: tuple[int, ...],
+    seed: int,
+    advance: Advance = ignored,
 ) -> dict[str, float]:
     """Means over texts and `SHARES` of p(c | X) - p(c | X'), c the class predicted for X.
 
@@ -36,7 +41,7 @@ def faithfulness(
         special_ids: ids never deleted; seed: of the random tokens.
     """
     totals = torch.zeros(len(FIGURES), dtype=torch.float64, device=target.device)
-    for examples, tokens in batches_on_device(texts, target):
+    for examples, tokens in batches_on_device(texts, target, advance=advance):
         untouched, row = probabilities(target, tokens)
         best, predicted = untouched.max(-1)
         maskable = maskable_tokens(tokens, special_ids)

@@ -12,15 +12,24 @@ from torch import Tensor
 from afa_ray.data.batches import evaluation_batches
 from afa_ray.data.packed import PackedTexts
 from afa_ray.models import AnyTarget
+from afa_ray.progress import Advance, ignored
 
 
 def batches_on_device(
-    texts: PackedTexts, target: AnyTarget, rank: int = 0, workers: int = 1
+    texts: PackedTexts,
+    target: AnyTarget,
+    rank: int = 0,
+    workers: int = 1,
+    advance: Advance = ignored,
 ) -> Iterator[tuple[np.ndarray, Tensor]]:
-    """(example numbers (n,), tokens (n, L)) of this worker's share, on the Target's device."""
+    """(example numbers (n,), tokens (n, L)) of this worker's share, on the Target's device.
+
+    `advance` is told how many texts a batch had when the next one is asked for.
+    """
     for examples in evaluation_batches(texts, target.evaluation_batch)[rank::workers]:
         tokens = texts.padded(examples, target.config.pad_token_id)
         yield examples, torch.from_numpy(tokens).to(target.device)
+        advance(len(examples))
 
 
 def read(target: AnyTarget, tokens: Tensor) -> tuple[Tensor, Tensor]:
@@ -49,10 +58,16 @@ def _output(target: AnyTarget, tokens: Tensor) -> tuple[Tensor, Tensor]:
     return output.logits, row
 
 
-def predict(target: AnyTarget, texts: PackedTexts, rank: int = 0, workers: int = 1) -> Tensor:
+def predict(
+    target: AnyTarget,
+    texts: PackedTexts,
+    rank: int = 0,
+    workers: int = 1,
+    advance: Advance = ignored,
+) -> Tensor:
     """(N,) int64 predicted classes, on the Target's device; 0 at other workers' shares, -1 where
     the logits are not finite."""
     predictions = torch.zeros(len(texts), dtype=torch.int64, device=target.device)
-    for examples, tokens in batches_on_device(texts, target, rank, workers):
+    for examples, tokens in batches_on_device(texts, target, rank, workers, advance):
         predictions[torch.from_numpy(examples).to(target.device)] = read(target, tokens)[0]
     return predictions

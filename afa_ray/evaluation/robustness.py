@@ -14,6 +14,7 @@ from afa_ray.data.tokenizer import special_ids
 from afa_ray.evaluation.prediction import batches_on_device, read
 from afa_ray.models import AnyTarget
 from afa_ray.noise import uniform
+from afa_ray.progress import Advance, ignored
 from envs import delete_tokens, maskable_tokens
 
 SHARE = 0.1  # of the words of a text, each by itself
@@ -21,7 +22,11 @@ SHORTEST = 4  # letters of a word that can be mistyped: its first and last one s
 
 
 def robustness(
-    target: AnyTarget, texts: PackedTexts, tokenizer: PreTrainedTokenizerFast, seed: int
+    target: AnyTarget,
+    texts: PackedTexts,
+    tokenizer: PreTrainedTokenizerFast,
+    seed: int,
+    advance: Advance = ignored,
 ) -> dict[str, float | None]:
     """Accuracy with a tenth of the words deleted (`random_deletion`), or mistyped (`typos`).
 
@@ -34,7 +39,7 @@ def robustness(
         return delete_tokens(tokens, chosen & maskable_tokens(tokens, special), pad)
 
     found: dict[str, float | None] = {
-        "random_deletion": _accuracy(target, texts, seed, deleted),
+        "random_deletion": _accuracy(target, texts, seed, deleted, advance),
         "typos": None,
     }
     if type(tokenizer.backend_tokenizer.model).__name__ == "WordLevel":
@@ -43,7 +48,7 @@ def robustness(
         def mistyped(tokens: Tensor, chosen: Tensor) -> Tensor:
             return torch.where(chosen, typos[tokens], tokens)
 
-        found["typos"] = _accuracy(target, texts, seed, mistyped)
+        found["typos"] = _accuracy(target, texts, seed, mistyped, advance)
     return found
 
 
@@ -68,10 +73,11 @@ def _accuracy(
     texts: PackedTexts,
     seed: int,
     damage: Callable[[Tensor, Tensor], Tensor],
+    advance: Advance,
 ) -> float:
     """Accuracy after `damage` of (n, L) tokens at the (n, L) chosen places."""
     right = torch.zeros((), dtype=torch.int64, device=target.device)
-    for examples, tokens in batches_on_device(texts, target):
+    for examples, tokens in batches_on_device(texts, target, advance=advance):
         numbers, labels = (
             torch.from_numpy(x).to(target.device) for x in (examples, texts.labels[examples])
         )

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
+from afa_ray.progress import Task
+
 EPOCHS = 5
 WINDOW = 5
 INITIAL_SCALE = 0.02  # standard deviation of the entries, that of all other embeddings
@@ -50,6 +52,19 @@ class Sentences:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class _Counted:
+    """Sentences of which a task counts those that have been read."""
+
+    sentences: Sentences
+    task: Task
+
+    def __iter__(self) -> Iterator[list[str]]:
+        for sentence in self.sentences:
+            yield sentence
+            self.task.advance(1)
+
+
 def word_vectors(sentences: Sentences, vocab_size: int, size: int, seed: int) -> np.ndarray:
     """Vectors for every word of the vocabulary, from the cache where these sentences are in it.
 
@@ -65,7 +80,8 @@ def word_vectors(sentences: Sentences, vocab_size: int, size: int, seed: int) ->
     path = cache_folder() / f"word2vec-{digest[:32]}.safetensors"
     if path.is_file():
         return load_file(path)["vectors"]
-    vectors = train_word_vectors(sentences, vocab_size, size, seed)
+    with Task("training word vectors", EPOCHS * (len(sentences.offsets) - 1)) as task:
+        vectors = train_word_vectors(sentences, vocab_size, size, seed, task)
     with contextlib.suppress(OSError):  # a cache that cannot be written only costs time
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(f".{os.getpid()}")
@@ -74,8 +90,10 @@ def word_vectors(sentences: Sentences, vocab_size: int, size: int, seed: int) ->
     return vectors
 
 
-def train_word_vectors(sentences: Sentences, vocab_size: int, size: int, seed: int) -> np.ndarray:
-    """Train with gensim's Word2Vec; see `word_vectors`."""
+def train_word_vectors(
+    sentences: Sentences, vocab_size: int, size: int, seed: int, task: Task | None = None
+) -> np.ndarray:
+    """Train with gensim's Word2Vec; see `word_vectors`. `task` counts the texts."""
     from gensim.models import Word2Vec
 
     noise = np.random.default_rng(seed).standard_normal((vocab_size, size), dtype=np.float32)
@@ -92,7 +110,7 @@ def train_word_vectors(sentences: Sentences, vocab_size: int, size: int, seed: i
     if len(model.wv) < 2:
         return vectors  # nothing keeps anything company
     model.train(
-        sentences,
+        sentences if task is None else _Counted(sentences, task),
         total_examples=model.corpus_count,
         total_words=model.corpus_total_words,
         epochs=EPOCHS,

@@ -9,16 +9,22 @@ from typing import Any
 from transformers.utils import logging as transformers_logging
 
 from afa_ray.config import flatten
+from afa_ray.data.packed import PackedTexts
+from afa_ray.data.sample import sample
 from afa_ray.data.tokenizer import special_ids
 from afa_ray.evaluation.agreement import agreement_with_marks
+from afa_ray.evaluation.baseline import bag_of_words
 from afa_ray.evaluation.classification import classification_metrics
 from afa_ray.evaluation.deletion import DeletionCurve, deletion_curve
+from afa_ray.evaluation.doubts import doubts
+from afa_ray.evaluation.evenness import evenness
 from afa_ray.evaluation.faithfulness import faithfulness
 from afa_ray.evaluation.plots import plot_deletion_curve
 from afa_ray.evaluation.prediction import predict
 from afa_ray.evaluation.robustness import robustness
 from afa_ray.models import Target, save_player
-from afa_ray.training.checkpoint import load_trained, versions
+from afa_ray.progress import Task
+from afa_ray.training.checkpoint import Progress, load_trained, versions
 from afa_ray.training.model_card import model_card
 from afa_ray.training.players import build_players
 from afa_ray.training.run_folder import RESULT, as_json, write_whole
@@ -36,28 +42,67 @@ def train_and_finish(job: Job, session: Session) -> None:
     worker.train()
     if worker.tracker is None and not worker.sharded:
         return
-    curve, result = evaluate(job, worker)
-    if worker.tracker is None:
+    curve, judged = evaluate(job, worker)
+    tracker, progress = worker.tracker, worker.progress
+    if tracker is None:
         return
+    note = progress.watch.conclude(progress.step)
+    if note:
+        tracker.note(progress.step, progress.epoch, note)
+    result = describe(job, progress, judged)
     plot_deletion_curve(curve, job.corpus.name, job.run / "deletion_curve.png")
     save_models(job, worker, result)
     write_whole(job.run / RESULT, as_json(result, indent=1))
-    worker.tracker.finish(worker.progress.step, worker.progress.epoch, flat_figures(result))
+    tracker.finish(progress.step, progress.epoch, flat_figures(result))
 
 
 def evaluate(job: Job, worker: Worker) -> tuple[DeletionCurve, dict[str, Any]]:
-    """The best epoch's Target on the test texts: its deletion curve, and the content of
-    `result.json`."""
-    corpus, target, progress = job.corpus, worker.learner.target, worker.progress
-    special, seed = special_ids(corpus.tokenizer), job.settings.train.seed
-    test = classification_metrics(corpus.test.labels, predict(target, corpus.test).cpu().numpy())
-    curve = deletion_curve(target, corpus.test, special, seed)
-    faithful = faithfulness(target, corpus.test, special, seed)
-    robust = robustness(target, corpus.test, corpus.tokenizer, seed)
+    """The best epoch's Target on the test texts: its deletion curve, and all figures of
+    `result.json`. Only rank 0, which saves them, has the baseline's."""
+    corpus, target, seed = job.corpus, worker.learner.target, job.settings.train.seed
+    special = special_ids(corpus.tokenizer)
+    part = sample(corpus.test, job.settings.evaluate.texts, seed)
+
+    def stage(doing: str, texts: PackedTexts = part, passes: int = 1) -> Task:
+        return Task(f"evaluating: {doing}", passes * len(texts), say=worker.say)
+
+    with stage("predictions", corpus.test) as task:
+        predictions = predict(target, corpus.test, advance=task.advance).cpu().numpy()
+    with stage("deletion curve") as task:
+        curve = deletion_curve(target, part, special, seed, advance=task.advance)
+    with stage("comprehensiveness and sufficiency") as task:
+        faithful = faithfulness(target, part, special, seed, task.advance)
+    with stage("damaged texts", passes=2) as task:
+        robust = robustness(target, part, corpus.tokenizer, seed, task.advance)
+    with stage("evenness of attention") as task:
+        even = evenness(target, part, special, task.advance)
     agreement = None
-    if corpus.test.marks is not None:
-        agreement = agreement_with_marks(target, corpus.test, special)
-    return curve, {
+    if part.marks is not None:
+        with stage("agreement with marked words") as task:
+            agreement = agreement_with_marks(target, part, special, task.advance)
+    figures = {
+        "test": classification_metrics(corpus.test.labels, predictions),
+        "evaluated": {"texts": len(part), "of": len(corpus.test)},
+        "deletion_curve": curve.as_dict(),
+        "faithfulness": faithful,
+        "robustness": robust,
+        "attention": {"normalized_entropy": even},
+        "agreement": agreement,
+    }
+    if worker.tracker is not None:
+        with Task("fitting a bag of words to compare with", say=worker.say):
+            baseline = bag_of_words(corpus)
+        figures["baseline"] = baseline.figures(corpus.test.labels)
+        figures["warnings"] = doubts(
+            corpus.test.labels, predictions, corpus.label_names, baseline, even
+        )
+    return curve, figures
+
+
+def describe(job: Job, progress: Progress, figures: dict[str, Any]) -> dict[str, Any]:
+    """The content of `result.json`."""
+    corpus, told = job.corpus, progress.watch.told
+    return {
         "data": {
             "name": corpus.name,
             "labels": corpus.label_names,
@@ -67,11 +112,8 @@ def evaluate(job: Job, worker: Worker) -> tuple[DeletionCurve, dict[str, Any]]:
             "vocabulary": len(corpus.tokenizer),
             "notes": list(corpus.notes),
         },
-        "test": test,
-        "deletion_curve": curve.as_dict(),
-        "faithfulness": faithful,
-        "robustness": robust,
-        "agreement": agreement,
+        **figures,
+        "warnings": [*figures["warnings"], *([told] if told else [])],
         "validation": {"accuracy": progress.best_accuracy, "epoch": progress.best_epoch},
         "training": {
             "epochs": progress.epoch,
@@ -90,9 +132,9 @@ def flat_figures(result: dict[str, Any]) -> dict[str, float]:
     figures = {f"test/{name}": value for name, value in result["test"].items()}
     areas = ("area_by_attention", "area_random", "normalized_area")
     figures |= {f"deletion/{name}": curve[name] for name in areas}
-    for part in ("faithfulness", "robustness", "agreement"):
+    for part in ("faithfulness", "robustness", "attention", "agreement", "baseline"):
         found = (result.get(part) or {}).items()  # runs of before have fewer
-        figures |= {f"{part}/{name}": value for name, value in found if value is not None}
+        figures |= {f"{part}/{name}": v for name, v in found if isinstance(v, int | float)}
     return figures | {"time/train_s": result["training"]["seconds"]}
 
 

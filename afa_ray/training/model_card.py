@@ -53,6 +53,7 @@ def model_card(result: dict[str, Any]) -> str:
         "| figure | value |",
         "|---|---|",
         *[f"| {name} | {value:.4f} |" for name, value in test.items()],
+        *_baseline(result),
         *(
             f"| accuracy after deleting {count} tokens, by attention / at random | "
             f"{attention:.4f} / {random:.4f} |"
@@ -70,6 +71,9 @@ def model_card(result: dict[str, Any]) -> str:
         ]
     lines += [
         "",
+        *_part(result),
+        *[f"- **Warning.** {_escape(text)}" for text in result.get("warnings", ())],
+        "",
         "One seed; see the settings. A single run is an anecdote, not evidence.",
         "",
         "## Settings and versions",
@@ -81,6 +85,24 @@ def model_card(result: dict[str, Any]) -> str:
         ", ".join(f"{name} {version}" for name, version in result["versions"].items()) + ".",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _baseline(result: dict[str, Any]) -> list[str]:
+    """The row of what is there to compare with."""
+    found = result.get("baseline")
+    return [f"| accuracy of {found['name']} | {found['accuracy']:.4f} |"] if found else []
+
+
+def _part(result: dict[str, Any]) -> list[str]:
+    """Of which texts the figures are, where not of all."""
+    found = result.get("evaluated", {"texts": 0, "of": 0})
+    if found["texts"] >= found["of"]:
+        return []
+    return [
+        f"Figures of deletion and of marked words are those of {found['texts']:,} of the "
+        f"{found['of']:,} texts.",
+        "",
+    ]
 
 
 def _base_model(settings: dict[str, Any]) -> list[str]:

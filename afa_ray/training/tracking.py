@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,6 +18,8 @@ from afa_ray.training.mlflow_run import MlflowRun, UnreachableError, upload_hint
 from afa_ray.training.run_folder import as_json, write_whole
 
 METRICS, SAMPLES = "metrics.jsonl", "samples.jsonl"
+WATCHED = ("train/reward_spread", "train/d_accuracy")
+UNDERWAY = ".progress"  # the last line on what takes long, while it does
 
 
 class Tracker:
@@ -55,6 +57,7 @@ class Tracker:
 
     def finish(self, step: int, epoch: int, figures: dict[str, float]) -> None:
         """Hand the run's final figures and files on to MLflow."""
+        (self.run / UNDERWAY).unlink(missing_ok=True)
         if self._mlflow is not None:
             with self._unless_unreachable(step, epoch):
                 self._mlflow.finish(self.run, figures, step)
@@ -72,6 +75,10 @@ class Tracker:
     def note(self, step: int, epoch: int, text: str) -> None:
         """Record a sentence for the user."""
         self._append(METRICS, {"kind": "note", "step": step, "epoch": epoch, "text": text})
+
+    def progress(self, text: str) -> None:
+        """Say how far something is that takes long."""
+        write_whole(self.run / UNDERWAY, text)
 
     def sample(self, step: int, epoch: int, samples: list[dict[str, Any]]) -> None:
         """Record a few sequences: tokens, attention, masked positions, rewards."""
@@ -124,31 +131,43 @@ class GameWatch:
     """Notices a degenerate game: rewards that do not depend on what is masked.
 
     `notice(figures, step)` returns the sentence for the user once, after `PATIENCE` updates in a
-    row with a reward spread below `SPREAD` nats.
+    row with a reward spread below `SPREAD` nats; `conclude(step)`, at the end of a run, after half
+    of its updates if it had fewer. `told` keeps the sentence.
     """
 
     SPREAD: ClassVar[float] = 1e-3
     PATIENCE: ClassVar[int] = 200
 
-    last_alive: int | None = None  # the step of the last figures with a spread
-    told: bool = False
+    last_alive: int = 0  # the step of the last figures with a spread
+    flat: dict[str, float] = field(default_factory=dict)  # the last figures, where they had none
+    told: str = ""
 
     def notice(self, figures: dict[str, float], step: int) -> str | None:
-        spread = figures.get("train/reward_spread")
-        if spread is None:
+        if "train/reward_spread" not in figures:
             return None
-        if spread >= self.SPREAD or self.last_alive is None:
-            self.last_alive = step
-        flat = step - self.last_alive
-        if flat < self.PATIENCE or self.told:
+        if figures["train/reward_spread"] >= self.SPREAD:
+            self.last_alive, self.flat = step, {}
+        else:
+            self.flat = {name: figures[name] for name in WATCHED if name in figures}
+        return self._tell(step, self.PATIENCE)
+
+    def conclude(self, step: int) -> str | None:
+        return self._tell(step, min(self.PATIENCE, step / 2))
+
+    def _tell(self, step: int, patience: float) -> str | None:
+        """The sentence, where it is due now."""
+        lull = step - self.last_alive
+        if not self.flat or self.told or lull < patience:
             return None
-        self.told = True
         judge, advice = "", "another afa.k"
-        if "train/d_accuracy" in figures:
-            judge = f"; Discriminator accuracy {figures['train/d_accuracy']:.3f}"
+        if "train/d_accuracy" in self.flat:
+            judge = f"; Discriminator accuracy {self.flat['train/d_accuracy']:.3f}"
             advice = "a smaller train.discriminator_lr, another afa.k or discriminator.readout mean"
-        return (
-            f"The game has degenerated: over {flat} updates the reward hardly depended on "
-            f"which tokens were masked (spread {spread:.1e} nats{judge}), so this is plain "
-            f"training now. Try afa.mask delete, {advice}."
+        if lull == step and lull < self.PATIENCE:
+            advice += ", or train longer"
+        self.told = (
+            f"The game has degenerated: over {lull} updates the reward hardly depended on "
+            f"which tokens were masked (spread {self.flat['train/reward_spread']:.1e} nats{judge}),"
+            f" so this is plain training now. Try afa.mask delete, {advice}."
         )
+        return self.told

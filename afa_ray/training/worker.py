@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,7 @@ from afa_ray.data.tokenizer import special_ids
 from afa_ray.evaluation.classification import classification_metrics
 from afa_ray.evaluation.deletion import deletion_curve
 from afa_ray.evaluation.prediction import predict
+from afa_ray.progress import Task
 from afa_ray.training.checkpoint import (
     Progress,
     checkpoint_name,
@@ -73,10 +74,17 @@ class Worker:
             for note in notes if folder is None else ():
                 self.tracker.note(0, 1, note)
 
+    def say(self, text: str) -> None:
+        """Have the user told how far something is; by rank 0 alone."""
+        if self.tracker is not None:
+            self.tracker.progress(text)
+
     def train(self) -> None:
         """Train to the end; the learner then holds the Target of the best epoch."""
-        while not self.progress.finished:
-            self._epoch()
+        left = total_steps(self.settings, len(self.corpus.train)) - self.progress.step
+        with Task("training", left, "updates", self.say) as self.task:
+            while not self.progress.finished:
+                self._epoch()
         load_trained(self.learner.target, self.best)
 
     def _epoch(self) -> None:
@@ -94,6 +102,7 @@ class Worker:
             self.learner.update(batch, progress.step)
             progress.step += 1
             progress.batch += 1
+            self.task.advance(1)
             if progress.step % settings.log_every == 0:
                 self._log_interval()
             if progress.step == settings.max_steps:
@@ -131,6 +140,7 @@ class Worker:
         progress.interval_seconds = 0.0
         if self.tracker is not None:
             self.tracker.log("train", progress.step, progress.epoch + 1, figures)
+            self.task.heard()
             note = progress.watch.notice(figures, progress.step)
             if note:
                 self.tracker.note(progress.step, progress.epoch + 1, note)
@@ -180,7 +190,7 @@ class Worker:
             figures["score"] -= train.deletion_weight * curve.normalized_area
         return {f"val/{name}": value for name, value in figures.items()}
 
-    def _share(self) -> tuple[dict[str, int], AddUp]:
+    def _share(self) -> tuple[dict[str, Any], AddUp]:
         """This worker's share of an evaluation, and how the workers' sums are added up.
 
         A sharded Target takes all workers for every text: each then does all of it.

@@ -17,7 +17,7 @@ def arguments(folder: Path) -> list[str]:
     preset.write_text("discriminator: {pairing: contrast}\nafa: {k: 1}\ndata: {name: other}")
     return options(
         folder,
-        evidence__methods=f"plain,original,sharp={preset}",
+        evidence__methods=f"plain,sharp={preset}",
         evidence__trials=4,
         evidence__search_seeds=2,
         evidence__seeds=2,
@@ -31,7 +31,7 @@ def test_evidence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert evidence_module.main(arguments(tmp_path)) == 0
     study = tmp_path / "runs" / "evidence-small"
     searched, final = study / "search", study / "final"
-    for name in ("plain", "original", "sharp"):
+    for name in ("plain", "sharp"):
         assert len(list(searched.glob(f"{name}-*-seed0"))) == 4
         assert len(list(searched.glob(f"{name}-*-seed1"))) == 2  # the best third, rounded up
         assert len(list(final.glob(f"{name}-seed*"))) == 2
@@ -53,7 +53,7 @@ def test_evidence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
             assert settings["train.seed"] == seed
             assert settings["data.split_seed"] == 0
             assert settings["data.name"] == "small"
-    drawn = [_rate(searched / f"{name}-2-seed0") for name in ("plain", "original", "sharp")]
+    drawn = [_rate(searched / f"{name}-2-seed0") for name in ("plain", "sharp")]
     assert len(set(drawn)) == 1  # what all draw is the same under the same number
     before = stamps(study, "trial.json") | stamps(study, "result.json")
     assert evidence_module.main(arguments(tmp_path)) == 0

@@ -1,16 +1,17 @@
-"""Ray jobs, sent with the real `ray job submit` to a real head node on loopback."""
+"""Ray jobs, sent with the real `ray job submit` to the head node of the README's quick start."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -35,11 +36,16 @@ VALUES = TINY | {"train.batch_size": 256, "train.patience": 0, "train.num_worker
 
 @dataclass(frozen=True)
 class Head:
-    """A running head node: its jobs address, its process, the environment of its commands."""
+    """A running head node: its jobs address, the environment of its commands, and what the quick
+    start said."""
 
     address: str
-    process: subprocess.Popen
     environment: dict[str, str]
+    said: str
+
+    @property
+    def home(self) -> Path:
+        return Path(self.environment["HOME"])
 
     def ray_job(self, action: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`ray job ACTION …`; both output streams as `stdout`."""
@@ -52,70 +58,100 @@ class Head:
             timeout=600,
         )
 
-    def is_up(self) -> bool:
-        with suppress(OSError), urllib.request.urlopen(f"{self.address}/api/jobs/"):
-            return True
-        return False
-
     def submit(self, *command: str, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess:
         """Run a command as a Ray job, to its end."""
         return self.ray_job("submit", "--working-dir", str(ROOT), *options, "--", *command)
 
     def stop_job(self, name: str) -> None:
         """What `ray job stop` does, without the seconds that command takes to start."""
+        token = (self.home / ".ray" / "auth_token").read_text()
         address = f"{self.address}/api/jobs/{name}/stop"
-        with urllib.request.urlopen(urllib.request.Request(address, method="POST")):
+        header = {"Authorization": f"Bearer {token}"}
+        with urllib.request.urlopen(urllib.request.Request(address, headers=header, method="POST")):
             pass
 
+    def processes(self) -> list[psutil.Process]:
+        """All that the node and its jobs have started: their environment tells."""
+        return processes_of(self.environment["RAY_TMPDIR"])
+
     def process_named(self, part: str) -> psutil.Process:
-        """The latest process of this node with those words in its command line, but for shells."""
+        """The latest process with those words in its command line, but for shells."""
         found = []
-        for process in psutil.Process(self.process.pid).children(recursive=True):
+        for process in self.processes():
             with suppress(psutil.Error):  # it has ended meanwhile
                 if part in " ".join(process.cmdline()) and "bash" not in process.name():
                     found.append(process)
         return found[-1]
 
 
+def processes_of(folder: str) -> list[psutil.Process]:
+    """The processes with that RAY_TMPDIR, by age; other clusters of this machine have others."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get("RAY_TMPDIR") == folder:
+                found.append(process)
+    return sorted(found, key=lambda process: process.create_time())
+
+
+def quick_start(dashboard: int) -> str:
+    """What the README has a user type, on ports that are free and with the `.venv` that runs this.
+
+    Two CPUs whatever the machine has, so that a search cannot run all of its trials at once.
+    """
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    marked = re.search(r"<!-- a test types this.*?```bash\n(.*?)```", readme, re.DOTALL)
+    assert marked is not None
+    ports = {"port": free_port(), "dashboard-port": dashboard,
+             "dashboard-agent-listen-port": free_port(), "ray-client-server-port": free_port(),
+             "num-cpus": 2, "num-gpus": 0}  # fmt: skip
+    given = " ".join(f"--{name} {value}" for name, value in ports.items())
+    typed = marked[1].replace("--head", f"--head {given}", 1)
+    assert "8265" in typed
+    return typed.replace("8265", str(dashboard)).replace(".venv/bin", str(BIN))
+
+
 @pytest.fixture(scope="module")
 def head() -> Iterator[Head]:
-    """Two CPUs, in a temporary folder that no other cluster of this machine looks into."""
+    """The quick start, typed in a fresh shell; its files are in folders of their own."""
     folder = tempfile.mkdtemp(prefix="afa", dir="/tmp")  # short: it holds Unix sockets
-    environment = os.environ | {
-        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+    home, dashboard = Path(folder, "home"), free_port()
+    home.mkdir()
+    fresh = {
+        "HOME": str(home),
+        "PATH": os.defpath,
         "RAY_TMPDIR": folder,
-        "RAY_AUTH_MODE": "disabled",
-        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # really on loopback, whatever the name says
         "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
         "RAY_USAGE_STATS_ENABLED": "0",
+        "OMP_WAIT_POLICY": "PASSIVE",
     }
-    environment.pop("RAY_ADDRESS", None)
-    gcs, dashboard, agent = (free_port() for _ in range(3))
-    process = subprocess.Popen(
-        [BIN / "ray", "start", "--head", "--block", "--num-cpus", "2", "--num-gpus", "0",
-         "--node-ip-address", "127.0.0.1", "--port", str(gcs), "--dashboard-host", "127.0.0.1",
-         "--dashboard-port", str(dashboard), "--dashboard-agent-listen-port", str(agent)],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )  # fmt: skip
-    head = Head(f"http://127.0.0.1:{dashboard}", process, environment)
     try:
-        wait_until(head.is_up)
-        yield head
+        done = subprocess.run(
+            ["bash", "-ec", quick_start(dashboard)],
+            cwd=ROOT,
+            env=fresh,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=600,
+        )
+        assert done.returncode == 0, done.stdout
+        later = {"PATH": f"{BIN}{os.pathsep}{os.defpath}", "RAY_AUTH_MODE": "token"}
+        yield Head(f"http://127.0.0.1:{dashboard}", fresh | later, done.stdout)
     finally:
-        stop(process)
+        stop(folder)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def stop(process: subprocess.Popen) -> None:
-    """End a head node with all that it started."""
-    started = psutil.Process(process.pid).children(recursive=True)
-    os.killpg(process.pid, signal.SIGTERM)
-    process.wait(30)
-    for survivor in psutil.wait_procs(started, timeout=10)[1]:
-        survivor.kill()
+def stop(folder: str) -> None:
+    """End a head node with all that it started; `ray stop` would end every Ray of the machine."""
+    started = processes_of(folder)
+    for process in started:
+        with suppress(psutil.Error):
+            process.terminate()
+    for survivor in psutil.wait_procs(started, timeout=2)[1]:
+        with suppress(psutil.Error):
+            survivor.kill()
 
 
 def wait_until(condition: Callable[[], bool], submitted: Future | None = None) -> None:
@@ -156,6 +192,22 @@ def check_complete(run: Path, epochs: int) -> None:
     assert steps(run, "train") == sorted(intervals)
 
 
+def test_the_quick_start(head: Head) -> None:
+    """It trains to the end, and nothing listens to the network."""
+    for text in ("test (epoch ", "a bag of words: accuracy", "succeeded"):
+        assert text in head.said
+    assert (head.home / "afa-runs" / "first" / "result.json").exists()
+    listening = {
+        socket.laddr.ip.removeprefix("::ffff:")
+        for process in head.processes()
+        for socket in process.net_connections()
+        if socket.status == psutil.CONN_LISTEN
+    }
+    assert listening <= {"127.0.0.1", "::1"}
+    with pytest.raises(urllib.error.HTTPError, match="401"):  # without the token
+        urllib.request.urlopen(f"{head.address}/api/jobs/")
+
+
 def test_a_refused_job_fails_and_says_why(head: Head, tmp_path: Path) -> None:
     """A run with a mistake, then a search whose results would lie in the job's copy of the working
     directory, in one job."""
@@ -194,7 +246,7 @@ def test_a_run_that_crashed_is_continued(head: Head, tmp_path: Path) -> None:
 
 def search_arguments(storage: Path, **values: Any) -> list[str]:
     """The command of a small search; a study is one process a trial."""
-    small = {"train.epochs": 2, "train.num_workers": 0, "search.samples": 5,
+    small = {"train.epochs": 2, "train.num_workers": 0, "search.samples": 4,
              "search.scheduler": "fifo", "search.final_seeds": 1}  # fmt: skip
     return ["python", "-m", "tune.search", *arguments(storage, "sweep", **small | values)[3:]]
 
@@ -207,15 +259,15 @@ def test_a_search_that_was_stopped_is_continued(head: Head, tmp_path: Path) -> N
         wait_until(lambda: ended() >= 1, submitted)
         head.stop_job("sweep")
         assert submitted.result().returncode == 0
-    assert ended() < 5
+    assert ended() < 4
     assert not (tmp_path / "sweep" / "best.yaml").exists()
     done = head.submit(*command)
     print(done.stdout)
     assert done.returncode == 0
-    assert "5/5" in done.stdout
+    assert "4/4" in done.stdout
     assert "best: trial-" in done.stdout
     assert "Traceback" not in done.stdout
-    assert len(json.loads((tmp_path / "sweep" / "trials.json").read_text())) == ended() == 5
+    assert len(json.loads((tmp_path / "sweep" / "trials.json").read_text())) == ended() == 4
     assert len(list((tmp_path / "sweep" / "final").glob("*/result.json"))) == 1
 
 

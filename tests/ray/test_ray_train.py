@@ -43,22 +43,21 @@ def small(monkeypatch: pytest.MonkeyPatch, small_corpus: Corpus) -> None:
     monkeypatch.setattr(train_module, "prepare_corpus", lambda settings: small_corpus)
 
 
-@pytest.mark.parametrize("pairing", ["original", "contrast"])
 def test_two_workers_equal_one(
     tiny_settings: Callable[..., Settings],
     small: None,
     small_corpus: Corpus,
     tmp_path: Path,
-    pairing: str,
 ) -> None:
+    """With partners of other classes; the other pairing is that of the next test."""
     settings = tiny_settings(
         {
             "target.dropout": 0.0,
             "train.epochs": 3,
             "train.batch_size": 17,  # shares of different size
-            "discriminator.pairing": pairing,
-            "discriminator.masks": "random" if pairing == "contrast" else "policy",
-            "afa.whiten_advantage": pairing == "contrast",
+            "discriminator.pairing": "contrast",
+            "discriminator.masks": "random",
+            "afa.whiten_advantage": True,
         }
     )
     alone = run(settings, tmp_path, "alone")
@@ -148,6 +147,7 @@ def test_a_killed_worker_costs_no_epoch(
             "train.epochs": 4,
             "train.patience": 0,
             "train.batch_size": 64,
+            "target.dropout": 0.0,  # the only thing that the number of workers changes
             "train.num_workers": 2,
             "train.max_failures": 2,
             "train.log_every": 10,
@@ -165,9 +165,9 @@ def test_a_killed_worker_costs_no_epoch(
     steps = [r["step"] for r in records(folder, "train")]
     assert steps == sorted(set(steps))
     assert [r["step"] for r in epochs] == [per_epoch * n for n in (1, 2, 3, 4)]
-    untroubled = run(settings, tmp_path, "untroubled")
+    untroubled = run(with_values(settings, **{"train.num_workers": 0}), tmp_path, "untroubled")
     for one, two in zip(epochs, records(untroubled, "epoch"), strict=True):
-        assert one["val/accuracy"] == pytest.approx(two["val/accuracy"], abs=1e-6)
+        assert one["val/accuracy"] == pytest.approx(two["val/accuracy"], abs=0.01)  # four texts
 
 
 def test_divergence_is_not_tried_again(
@@ -236,6 +236,8 @@ def check_mlflow(storage: Path, folder: Path, result: dict) -> None:
     assert logged.info.run_name == folder.name
     assert logged.data.params["afa.k"] == "3"
     assert logged.data.metrics["test/accuracy"] == pytest.approx(result["test"]["accuracy"])
+    baseline = result["baseline"]["accuracy"]
+    assert logged.data.metrics["baseline/accuracy"] == pytest.approx(baseline)
     history = client.get_metric_history(logged.info.run_id, "val/accuracy")
     assert [m.step for m in history] == [r["step"] for r in records(folder, "epoch")]
     spread = client.get_metric_history(logged.info.run_id, "train/reward_spread")

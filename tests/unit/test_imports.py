@@ -14,25 +14,32 @@ LAYERS = {  # each may import what stands in its own list, and itself
     "afa_ray.hub": [],
     "afa_ray.noise": [],
     "afa_ray.output": [],
+    "afa_ray.progress": [],
     "afa_ray.policy": [],
     "afa_ray.losses": [],
     "afa_ray.config": ["afa_ray.errors"],
     "afa_ray.complaints": ["afa_ray.config"],
     "afa_ray.models": [
         "envs", "afa_ray.errors", "afa_ray.hub", "afa_ray.policy", "afa_ray.losses",
+        "afa_ray.progress",
     ],
-    "afa_ray.data": ["afa_ray.errors", "afa_ray.hub", "afa_ray.config", "afa_ray.models"],
+    "afa_ray.data": [
+        "afa_ray.errors", "afa_ray.hub", "afa_ray.config", "afa_ray.models", "afa_ray.progress",
+    ],
     "afa_ray.evaluation": [
-        "envs", "afa_ray.noise", "afa_ray.output", "afa_ray.data", "afa_ray.models",
+        "envs", "afa_ray.noise", "afa_ray.output", "afa_ray.progress", "afa_ray.data",
+        "afa_ray.models",
     ],
     "afa_ray.training": [
         "afa_ray.__version__",
         "envs", "afa_ray.errors", "afa_ray.noise", "afa_ray.config", "afa_ray.policy",
-        "afa_ray.losses", "afa_ray.models", "afa_ray.data", "afa_ray.evaluation",
+        "afa_ray.losses", "afa_ray.progress", "afa_ray.models", "afa_ray.data",
+        "afa_ray.evaluation",
     ],
     "tune": [
         "afa_ray.errors", "afa_ray.config", "afa_ray.complaints", "afa_ray.command_line",
-        "afa_ray.data", "afa_ray.training", "afa_ray.evaluation", "afa_ray.track",
+        "afa_ray.progress", "afa_ray.data", "afa_ray.training", "afa_ray.evaluation",
+        "afa_ray.track",
     ],
 }  # fmt: skip
 LIGHT = ("envs", "afa_ray.policy", "afa_ray.losses", "afa_ray.noise")

@@ -131,6 +131,32 @@ def test_a_degenerate_game_is_noticed_once_and_in_plain_words() -> None:
     assert GameWatch().notice({"train/loss": 1.0}, 500) is None
 
 
+def test_a_degenerate_game_of_a_short_run_is_noticed_at_its_end() -> None:
+    flat = TRAIN | {"train/reward_spread": 1e-5}
+    watch = GameWatch()
+    assert [watch.notice(flat, step) for step in (3, 6, 9)] == [None] * 3
+    note = watch.conclude(9)
+    assert note is not None
+    assert "over 9 updates" in note
+    assert "or train longer" in note
+    assert watch.told == note
+    assert watch.conclude(9) is None
+    watch = GameWatch()
+    watch.notice(TRAIN, 30)
+    watch.notice(flat, 120)
+    assert "over 90 updates" in str(watch.conclude(120))  # most of them
+    watch = GameWatch()
+    watch.notice(TRAIN, 80)
+    watch.notice(flat, 120)
+    assert watch.conclude(120) is None
+    alive = GameWatch()
+    alive.notice(TRAIN, 9)
+    assert alive.conclude(9) is None
+    plain = GameWatch()
+    plain.notice({"train/loss": 1.0}, 9)
+    assert plain.conclude(9) is None
+
+
 def test_a_short_lull_is_not_a_degenerate_game() -> None:
     watch = GameWatch()
     flat = TRAIN | {"train/reward_spread": 1e-5}
