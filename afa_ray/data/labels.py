@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
+
+from afa_ray.data.invisible import trimmed
 
 # With a leading zero it is a code: 01 is not 1.
 NUMBER = re.compile(r"[+-]?(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,2})?")
@@ -23,14 +26,17 @@ MISSING = {
 
 
 def label_name(value: Any) -> str | None:
-    """A label as text; "" where there is none, None for what cannot be a label."""
+    """A label as text, without what cannot be seen at its ends and with letters and accents in one
+    form; "" where there is none, None for what cannot be a label."""
     if value is None or (isinstance(value, float | Decimal) and math.isnan(value)):
         return ""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float | Decimal) and math.isinf(value):
         return None
-    return str(value).strip() if isinstance(value, str | int | float | Decimal) else None
+    if not isinstance(value, str | int | float | Decimal):
+        return None
+    return unicodedata.normalize("NFC", trimmed(str(value)))
 
 
 def is_missing(name: str) -> bool:

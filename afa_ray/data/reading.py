@@ -24,7 +24,8 @@ STYLES = "\ufe00-\ufe0f"  # of a sign before them: coloured or not; they cannot 
 # with the consonants below it, in Myanmar with the consonant that closes the syllable. Emoji are
 # read one by one, too.
 PARTS = Regex(
-    "|".join(
+    "(?![\u0001-\u0dff])(?:"  # passes over letters and digits of alphabets at once
+    + "|".join(
         (
             "[เแโใไ]?[ก-ฮ]\\p{M}*[ะาำๅ]*\\p{M}*|\\p{Thai}\\p{M}*",
             "[ເແໂໃໄ]?[ກ-ຮໜ-ໟ]\\p{M}*[ະາຳຽ]*\\p{M}*|\\p{Lao}\\p{M}*",
@@ -33,9 +34,10 @@ PARTS = Regex(
             "[\\p{Hiragana}\\p{Katakana}][ぁぃぅぇぉゃゅょゎァィゥェォャュョヮー\\p{M}]*",
             "[\\p{Han}\\p{Bopomofo}\\p{Yi}\\p{Tai_Tham}\\p{Tai_Le}\\p{New_Tai_Lue}\\p{Tai_Viet}"
             "\\p{Javanese}\\p{Balinese}]\\p{M}*",
-            "\\p{RI}\\p{RI}|(?![0-9#*©®™])\\p{Emoji}[\\p{Emoji_Modifier}\\p{M}]*",
+            "\\p{RI}\\p{RI}|(?!™)\\p{Emoji}[\\p{Emoji_Modifier}\\p{M}]*",
         )
     )
+    + ")"
 )
 
 

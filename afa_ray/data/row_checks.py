@@ -5,19 +5,14 @@ Of a row only numbers are kept, so that a table need not fit into memory.
 
 from __future__ import annotations
 
-import unicodedata
 from array import array
 from pathlib import Path
 from typing import Any
 
+from afa_ray.data.invisible import is_invisible
 from afa_ray.data.labels import is_missing, label_name
 from afa_ray.data.messages import as_one, listed, some_rows
 from afa_ray.errors import UserError
-
-# Spaces, controls, and signs such as the zero-width space, which have no form of their own; a
-# sign before them that chooses its style, and letters that are blank.
-INVISIBLE = {"Zs", "Zl", "Zp", "Cc", "Cf"}
-BLANK = {*map(chr, range(0xFE00, 0xFE10)), *"\u034f\u115f\u1160\u2800\u3164\uffa0"}
 
 
 class RowChecks:
@@ -100,11 +95,7 @@ class RowChecks:
 
 def _is_empty(text: Any) -> bool:
     """Whether there is no character that can be seen."""
-    return text is None or (isinstance(text, str) and all(map(_is_invisible, text)))
-
-
-def _is_invisible(character: str) -> bool:
-    return unicodedata.category(character) in INVISIBLE or character in BLANK
+    return text is None or (isinstance(text, str) and is_invisible(text))
 
 
 def _is_unicode(text: str) -> bool:

@@ -83,6 +83,26 @@ def test_numbers_of_one_value_are_one_class(tmp_path: Path, labels: list[str]) -
     assert f"{labels[0]!r}, {labels[1]!r} as '1'" in corpus.notes[0]
 
 
+def test_labels_that_look_the_same_are_one_class(tmp_path: Path) -> None:
+    """Zero-width and no-break spaces, a byte-order mark, an accent as a sign of its own."""
+    labels = [
+        "né",
+        "ne\u0301",
+        "né\u200b",
+        "\ufeffné",
+        "né\u00a0",
+        "👨‍👩‍👧",
+        "❤️",
+        "\u200b👨‍👩‍👧",
+        "❤️ ",
+    ]
+    corpus = load(write(tmp_path / "a.csv", labels * 3))
+    assert corpus.label_names == ["né", "❤️", "👨‍👩‍👧"]
+    assert "no label in row 2 (1 in all)" in message(
+        write(tmp_path / "a.csv", ["a", "\u200b", "b"])
+    )
+
+
 def test_labels_that_differ_in_case_only_are_named(tmp_path: Path) -> None:
     corpus = load(write(tmp_path / "a.csv", ["Good", "good", "bad"] * 5))
     assert corpus.label_names == ["Good", "bad", "good"]
