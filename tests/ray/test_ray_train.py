@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -126,10 +127,11 @@ def kill_a_worker_when(condition: Callable[[], bool], killed: list[int]) -> thre
         while not condition():
             time.sleep(0.05)
         for process in psutil.Process().children(recursive=True):
-            if "RayTrainWorker" in " ".join(process.cmdline()):
-                os.kill(process.pid, signal.SIGKILL)
-                killed.append(process.pid)
-                return
+            with suppress(psutil.Error):  # it has ended meanwhile
+                if "RayTrainWorker" in " ".join(process.cmdline()):
+                    os.kill(process.pid, signal.SIGKILL)
+                    killed.append(process.pid)
+                    return
 
     thread = threading.Thread(target=wait_and_kill, daemon=True)
     thread.start()
