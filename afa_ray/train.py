@@ -21,6 +21,7 @@ from afa_ray.training.dry_run import dry_run
 from afa_ray.training.finish import train_and_finish
 from afa_ray.training.mlflow_run import MlflowRun, UnreachableError, open_mlflow_run
 from afa_ray.training.players import check_target
+from afa_ray.training.recipe import chosen, describe
 from afa_ray.training.run_folder import (
     begin,
     discard,
@@ -66,10 +67,14 @@ def train(settings: Settings) -> dict[str, Any]:
         return result
     require_same_settings(settings, run)
     with ExitStack() as stack:
-        corpus = _prepare(settings)
+        corpus, asked = _prepare(settings), settings
+        settings = chosen(settings, len(corpus.train))
+        require_same_settings(settings, run)
         launch = _launcher(settings, stack)
         begin(settings, run)
         print(header(settings, corpus, run, __version__), flush=True)
+        if by_texts := describe(asked, settings):
+            print(f"  chosen  {by_texts}", flush=True)
         mlflow = open_mlflow_run(settings, run)
         with Follower(run, total_steps(settings, len(corpus.train)), _announce_resume(run)):
             _guard(launch, Job(settings, corpus, run, mlflow))

@@ -15,13 +15,12 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from afa_ray.errors import UserError, first_line
 
 PAD, UNK, SOS, EOS, MASK = SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[SOS]", "[EOS]", "[MASK]"]
-MIN_FREQUENCY = 2  # rarer words stand in the training texts as [UNK], which so learns a vector
 
 
 def train_tokenizer(
-    texts: Iterable[str], vocab_size: int, max_length: int
+    texts: Iterable[str], vocab_size: int, max_length: int, min_frequency: int = 1
 ) -> PreTrainedTokenizerFast:
-    """Learn the vocabulary: the `vocab_size` most frequent words that occur at least twice.
+    """Learn the vocabulary: the `vocab_size` most frequent words that occur often enough.
 
     Special tokens have the ids 0 … 4. `model_max_length` is `max_length`.
     """
@@ -30,7 +29,7 @@ def train_tokenizer(
     tokenizer.pre_tokenizer = BertPreTokenizer()
     trainer = WordLevelTrainer(
         vocab_size=vocab_size,
-        min_frequency=MIN_FREQUENCY,
+        min_frequency=min_frequency,
         special_tokens=SPECIAL_TOKENS,
         show_progress=False,
     )

@@ -80,7 +80,7 @@ def evaluate(job: Job, worker: Worker) -> tuple[DeletionCurve, dict[str, Any]]:
             "seconds": round(progress.seconds, 3),
             "tokens_per_s": round(progress.tokens / max(progress.seconds, 1e-9), 1),
         },
-        "settings": flatten(job.settings),
+        "settings": flatten(worker.settings),
         "versions": versions(),
     }
 

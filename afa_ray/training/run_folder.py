@@ -13,6 +13,7 @@ import yaml
 
 from afa_ray.config import DATA_FILES, SINGLE_LAYER, S, Settings, flatten, leaves, override, to_yaml
 from afa_ray.errors import UserError
+from afa_ray.training.recipe import CHOSEN
 
 CONFIG, RESULT = "config.yaml", "result.json"
 TRIAL = "trial.json"  # there when a trial of a search has ended, which is not read on test
@@ -57,6 +58,8 @@ def placed(settings: S, default_name: str) -> tuple[S, Path]:
         if (path := getattr(settings.data, field)) is not None
     }
     paths["target.name"] = absolute_target(settings.target.name)
+    if settings.target.vectors is not None:
+        paths["target.vectors"] = _absolute(settings.target.vectors)
     name, storage = settings.run.name or default_name, absolute_storage(settings.run.storage)
     run = {"run.name": name, "run.storage": storage}
     settings = override(settings, paths | run)
@@ -128,9 +131,14 @@ def read_result(run: Path) -> dict[str, Any] | None:
 
 
 def require_same_settings(
-    settings: Settings, run: Path, may_change: Collection[str] = MAY_CHANGE
+    settings: Settings,
+    run: Path,
+    may_change: Collection[str] = MAY_CHANGE,
+    left_to_data: Collection[str] = CHOSEN,
 ) -> None:
     """A resumed run must go on with the settings that it was started with, but for `may_change`.
+
+    What is None is left to the data, and no other than what was chosen then.
 
     Raises:
         UserError: other settings, or a folder that holds something else than a run.
@@ -143,6 +151,7 @@ def require_same_settings(
         "give the same value, or another run.name"
         for name, value in flatten(settings).items()
         if name not in may_change and (name not in before or before[name] != value)
+        if not (value is None and name in left_to_data)
     ]
     if faults:
         raise UserError("\n".join(faults))
