@@ -22,6 +22,7 @@ FOLDER_NAME = re.compile(rf"(?!\.)[^/\\\x00-\x1f\x7f]{{1,{LONGEST_NAME}}}")
 _AT_LEAST = {
     "data.max_length": 3,
     "data.vocab_size": 6,
+    "data.min_frequency": 1,
     "target.hidden_size": 1,
     "target.heads": 1,
     "target.hops": 1,
@@ -35,6 +36,7 @@ _AT_LEAST = {
     "train.batch_size": 2,
     "train.accumulation_steps": 1,
     "train.warmup_steps": 0,
+    "train.average": 0,
     "train.patience": 0,
     "train.max_failures": -1,
     "train.checkpoint_every": 0,
@@ -70,12 +72,12 @@ def complaints(settings: Settings) -> list[str]:
     found = [
         f"{name} = {values[name]}: must be at least {least}"
         for name, least in _AT_LEAST.items()
-        if values[name] < least
+        if values[name] is not None and values[name] < least
     ]
     found += [
         f"{name} = {values[name]}: must be {allowed}"
         for name, (holds, allowed) in _IN_RANGE.items()
-        if not holds(values[name])
+        if values[name] is not None and not holds(values[name])
     ]
     single_layer = () if settings.target.pretrained else ("target",)
     for part in (*single_layer, "discriminator"):
@@ -131,8 +133,8 @@ def _word2vec_complaints(settings: Settings) -> list[str]:
     target, size = settings.target, settings.discriminator.hidden_size
     if target.pretrained:
         why = "is for target.name = transformer; with others it reads the Target's words anyway"
-    elif not target.word2vec:
-        why = "needs target.word2vec"
+    elif not target.word2vec and target.vectors is None:
+        why = "needs target.word2vec or target.vectors"
     elif size != target.hidden_size:
         why = (
             f"needs discriminator.hidden_size = {size} to equal target.hidden_size = "
@@ -151,11 +153,13 @@ def _worker_complaints(train: TrainSettings) -> list[str]:
     if least > most:
         return [f"{given}: the range must begin with the smaller number"]
     parts = max(1, most) * max(1, train.accumulation_steps)
-    if train.batch_size < 2 * parts:
+    if train.batch_size is not None and train.batch_size < 2 * parts:
         return [
             f"train.batch_size = {train.batch_size}: must be at least twice train.num_workers "
             f"times train.accumulation_steps = {2 * parts}"
         ]
+    if train.shard and train.average:
+        return [f"train.average = {train.average}: cannot average weights that train.shard spreads"]
     if train.shard and least < 2:
         return [f"{given}: train.shard spreads the Target over workers: use at least 2"]
     return []
@@ -201,6 +205,11 @@ def _pretrained_complaints(settings: Settings) -> list[str]:
                 f"data.{name} = {str(value).lower()}: is for target.name = {SINGLE_LAYER}; a "
                 "pretrained model's tokenizer reads texts as it learnt to"
             )
+    if target.vectors is not None:
+        found.append(
+            f"target.vectors = {target.vectors}: is for target.name = {SINGLE_LAYER}; a pretrained "
+            "model has word vectors already"
+        )
     if not target.lora.r and target.lora != LoraSettings():
         found.append("target.lora.r = 0: the other settings of target.lora need a rank above 0")
     return found

@@ -39,7 +39,9 @@ class DataSettings:
     max_length: int = 512
     """Longest sequence in tokens, [SOS] and [EOS] included; longer texts are cut and counted."""
     vocab_size: int = 20_000
-    """Most words in the vocabulary; words that occur once are unknown words."""
+    """Most words in the vocabulary."""
+    min_frequency: int = 1
+    """How often a word must occur in the training texts; rarer ones are unknown words."""
     lowercase: bool | None = None
     """Read texts in lower case; by default true for the sets above, and for your own files unless
     the classes of the training texts are clearly better told apart by words with their case."""
@@ -80,10 +82,13 @@ class TargetSettings:
     name: str = SINGLE_LAYER
     """transformer: one Transformer block, from scratch; else a Hugging Face model, by its id on the
     hub or by its folder."""
-    hidden_size: int = 512
+    hidden_size: int = 128
     """Width d of transformer; a multiple of heads."""
     heads: int = 4
     """Attention heads of transformer."""
+    bag_of_words: bool = True
+    """transformer starts at about the decision of TF-IDF with logistic regression, fitted to the
+    training texts, instead of at chance."""
     dropout: float = 0.3
     """Dropout of transformer and of the Discriminator; a pretrained model keeps its own."""
     hops: int = 1
@@ -91,6 +96,9 @@ class TargetSettings:
     in all texts; with 2 what it looks at depends on what the text says."""
     word2vec: bool = True
     """Initialise the words of transformer with word2vec vectors of the training texts."""
+    vectors: str | None = None
+    """File of word vectors in word2vec's text format, hidden_size wide, that the words of
+    transformer start with instead; words that it lacks start at random."""
     sharpness: float = 1.0
     """Factor of transformer's attention scores at the start; above 1 attention is less even."""
     dtype: Literal["float32", "bfloat16"] = "float32"
@@ -109,15 +117,15 @@ class DiscriminatorSettings:
     judge: Literal["trained", "target"] = "trained"
     """trained: a Discriminator, with the settings below; target: the Target judges its own masks,
     which pay as far as it no longer sees the class (needs pairing contrast)."""
-    hidden_size: int = 512
+    hidden_size: int = 128
     """Width d; a multiple of heads."""
     heads: int = 4
     """Attention heads."""
     readout: Literal["last", "mean"] = "last"
     """last reads the last token (fast); mean averages a full layer (sees word order, slow)."""
-    pairing: Literal["original", "contrast"] = "original"
-    """original: a sequence against its own masked copy (the paper); contrast: given the class of
-    the masked copy, against untouched sequences of other classes."""
+    pairing: Literal["original", "contrast"] = "contrast"
+    """contrast: given the class of the masked copy, against untouched sequences of other classes;
+    original: a sequence against its own masked copy (the paper), which evens attention out."""
     masks: Literal["policy", "random"] = "policy"
     """What it learns from: policy, a mask that is rewarded; random, one of k units at random, which
     leaves it evidence to learn from."""
@@ -154,14 +162,16 @@ class AfaSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainSettings:
-    """How long, how fast and on what."""
+    """How long, how fast and on what. What is None is chosen from the number of training texts."""
 
-    epochs: int = 20
-    """Most passes over the training texts."""
+    epochs: int | None = None
+    """Most passes over the training texts; by default 12, and 600 updates at least (pretrained: 2,
+    and 150)."""
     max_steps: int = 0
     """Most updates; 0 for no limit."""
-    batch_size: int = 64
-    """Texts in an update, over all workers together."""
+    batch_size: int | None = None
+    """Texts in an update, over all workers together; by default 16 of less than 2,000 texts, 32 of
+    less than 10,000 or for a pretrained Target, else 64."""
     accumulation_steps: int = 1
     """Parts that each worker reads its share of an update in, to save memory; above 1, feedback
     reads each text a second time."""
@@ -169,18 +179,24 @@ class TrainSettings:
     """Recompute a pretrained Target's activations instead of keeping them."""
     shard: bool = False
     """Spread a pretrained Target's weights over the workers (FSDP2): models larger than a GPU."""
-    target_lr: float = 1e-4
-    """Adam's learning rate for the Target."""
+    target_lr: float | None = None
+    """Adam's learning rate for the Target; by default 5e-4, for a pretrained one 5e-5."""
     schedule: Literal["constant", "linear"] = "constant"
     """linear lowers both learning rates to 0 at the last update of the last epoch."""
-    warmup_steps: int = 0
-    """Updates in which both learning rates rise from 0."""
+    warmup_steps: int | None = None
+    """Updates in which both learning rates rise from 0; by default 0, for a pretrained Target a
+    tenth of all."""
     max_grad_norm: float = 0.0
     """Longest gradient of the Target; longer ones are scaled down; 0 for no limit."""
-    discriminator_lr: float = 1e-4
+    discriminator_lr: float = 5e-4
     """Adam's learning rate for the Discriminator."""
-    patience: int = 2
-    """Epochs without a better validation score before training stops; 0 never stops."""
+    average: int | None = None
+    """Updates over which the Target's weights are averaged, exponentially: the average is what is
+    validated, chosen and saved, from that many updates on. 0 takes the weights as they are; by
+    default 100, for a pretrained Target 0."""
+    patience: int | None = None
+    """Epochs without a better validation score before training stops; 0 never stops. By default 2,
+    and 200 updates at least (pretrained: 0)."""
     deletion_weight: float = 0.0
     """The best epoch has the highest validation accuracy minus this weight times the normalised
     area under the deletion curve (by attention, divided by that of random tokens)."""
@@ -259,6 +275,13 @@ class Settings:
 
 
 S = TypeVar("S", bound=Settings)
+V = TypeVar("V")
+
+
+def decided(value: V | None) -> V:
+    """A setting that may be left to the data, where it has been chosen: `recipe.chosen`."""
+    assert value is not None
+    return value
 
 
 def flatten(settings: Settings) -> dict[str, Any]:

@@ -31,11 +31,13 @@ from afa_ray.training.mlflow_run import (
 )
 from afa_ray.training.players import check_target
 from afa_ray.training.ray_address import require_cluster
+from afa_ray.training.recipe import chosen, describe
 from afa_ray.training.run_folder import (
     discard,
     new_since,
     placed,
     read_result,
+    require_same_choice,
     require_writable,
 )
 from afa_ray.training.run_lock import own_folder
@@ -93,11 +95,15 @@ def _train(settings: Settings, run: Path) -> None:
     if settings.train.workers[1]:
         require_cluster()
     with ExitStack() as stack:
-        corpus = _prepare(settings)
+        corpus, asked = _prepare(settings), settings
+        settings = chosen(settings, len(corpus.train))
+        require_same_choice(settings, run)
         launch = _launcher(settings, stack)
         _require_registry(settings, run)
         begin_run(settings, run, corpus, files)
         print(header(settings, corpus, run, __version__), flush=True)
+        if by_texts := describe(asked, settings):
+            print(f"  chosen  {by_texts}", flush=True)
         mlflow = open_mlflow_run(settings, run)
         with Follower(run, total_steps(settings, len(corpus.train)), _announce_resume(run)):
             _guard(launch, Job(settings, corpus, run, mlflow))

@@ -68,9 +68,15 @@ def with_values(settings: Settings, **values: Any) -> Settings:
 TINY = {
     "target.hidden_size": 32,
     "target.word2vec": False,
+    "target.bag_of_words": False,
     "discriminator.hidden_size": 32,
+    "discriminator.pairing": "original",
     "data.max_length": 64,
     "train.batch_size": 16,
+    "train.epochs": 20,
+    "train.patience": 2,
+    "train.warmup_steps": 0,
+    "train.average": 0,
     "train.target_lr": 1e-3,
     "train.discriminator_lr": 1e-3,
     "train.num_workers": 0,
@@ -121,7 +127,7 @@ def plain(corpus: RawCorpus) -> list[Any]:
 def small_corpus() -> Corpus:
     """150 training texts, 40 for validation and 60 for test."""
     texts = [small_texts(n, seed) for seed, n in enumerate((150, 40, 60))]
-    tokenizer = train_tokenizer(texts[0].texts, 100, 64)
+    tokenizer = train_tokenizer(texts[0].texts, 100, 64, min_frequency=2)
     train, validation, test = (pack(part, tokenizer, 64) for part in texts)
     return Corpus("small", ["bad", "good"], tokenizer, train, validation, test, None, (), 64)
 

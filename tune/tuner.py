@@ -12,16 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray import tune as ray_tune
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search import BasicVariantGenerator
 
-from afa_ray.config import Settings, override
+from afa_ray.config import Settings, decided, override
 from afa_ray.data.corpus import Corpus
 from afa_ray.track import upload_child
 from afa_ray.training.mlflow_run import MlflowRun, UnreachableError
+from afa_ray.training.recipe import chosen
 from afa_ray.training.run_folder import CONFIG, TRIAL, read_settings
 from tune.options import Resources, SearchOptions
 from tune.progress import Progress
@@ -59,7 +61,8 @@ def run_trials(study: Study, options: SearchOptions, space: Space) -> list[str]:
     for name, value in TUNE.items():
         os.environ.setdefault(name, value)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # what failed is said below
-    train, state, numbers = study.settings.train, study.folder / ".tune", itertools.count()
+    train = chosen(study.settings, len(ray.get(study.corpus).train)).train
+    state, numbers = study.folder / ".tune", itertools.count()
     resources = {"CPU": options.cpus_per_trial, "GPU": options.gpus_per_trial}
     shutil.rmtree(state, ignore_errors=True)
     base = study.run("trials", "trial", {}, train.seed, group="trial").settings
@@ -76,7 +79,7 @@ def run_trials(study: Study, options: SearchOptions, space: Space) -> list[str]:
                 metric=METRIC,
                 mode="max",
                 search_alg=_algorithm(study, options, space),
-                scheduler=_scheduler(options, train.epochs),
+                scheduler=_scheduler(options, decided(train.epochs)),
                 num_samples=options.samples,
                 max_concurrent_trials=study.slots,
                 reuse_actors=True,

@@ -6,7 +6,14 @@ import re
 from dataclasses import dataclass, field
 
 from afa_ray.complaints import complaints
-from afa_ray.config import S, Settings, override
+from afa_ray.config import (
+    DiscriminatorSettings,
+    S,
+    Settings,
+    TargetSettings,
+    TrainSettings,
+    override,
+)
 
 CONTENDERS = ("trainer", "plain", "afa", "naive")
 
@@ -62,7 +69,24 @@ class SpeedOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpeedSettings(Settings):
+class PaperSettings(Settings):
+    """Settings of a training run, those of the paper by default, whose sizes are timed."""
+
+    target: TargetSettings = field(
+        default_factory=lambda: TargetSettings(hidden_size=512, bag_of_words=False)
+    )
+    discriminator: DiscriminatorSettings = field(
+        default_factory=lambda: DiscriminatorSettings(hidden_size=512, pairing="original")
+    )
+    train: TrainSettings = field(
+        default_factory=lambda: TrainSettings(
+            batch_size=64, target_lr=1e-4, discriminator_lr=1e-4, warmup_steps=0, average=0
+        )
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeedSettings(PaperSettings):
     """Settings of a training run, and what to time of it."""
 
     benchmark: SpeedOptions = field(default_factory=SpeedOptions)

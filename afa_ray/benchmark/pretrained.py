@@ -27,7 +27,7 @@ from afa_ray.benchmark.options import BenchmarkSettings, benchmark_complaints, f
 from afa_ray.benchmark.timing import Turn, median, ratio, take_turns, turn_of
 from afa_ray.benchmark.trainer import trainer_turn
 from afa_ray.command_line import Command, run_command
-from afa_ray.config import Settings, override
+from afa_ray.config import Settings, decided, override
 from afa_ray.data.batches import Batch
 from afa_ray.models.attention_row import IMPLEMENTATION
 from afa_ray.models.loading import load_pretrained, read_config
@@ -36,10 +36,14 @@ from afa_ray.models.target import TargetOutput
 from afa_ray.training.dry_run import GB, peak_memory
 from afa_ray.training.learner import Learner
 from afa_ray.training.players import fit_for_training, make_discriminator
+from afa_ray.training.recipe import chosen
 from afa_ray.training.session import pick_device
 from afa_ray.training.worker import prepare_process, to_device, usable_cores
 
 LABELS = ["no", "yes"]
+
+
+TEXTS = 10_000  # of a data set that batches are as large for as here
 
 
 def make_target(settings: Settings, device: torch.device) -> PretrainedTarget:
@@ -140,7 +144,7 @@ def measure(settings: BenchmarkSettings, target: PretrainedTarget, length: int) 
     options = settings.benchmark
     names = options.contenders.split(",")
     turns = {name: make_turn(name, fitting(settings, length), target) for name in names}
-    random, texts = np.random.default_rng(0), settings.train.batch_size
+    random, texts = np.random.default_rng(0), decided(settings.train.batch_size)
     contrast = settings.discriminator.pairing == "contrast"
 
     def batches() -> list[Batch]:
@@ -184,7 +188,7 @@ def table(results: list[dict[str, Any]]) -> str:
 
 
 def run(settings: BenchmarkSettings) -> int:
-    options = settings.benchmark
+    settings, options = chosen(settings, TEXTS), settings.benchmark
     prepare_process(settings, options.threads or usable_cores())
     target = make_target(settings, pick_device(settings.train.use_gpu))
     lengths = map(int, options.lengths.split(","))

@@ -12,7 +12,7 @@ import torch
 from transformers import PreTrainedModel
 
 from afa_ray.benchmark.timing import Turn
-from afa_ray.config import Settings
+from afa_ray.config import Settings, decided
 from afa_ray.data.batches import Batch
 from afa_ray.training.parts import in_bfloat16
 
@@ -65,7 +65,7 @@ def trainer_turn(
             folder.name,
             per_device_train_batch_size=len(batches[0].labels),
             max_steps=len(batches),
-            learning_rate=settings.train.target_lr,
+            learning_rate=decided(settings.train.target_lr),
             max_grad_norm=settings.train.max_grad_norm,
             bf16=bf16,
             use_cpu=device.type == "cpu",

@@ -16,9 +16,11 @@ from afa_ray.data.reading import Reading
 from afa_ray.data.sources import load_raw
 from afa_ray.data.splits import stratified_split
 from afa_ray.data.texts import RawCorpus, Texts
-from afa_ray.data.tokenizer import load_tokenizer, splits_words, train_tokenizer
+from afa_ray.data.tokenizer import load_tokenizer, special_ids, splits_words, train_tokenizer
 from afa_ray.errors import UserError
+from afa_ray.models.evidence import word_evidence
 from afa_ray.models.loading import longest_text, skeleton
+from afa_ray.models.vector_file import read_vectors
 from afa_ray.models.word2vec import Sentences, word_vectors
 from afa_ray.progress import Task
 
@@ -30,6 +32,7 @@ class Corpus:
     """A tokenised data set.
 
     `vectors` are the (V, d) initial word embeddings, or None where they are random or pretrained.
+    `evidence` is what each word says for each class, (V, C), where the Target is to start with it.
     `notes` tell the user what was done to the data. `max_length` is the longest sequence in tokens.
     """
 
@@ -42,6 +45,7 @@ class Corpus:
     vectors: np.ndarray | None
     notes: tuple[str, ...]
     max_length: int
+    evidence: np.ndarray | None = None
 
 
 def prepare_corpus(settings: Settings) -> Corpus:
@@ -79,14 +83,7 @@ def prepare_corpus(settings: Settings) -> Corpus:
         parts["test"] = raw.test
     packed = {name: pack(part, tokenizer, max_length, units) for name, part in parts.items()}
     _require_padding_apart(packed.values(), tokenizer)
-    vectors = None
-    if settings.target.word2vec and not settings.target.pretrained:
-        vectors = word_vectors(
-            Sentences(packed["train"].tokens, packed["train"].offsets),
-            len(tokenizer),
-            settings.target.hidden_size,
-            settings.train.seed,
-        )
+    vectors, evidence = _start_of_words(settings, tokenizer, packed["train"], len(raw.label_names))
     return Corpus(
         name=raw.name,
         label_names=raw.label_names,
@@ -96,6 +93,7 @@ def prepare_corpus(settings: Settings) -> Corpus:
         test=packed["validation" if tried else "test"],
         vectors=vectors,
         max_length=max_length,
+        evidence=evidence,
         notes=(
             *raw.notes,
             *[UNREAD] * tried,
@@ -107,13 +105,43 @@ def prepare_corpus(settings: Settings) -> Corpus:
     )
 
 
+def _start_of_words(
+    settings: Settings, tokenizer: PreTrainedTokenizerFast, train: PackedTexts, classes: int
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Word vectors and evidence that a single-layer Target starts with."""
+    target, vectors, evidence = settings.target, None, None
+    if target.pretrained:
+        return None, None
+    if target.vectors is not None:
+        words = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+        vectors = read_vectors(target.vectors, words, target.hidden_size, settings.train.seed)
+    elif target.word2vec:
+        vectors = word_vectors(
+            Sentences(train.tokens, train.offsets),
+            len(tokenizer),
+            target.hidden_size,
+            settings.train.seed,
+        )
+    if target.bag_of_words:
+        evidence = word_evidence(
+            train.tokens,
+            train.offsets,
+            train.labels,
+            special_ids(tokenizer),
+            (len(tokenizer), classes),
+        )
+    return vectors, evidence
+
+
 def _tokenizer(settings: Settings, train: Texts) -> tuple[PreTrainedTokenizerFast, int, list[str]]:
     """The Target's tokenizer, the longest sequence in tokens, and notes on how texts are read."""
     data, name = settings.data, settings.target.name
     if not settings.target.pretrained:
         reading, notes = _reading(data, train)
         with Task("counting words"):
-            tokenizer = train_tokenizer(train.texts, data.vocab_size, data.max_length, reading)
+            tokenizer = train_tokenizer(
+                train.texts, data.vocab_size, data.max_length, data.min_frequency, reading
+            )
         return tokenizer, data.max_length, notes
     tokenizer = load_tokenizer(name)
     if settings.afa.mask == "token" and tokenizer.mask_token is None:

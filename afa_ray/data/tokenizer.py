@@ -16,13 +16,16 @@ from afa_ray.errors import UserError, first_line
 
 PAD, UNK, SOS, EOS, MASK = SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[SOS]", "[EOS]", "[MASK]"]
 IMPOSSIBLE = -1e4  # logarithm of a piece's probability
-MIN_FREQUENCY = 2  # rarer words stand in the training texts as [UNK], which so learns a vector
 
 
 def train_tokenizer(
-    texts: Iterable[str], vocab_size: int, max_length: int, reading: Reading = FOLDED
+    texts: Iterable[str],
+    vocab_size: int,
+    max_length: int,
+    min_frequency: int = 1,
+    reading: Reading = FOLDED,
 ) -> PreTrainedTokenizerFast:
-    """Learn the vocabulary: the `vocab_size` most frequent words that occur at least twice.
+    """Learn the vocabulary: the `vocab_size` most frequent words that occur often enough.
 
     `reading` says which words are one. Special tokens have the ids 0 … 4. `model_max_length` is
     `max_length`.
@@ -32,7 +35,7 @@ def train_tokenizer(
     tokenizer.pre_tokenizer = pre_tokenizer()
     trainer = WordLevelTrainer(
         vocab_size=vocab_size,
-        min_frequency=MIN_FREQUENCY,
+        min_frequency=min_frequency,
         special_tokens=SPECIAL_TOKENS,
         show_progress=False,
     )

@@ -23,7 +23,7 @@ from afa_ray.training.learner import Learner
 from afa_ray.training.sharding import like, named_parameters, whole
 from afa_ray.training.tracking import GameWatch
 
-PROGRESS = "progress.json"
+PROGRESS, AVERAGE = "progress.json", "average.safetensors"
 VERSIONS_OF = ("torch", "transformers", "peft", "gymnasium", "gensim", "numpy", "tokenizers")
 
 

@@ -12,12 +12,13 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from afa_ray.config import Settings
+from afa_ray.config import Settings, decided
 from afa_ray.data.batches import Batch, batch_count
 from afa_ray.data.corpus import Corpus
 from afa_ray.errors import UserError
 from afa_ray.training.learner import Learner
 from afa_ray.training.memory import Memory, activation_memory, add, parameter_memory
+from afa_ray.training.recipe import chosen
 from afa_ray.training.session import local_session, pick_device
 from afa_ray.training.worker import batches_for, make_learner, prepare_process, usable_cores
 
@@ -34,6 +35,7 @@ def dry_run(settings: Settings, corpus: Corpus) -> Iterator[str]:
     Raises:
         UserError: it does not fit into the memory of the GPU.
     """
+    settings = chosen(settings, len(corpus.train))
     device = pick_device(settings.train.use_gpu)
     prepare_process(settings, usable_cores())
     before = peak_memory(device)
@@ -72,7 +74,7 @@ def _time(learner: Learner, batches: list[Batch]) -> tuple[int, float]:
 def _speed(
     settings: Settings, corpus: Corpus, timed: list[Batch], tokens: int, seconds: float
 ) -> list[str]:
-    updates = batch_count(len(corpus.train), settings.train.batch_size)
+    updates = batch_count(len(corpus.train), decided(settings.train.batch_size))
     minutes = updates * seconds / len(timed) / 60
     return [
         f"  speed         {len(timed)} updates of {len(timed[0].labels)} texts in {seconds:.2f} s: "

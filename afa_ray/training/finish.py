@@ -27,6 +27,7 @@ from afa_ray.progress import Task
 from afa_ray.training.checkpoint import Progress, load_trained, versions
 from afa_ray.training.model_card import model_card
 from afa_ray.training.players import build_players
+from afa_ray.training.recipe import chosen
 from afa_ray.training.run_folder import RESULT, as_json, write_whole
 from afa_ray.training.session import Session
 from afa_ray.training.worker import Job, Worker
@@ -121,7 +122,7 @@ def describe(job: Job, progress: Progress, figures: dict[str, Any]) -> dict[str,
             "seconds": round(progress.seconds, 3),
             "tokens_per_s": round(progress.tokens / max(progress.seconds, 1e-9), 1),
         },
-        "settings": flatten(job.settings),
+        "settings": flatten(chosen(job.settings, len(job.corpus.train))),
         "versions": versions(),
     }
 

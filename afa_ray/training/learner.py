@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from afa_ray.config import Settings
+from afa_ray.config import Settings, decided
 from afa_ray.data.batches import Batch
 from afa_ray.losses import target_loss
 from afa_ray.models import AnyTarget, Discriminator, TargetJudge
@@ -79,7 +79,7 @@ class Learner:
         self.device, self.rank, self.total_steps = device, rank, total_steps
         self.pad_id = pad_id
         self.target, self._wrapped_target = target, wrapped(target, wrap)
-        self.target_optimizer = adam(target, self.train.target_lr)
+        self.target_optimizer = adam(target, decided(self.train.target_lr))
         options: dict[str, Any] = {
             "special_ids": special_ids,
             "pad_id": pad_id,
@@ -96,6 +96,10 @@ class Learner:
         self.metrics = (*PLAIN_METRICS, *of_feedback)
         self.sums = torch.zeros(len(self.metrics) + 2, device=device, dtype=torch.float64)
         self.rollout: Rollout | None = None
+
+    @property
+    def batch_size(self) -> int:
+        return decided(self.train.batch_size)
 
     @property
     def discriminator(self) -> Discriminator | None:
@@ -135,8 +139,9 @@ class Learner:
 
     def _set_learning_rates(self, step: int) -> None:
         train = self.train
-        factor = learning_rate_factor(step, self.total_steps, train.schedule, train.warmup_steps)
-        rates = {"target": train.target_lr, "discriminator": train.discriminator_lr}
+        warmup = decided(train.warmup_steps)
+        factor = learning_rate_factor(step, self.total_steps, train.schedule, warmup)
+        rates = {"target": decided(train.target_lr), "discriminator": train.discriminator_lr}
         for player, optimizer in self.optimizers.items():
             set_learning_rate(optimizer, rates[player] * factor)
 

@@ -17,6 +17,7 @@ from afa_ray.models import (
     Target,
     TargetConfig,
 )
+from afa_ray.models.evidence import begin_with
 from afa_ray.models.loading import load_pretrained, skeleton
 from afa_ray.models.lora import require_layers
 from afa_ray.models.single_query import sharpen
@@ -92,6 +93,9 @@ def _single_layer(settings: Settings, corpus: Corpus) -> Target:
     )
     if corpus.vectors is not None:
         target.words.weight.data.copy_(torch.from_numpy(corpus.vectors))
+    if corpus.evidence is not None:
+        train = corpus.train
+        begin_with(target, corpus.evidence, train.tokens, train.offsets, settings.train.seed)
     for layer in target.layers:
         sharpen(layer, settings.target.sharpness)
     return target

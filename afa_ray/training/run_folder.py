@@ -14,6 +14,7 @@ import yaml
 
 from afa_ray.config import DATA_FILES, SINGLE_LAYER, S, Settings, flatten, leaves, override, to_yaml
 from afa_ray.errors import UserError
+from afa_ray.training.recipe import CHOSEN
 
 CONFIG, RESULT, FINGERPRINTS = "config.yaml", "result.json", "fingerprints.json"
 SPLITS = ("train", "validation", "test")  # that fingerprints tell of
@@ -60,6 +61,8 @@ def placed(settings: S, default_name: str) -> tuple[S, Path]:
         if (path := getattr(settings.data, field)) is not None
     }
     paths["target.name"] = absolute_target(settings.target.name)
+    if settings.target.vectors is not None:
+        paths["target.vectors"] = _absolute(settings.target.vectors)
     name, storage = settings.run.name or default_name, absolute_storage(settings.run.storage)
     run = {"run.name": name, "run.storage": storage}
     settings = override(settings, paths | run)
@@ -140,9 +143,14 @@ def read_fingerprints(run: Path) -> dict[str, dict[str, Any]]:
 
 
 def require_same_settings(
-    settings: Settings, run: Path, may_change: Collection[str] = MAY_CHANGE
+    settings: Settings,
+    run: Path,
+    may_change: Collection[str] = MAY_CHANGE,
+    left_to_data: Collection[str] = CHOSEN,
 ) -> None:
     """A resumed run must go on with the settings that it was started with, but for `may_change`.
+
+    What is None is left to the data, and no other than what was chosen then.
 
     Raises:
         UserError: other settings, or a folder that holds something else than a run.
@@ -155,6 +163,7 @@ def require_same_settings(
         "give the same value, or another run.name"
         for name, value in flatten(settings).items()
         if name not in may_change and (name not in before or before[name] != value)
+        if not (value is None and name in left_to_data)
     ]
     if faults:
         raise UserError("\n".join(faults))
@@ -178,6 +187,15 @@ def finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [finite(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def require_same_choice(settings: Settings, run: Path) -> None:
+    """What was left to the data must be chosen as it was when the run was started.
+
+    Raises:
+        UserError: it is not, for it depends on the number of workers, too.
+    """
+    require_same_settings(settings, run, may_change=flatten(settings).keys() - {*CHOSEN})
 
 
 def write_whole(path: Path, text: str) -> None:

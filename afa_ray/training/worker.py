@@ -7,14 +7,16 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from afa_ray.config import Settings
+from afa_ray.config import Settings, decided
 from afa_ray.data.batches import Batch, batch_count, worker_batches
 from afa_ray.data.corpus import Corpus
 from afa_ray.data.tokenizer import special_ids
@@ -22,7 +24,9 @@ from afa_ray.evaluation.classification import classification_metrics
 from afa_ray.evaluation.deletion import deletion_curve
 from afa_ray.evaluation.prediction import predict
 from afa_ray.progress import Task
+from afa_ray.training.averaging import Average
 from afa_ray.training.checkpoint import (
+    AVERAGE,
     Progress,
     checkpoint_name,
     collect,
@@ -36,6 +40,7 @@ from afa_ray.training.divergence import diverged, require_finite
 from afa_ray.training.learner import Learner, averages
 from afa_ray.training.mlflow_run import MlflowRun
 from afa_ray.training.players import build_players
+from afa_ray.training.recipe import chosen
 from afa_ray.training.run_folder import read_fingerprints
 from afa_ray.training.samples import describe_rollout
 from afa_ray.training.session import Session
@@ -57,16 +62,25 @@ class Job:
 
 
 class Worker:
-    """Trains until the validation accuracy stops improving, or a limit is reached."""
+    """Trains until the validation accuracy stops improving, or a limit is reached.
+
+    `settings` are the job's, with what they leave to the data chosen.
+    """
 
     def __init__(self, job: Job, session: Session) -> None:
-        self.settings, self.corpus, self.session = job.settings, job.corpus, session
-        self.learner, notes = make_learner(job.settings, job.corpus, session)
+        self.settings, self.corpus = chosen(job.settings, len(job.corpus.train)), job.corpus
+        self.session = session
+        self.learner, notes = make_learner(self.settings, job.corpus, session)
         self.sharded = is_sharded(self.learner.target)
         self.progress, self.best = Progress(), trained_weights(self.learner.target)
+        self.average: Average | None = None
+        if self._averaged:
+            self.average = Average(self.learner.target, self._averaged)
         folder = latest_checkpoint(job.run)
         if folder is not None:
             self.best, self.progress = load_checkpoint(folder, self.learner, session.rank)
+            if self.average is not None:
+                self.average.load(load_file(folder / AVERAGE))
         self.fingerprints = read_fingerprints(job.run)
         self.tracker = None
         if session.rank == 0:
@@ -102,6 +116,8 @@ class Worker:
             self.learner.update(batch, progress.step)
             progress.step += 1
             progress.batch += 1
+            if self.average is not None:
+                self.average.follow(progress.step)
             self.task.advance(1)
             if progress.step % settings.log_every == 0:
                 self._log_interval()
@@ -118,7 +134,7 @@ class Worker:
     def _is_time_to_save(self) -> bool:
         """Whether to save now; the end of the epoch saves anyway."""
         every, count = self.settings.train.checkpoint_every, len(self.corpus.train)
-        last = self.progress.batch == batch_count(count, self.settings.train.batch_size)
+        last = self.progress.batch == batch_count(count, self.learner.batch_size)
         return every > 0 and self.progress.step % every == 0 and not last
 
     def _stop_the_clock(self) -> None:
@@ -152,25 +168,42 @@ class Worker:
 
     def _end_epoch(self) -> None:
         settings, progress = self.settings.train, self.progress
-        figures = self._validate()
-        progress.epoch += 1
-        progress.batch = 0
-        progress.stale += 1
-        if progress.best_epoch < 0 or figures["val/score"] > progress.best_score:
-            progress.best_score, progress.best_epoch = figures["val/score"], progress.epoch
-            progress.best_accuracy = figures["val/accuracy"]
-            progress.stale = 0
-            self.best = trained_weights(self.learner.target)
+        with self.average.applied() if self.average is not None else nullcontext():
+            figures = self._validate()
+            progress.epoch += 1
+            progress.batch = 0
+            progress.stale += 1
+            if self._is_best(figures["val/score"]):
+                progress.best_score, progress.best_epoch = figures["val/score"], progress.epoch
+                progress.best_accuracy = figures["val/accuracy"]
+                progress.stale = 0
+                self.best = trained_weights(self.learner.target)
         progress.finished = (
-            progress.epoch >= settings.epochs
+            progress.epoch >= decided(settings.epochs)
             or progress.step == settings.max_steps
-            or 0 < settings.patience <= progress.stale
+            or 0 < decided(settings.patience) <= progress.stale
         )
         if self.tracker is not None:
             self.tracker.log("epoch", progress.step, progress.epoch, figures)
             samples = describe_rollout(self.learner.rollout, self.corpus.tokenizer)
             self.tracker.sample(progress.step, progress.epoch, samples)
         self._save({"epoch": progress.epoch, **figures})
+
+    @property
+    def _averaged(self) -> int:
+        return decided(self.settings.train.average)
+
+    def _is_best(self, score: float) -> bool:
+        """Whether an epoch is the best so far.
+
+        Weights whose average still holds its start are not kept beyond the next epoch; and of equal
+        ones the later average, over more of the training, is taken.
+        """
+        progress = self.progress
+        steps = progress.step // progress.epoch  # of an epoch
+        if progress.best_epoch < 0 or progress.best_epoch * steps < self._averaged:
+            return True
+        return score > progress.best_score or (self._averaged > 0 and score == progress.best_score)
 
     def _validate(self) -> dict[str, float]:
         """Figures of the validation texts; `val/score` decides which epoch is the best."""
@@ -206,6 +239,8 @@ class Worker:
         tensors = {}
         if self.session.rank == 0 or self.sharded:
             tensors = collect(self.learner, sums=sums, best=self.best)
+        if self.average is not None:
+            tensors["average"] = self.average.weights
         self.session.save(
             checkpoint_name(self.progress),
             figures,
@@ -223,7 +258,7 @@ def batches_for(learner: Learner, corpus: Corpus, **share: int) -> Iterator[Batc
     """A worker's share of an epoch as a learner reads it; `share` as `worker_batches` takes it."""
     return worker_batches(
         corpus.train,
-        batch_size=learner.train.batch_size,
+        batch_size=learner.batch_size,
         seed=learner.train.seed,
         contrast=learner.feedback is not None and learner.feedback.needs_partners,
         pad_id=learner.pad_id,
@@ -258,8 +293,9 @@ def to_device(module: M, device: torch.device) -> M:
 
 def total_steps(settings: Settings, texts: int) -> int:
     """Updates of a whole run if patience does not end it before."""
-    most = batch_count(texts, settings.train.batch_size) * settings.train.epochs
-    return min(most, settings.train.max_steps or most)
+    train = chosen(settings, texts).train
+    most = batch_count(texts, decided(train.batch_size)) * decided(train.epochs)
+    return min(most, train.max_steps or most)
 
 
 def usable_cores() -> int:

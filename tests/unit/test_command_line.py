@@ -22,13 +22,13 @@ def refusal(arguments: list[str]) -> list[str]:
 def test_defaults() -> None:
     settings = parse([])
     assert settings == Settings()
-    assert (settings.discriminator.pairing, settings.afa.mask) == ("original", "delete")
+    assert (settings.discriminator.pairing, settings.afa.mask) == ("contrast", "delete")
     assert (settings.afa.k, settings.afa.epsilon, settings.afa.lambda_adv) == (3, 0.2, 0.5)
     assert (settings.afa.num_masks, settings.afa.policy) == (4, "topk")
     assert (settings.target.hidden_size, settings.target.heads, settings.target.dropout) == (
-        512, 4, 0.3
+        128, 4, 0.3
     )  # fmt: skip
-    assert settings.train.target_lr == settings.train.discriminator_lr == 1e-4
+    assert (settings.train.target_lr, settings.train.discriminator_lr) == (None, 5e-4)
 
 
 def test_values_of_every_type() -> None:
@@ -111,7 +111,7 @@ def test_every_fault_is_reported_at_once() -> None:
         ),
         (
             ["--discriminator.word2vec", "true", "--discriminator.hidden_size", "64"],
-            "needs discriminator.hidden_size = 64 to equal target.hidden_size = 512",
+            "needs discriminator.hidden_size = 64 to equal target.hidden_size = 128",
         ),
         (
             ["--discriminator.word2vec", "true", "--target.word2vec", "false"],

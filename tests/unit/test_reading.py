@@ -158,7 +158,7 @@ def test_words_of_all_scripts(text: str) -> None:
 @pytest.mark.parametrize("reading", [Reading(x, y) for x in (True, False) for y in (True, False)])
 def test_a_saved_tokenizer_reads_as_training_did(reading: Reading, tmp_path: Path) -> None:
     texts = [*PARTS, "US us schön schon scho\u0308n", "ÄÖÜ äöü İi ẞß"]
-    tokenizer = train_tokenizer(texts * 2, 500, 64, reading)
+    tokenizer = train_tokenizer(texts * 2, 500, 64, reading=reading)
     packed = pack(Texts(texts, np.zeros(len(texts), int)), tokenizer, 64)
     tokenizer.save_pretrained(tmp_path)
     loaded = AutoTokenizer.from_pretrained(tmp_path)

@@ -128,6 +128,7 @@ def compare(
     with tempfile.TemporaryDirectory(prefix="afa_model_") as folder:
         model.config().save_pretrained(folder)
         given = BenchmarkSettings(
+            discriminator=settings.discriminator,
             train=settings.train,
             benchmark=BenchmarkOptions(
                 contenders="trainer,plain,afa",

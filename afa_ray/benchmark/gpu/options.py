@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from afa_ray.benchmark.options import unknown_names
+from afa_ray.benchmark.options import PaperSettings, unknown_names
 from afa_ray.complaints import complaints
-from afa_ray.config import Settings, override
+from afa_ray.config import override
 
 LIMITS = {  # seconds of each part
     "same": 90,
@@ -34,7 +34,7 @@ class GpuOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GpuSettings(Settings):
+class GpuSettings(PaperSettings):
     """Settings of a training run, and what to measure."""
 
     benchmark: GpuOptions = field(default_factory=GpuOptions)
