@@ -13,6 +13,7 @@ from pathlib import Path
 URI, EXPERIMENT, EXPERIMENT_ID = (
     "MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID",
 )  # fmt: skip
+SQLITE = ("sqlite:", "sqlite+")
 DEFAULT_EXPERIMENT = "afa_ray"
 
 
@@ -23,21 +24,29 @@ def place_of_tracking(uri: str | None, run: Path) -> str:
         return sqlite_uri(run.parent / "mlflow.db")
     if (database := sqlite_database(given)) is not None:
         return sqlite_uri(database.absolute(), given)
-    return given if given.startswith("sqlite:") else given.rstrip("/")
+    return given if given.startswith(SQLITE) else given.rstrip("/")
 
 
 def sqlite_uri(database: Path, like: str = "sqlite://") -> str:
-    """The URI of a database, whatever characters are in its path, with the query of `like`."""
+    """The URI of a database, whatever characters are in its path, with the query of `like`.
+
+    Where some have to be quoted, the driver is named, too: of a plain `sqlite:///` MLflow makes the
+    parent folder, by the quoted name.
+    """
     from sqlalchemy import make_url
 
-    return make_url(like).set(database=str(database)).render_as_string(hide_password=False)
+    url = make_url(like).set(database=str(database))
+    uri = url.render_as_string(hide_password=False)
+    if str(database) in uri:
+        return uri
+    return url.set(drivername="sqlite+pysqlite").render_as_string(hide_password=False)
 
 
 def sqlite_database(uri: str) -> Path | None:
     """The file of a sqlite URI; None for other URIs, and for a database without a plain file."""
     from sqlalchemy import make_url
 
-    if not uri.startswith("sqlite:"):
+    if not uri.startswith(SQLITE):
         return None
     database = make_url(uri).database
     plain = database and database != ":memory:" and not database.startswith("file:")

@@ -86,12 +86,12 @@ def test_the_environment_is_used_and_said(
     monkeypatch.setenv(URI, uri)
     monkeypatch.setenv(EXPERIMENT, "from outside")
     folder = run(tmp_path / "runs", mlflow__register="texts")
-    assert [file.name for file in tmp_path.iterdir()].count("runs") == 1
     assert {file.name for file in (tmp_path / "runs").iterdir()} == {"one"}
     output = capsys.readouterr().out
     assert f"mlflow  {URI} {uri}, {EXPERIMENT} from outside" in output
     assert "registered: models:/texts/1" in output
     assert {file.name for file in database.parent.iterdir()} == {"own.db", "mlartifacts"}
+    assert {file.name for file in tmp_path.iterdir()} == {"runs", database.parent.name}
 
     (found,) = logged(uri, "from outside")
     tags = {name: found.data.tags[name] for name in ("method", "seed", "version")}
