@@ -16,15 +16,13 @@ FILES = (*(f"data.{file}" for file in DATA_FILES), "target.name")
 
 def model_card(result: dict[str, Any]) -> str:
     """Markdown with the metadata block that the Hugging Face hub reads."""
-    data, test, settings = result["data"], result["test"], result["settings"]
+    data, settings = result["data"], result["settings"]
     plain = settings["afa.lambda_adv"] == 0
     method = f"adversarial feedback for attention, pairing `{settings['discriminator.pairing']}`"
     if plain:
         method = "plain training"
     elif settings["discriminator.judge"] == "target":
         method = "adversarial feedback for attention, judged by the classifier itself"
-    curve = result["deletion_curve"]
-    agreement = result["agreement"]
     lines = [
         "---",
         f"library_name: {'peft' if _has_adapters(settings) else 'transformers'}",
@@ -52,23 +50,8 @@ def model_card(result: dict[str, Any]) -> str:
         "",
         "| figure | value |",
         "|---|---|",
-        *[f"| {name} | {value:.4f} |" for name, value in test.items()],
-        *_baseline(result),
-        *(
-            f"| accuracy after deleting {count} tokens, by attention / at random | "
-            f"{attention:.4f} / {random:.4f} |"
-            for count, attention, random in zip(
-                curve["counts"], curve["by_attention"], curve["random"], strict=True
-            )
-            if count
-        ),
+        *_figures(result),
     ]
-    if agreement and agreement["auroc"] is not None:
-        lines += [
-            f"| AUROC of attention against marked words ({agreement['texts']:,} texts) | "
-            f"{agreement['auroc']:.4f} |",
-            f"| average precision of the same | {agreement['average_precision']:.4f} |",
-        ]
     lines += [
         "",
         *_part(result),
@@ -85,6 +68,30 @@ def model_card(result: dict[str, Any]) -> str:
         ", ".join(f"{name} {version}" for name, version in result["versions"].items()) + ".",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _figures(result: dict[str, Any]) -> list[str]:
+    """The rows of the table of results."""
+    curve, agreement = result["deletion_curve"], result["agreement"]
+    rows = [
+        *[f"| {name} | {value:.4f} |" for name, value in result["test"].items()],
+        *_baseline(result),
+        *(
+            f"| accuracy after deleting {count} tokens, by attention / at random | "
+            f"{attention:.4f} / {random:.4f} |"
+            for count, attention, random in zip(
+                curve["counts"], curve["by_attention"], curve["random"], strict=True
+            )
+            if count
+        ),
+    ]
+    if agreement and agreement["auroc"] is not None:
+        rows += [
+            f"| AUROC of attention against marked words ({agreement['texts']:,} texts) | "
+            f"{agreement['auroc']:.4f} |",
+            f"| average precision of the same | {agreement['average_precision']:.4f} |",
+        ]
+    return rows
 
 
 def _baseline(result: dict[str, Any]) -> list[str]:
