@@ -12,6 +12,8 @@ import pytest
 
 from afa_ray.track import main as track
 from afa_ray.training.learner import Learner
+from afa_ray.training.mlflow_registry import register_model
+from afa_ray.training.mlflow_run import MlflowRun
 from tests.conftest import free_port
 from tests.tracking.helpers import Server, artifacts, history, logged_runs, records
 
@@ -43,6 +45,26 @@ def test_everything_arrives(
     assert track([str(folder)]) == 0
     assert "tracked: was tracked completely" in capfd.readouterr().out
     require_everything(server.uri, folder)
+
+
+def test_a_model_is_registered_at_a_server(
+    server: Server, run: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import MlflowClient
+    from mlflow.artifacts import download_artifacts
+
+    folder = run(server.uri, "registered")
+    (logged,) = logged_runs(server.uri, "registered")
+    tracked = MlflowRun(server.uri, logged.info.experiment_id, logged.info.run_id)
+    assert [register_model(tracked, "my texts") for _ in range(2)] == ["1", "1"]
+    (version,) = MlflowClient(server.uri).search_model_versions("name = 'my texts'")
+    assert (version.run_id, version.status) == (logged.info.run_id, "READY")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
+    got = download_artifacts("models:/my texts/1")
+    weights = (folder / "model" / "model.safetensors").read_bytes()
+    assert (Path(got) / "model.safetensors").read_bytes() == weights
+    assert logged.data.tags["method"] == "original"
+    assert {i.dataset.name for i in logged.inputs.dataset_inputs} == {"reviews"}
 
 
 def test_a_server_that_dies_half_way_gets_the_rest_later(
