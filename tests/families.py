@@ -6,9 +6,9 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerFast
 
-from afa_ray.benchmark.families import FAMILIES, PAD, SIZES, VOCABULARY, tiny
+from afa_ray.benchmark.families import FAMILIES, GROUPED, PAD, SIZES, VOCABULARY, tiny
 
-__all__ = ["FAMILIES", "PAD", "SIZES", "VOCABULARY", "save_tiny", "tiny"]
+__all__ = ["FAMILIES", "GROUPED", "PAD", "SIZES", "VOCABULARY", "save_tiny", "tiny"]
 
 
 def save_tiny(

@@ -77,10 +77,10 @@ def generate_tickets(rows: int, seed: int) -> Texts:
     return Texts([_ticket(random, TEAMS[label]) for label in labels], labels.astype(np.int64))
 
 
-def write_tickets(path: Path, rows: int, seed: int) -> None:
+def write_tickets(path: str | Path, rows: int, seed: int) -> None:
     """The same as a CSV file with the columns message and team."""
     tickets = generate_tickets(rows, seed)
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with Path(path).open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(("message", "team"))
         table.writerows(zip(tickets.texts, (TEAMS[i] for i in tickets.labels), strict=True))

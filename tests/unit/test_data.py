@@ -18,7 +18,7 @@ TEXTS = ["Good food, good mood", "bad FOOD and bad mood", "good good", "bad", "a
 
 @pytest.fixture
 def tokenizer():
-    return train_tokenizer(TEXTS, vocab_size=50, max_length=8)
+    return train_tokenizer(TEXTS, vocab_size=50, max_length=8, min_frequency=2)
 
 
 def random_packed(count: int = 103, seed: int = 0) -> PackedTexts:

@@ -160,7 +160,8 @@ def test_the_method_of_settings(tmp_path: Path) -> None:
         given = {name.replace("__", "."): value for name, value in values.items()}
         return method_of(flatten(override(Settings(), given)))
 
-    assert method() == "original"
+    assert method() == "contrast"
+    assert method(discriminator__pairing="original") == "original"
     assert method(afa__lambda_adv=0.0) == "plain"
     assert method(afa__epsilon=1.0) == "random"
     own = {"discriminator__judge": "target", "discriminator__pairing": "contrast"}

@@ -58,7 +58,8 @@ def test_figures_and_settings() -> None:
     ("values", "method"),
     [
         ({"afa.lambda_adv": 0}, "plain training"),
-        ({}, "adversarial feedback for attention, pairing `original`"),
+        ({}, "adversarial feedback for attention, pairing `contrast`"),
+        ({"discriminator.pairing": "original"}, "pairing `original`"),
         ({"discriminator.judge": "target"}, "judged by the classifier itself"),
     ],
 )
