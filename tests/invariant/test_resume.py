@@ -51,7 +51,7 @@ OWN_JUDGE = {"discriminator.pairing": "contrast", "discriminator.judge": "target
 
 
 @pytest.mark.parametrize(
-    "feedback", [{}, {"discriminator.pairing": "contrast"}, OWN_JUDGE],
+    "feedback", [{}, {"discriminator.pairing": "contrast", "train.average": 7}, OWN_JUDGE],
     ids=["original", "contrast", "own"],
 )  # fmt: skip
 @pytest.mark.parametrize("stop", [4, 13, 20, 28])  # within epochs 1, 2, 2 and 3 of 10 updates
@@ -71,7 +71,8 @@ def test_resumed_equals_uninterrupted(
     assert (parts / "samples.jsonl").read_text() == (whole / "samples.jsonl").read_text()
     ends = [latest_checkpoint(folder) for folder in (whole, parts)]
     players = ("target",) if feedback == OWN_JUDGE else ("target", "discriminator")
-    for name in (*players, "best", "optimizers"):
+    averaged = ("average",) * ("train.average" in feedback)
+    for name in (*players, *averaged, "best", "optimizers"):
         first, second = (load_file(end / f"{name}.safetensors") for end in ends)
         assert first.keys() == second.keys()
         for key in first:

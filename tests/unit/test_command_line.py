@@ -122,7 +122,10 @@ def test_every_fault_is_reported_at_once() -> None:
             "discriminator.word2vec = true: is for target.name = transformer",
         ),
         (["--target.hops", "0"], "target.hops = 0: must be at least 1"),
-        (["--discriminator.judge", "target"], "discriminator.pairing = original: discriminator.j"),
+        (
+            ["--discriminator.judge", "target", "--discriminator.pairing", "original"],
+            "discriminator.pairing = original: discriminator.j",
+        ),
         (
             ["--discriminator.judge", "target", "--discriminator.masks", "random"],
             "there is no Discriminator that discriminator.word2vec and discriminator.masks random",
