@@ -35,6 +35,7 @@ def train_and_finish(job: Job, session: Session) -> None:
     """
     worker = Worker(job, session)
     worker.train()
+    worker.refit()
     if worker.tracker is None and not worker.sharded:
         return
     curve, result = evaluate(job, worker)
@@ -77,6 +78,7 @@ def evaluate(job: Job, worker: Worker) -> tuple[DeletionCurve, dict[str, Any]]:
         "training": {
             "epochs": progress.epoch,
             "steps": progress.step,
+            "refit_steps": progress.best_step if progress.refit_from >= 0 else 0,
             "seconds": round(progress.seconds, 3),
             "tokens_per_s": round(progress.tokens / max(progress.seconds, 1e-9), 1),
         },

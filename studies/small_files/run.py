@@ -152,6 +152,7 @@ def train_and_judge(settings: Settings, corpus: Corpus, run: Path) -> dict[str, 
     started = time.perf_counter(), time.process_time()
     worker = Worker(Job(settings, corpus, run, None), local_session(run, pick_device(False)))
     worker.train()
+    worker.refit()
     spent = time.perf_counter() - started[0], time.process_time() - started[1]
     target, texts = worker.learner.target, corpus.test
     predicted = predict(target, texts).cpu().numpy()

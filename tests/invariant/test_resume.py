@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -134,3 +136,55 @@ def test_checkpoints_hold_no_pickles(tiny_settings: Callable[..., Settings], run
     content = json.loads((checkpoint / "progress.json").read_text())
     assert content["versions"]["torch"] == torch.__version__
     assert content["settings"]["afa.k"] == 3
+
+
+@pytest.mark.parametrize("stop", [9, 21, 27])  # of 20 updates, and up to 20 on all texts
+def test_training_once_more_on_all_texts_resumes(
+    tiny_settings: Callable[..., Settings],
+    small_corpus: Corpus,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    stop: int,
+) -> None:
+    tokens, labels = small_corpus.validation.tokens, small_corpus.validation.labels
+    train = small_corpus.train
+    both = replace(
+        train,
+        tokens=np.concatenate([train.tokens, tokens]),
+        offsets=np.concatenate(
+            [train.offsets, train.offsets[-1] + small_corpus.validation.offsets[1:]]
+        ),
+        labels=np.concatenate([train.labels, labels]),
+        marks=None,
+    )
+    corpus = replace(small_corpus, whole=replace(small_corpus, train=both))
+    monkeypatch.setattr(train_module, "prepare_corpus", lambda _: corpus)
+    settings = tiny_settings({"train.epochs": 2, "train.checkpoint_every": 6, "train.average": 7})
+    read: list[int] = []
+    update = Learner.update
+
+    def counting(self: Learner, batch: Any, number: int) -> None:
+        if len(read) == stop:
+            read.append(-1)
+            raise KeyboardInterrupt
+        read.append(int(batch.examples.max()))
+        update(self, batch, number)
+
+    def run(name: str) -> Path:
+        named = {"run.storage": str(tmp_path), "run.name": name}
+        train_module.train(with_values(settings, **named))
+        return tmp_path / name
+
+    whole = run("whole")
+    monkeypatch.setattr(Learner, "update", counting)
+    with pytest.raises(KeyboardInterrupt):
+        run("parts")
+    parts = run("parts")
+    assert max(read) >= len(train)  # texts that had been held out
+    assert records(parts) == records(whole)
+    first, second = (load_file(f / "model" / "model.safetensors") for f in (whole, parts))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    results = [json.loads((folder / "result.json").read_text()) for folder in (whole, parts)]
+    assert results[0]["test"] == results[1]["test"]
+    assert results[0]["training"]["refit_steps"] in (10, 20)
+    assert results[0]["training"]["steps"] == 20 + results[0]["training"]["refit_steps"]

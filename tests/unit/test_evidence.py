@@ -78,7 +78,7 @@ def test_a_fresh_target_decides_as_the_bag_of_words(texts, hops: int) -> None:
     means = np.stack([evidence[row].mean(0) for row in np.split(tokens, offsets[1:-1])])
     same = predict(target, packed).numpy() == means.argmax(1)
     assert same.mean() > 0.95
-    assert (means.argmax(1) == labels).mean() > 0.9
+    assert (means.argmax(1) == labels).mean() > 0.8
 
 
 def test_attention_is_the_only_way_from_words_to_the_decision(texts) -> None:
