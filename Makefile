@@ -62,7 +62,7 @@ TRIALS := wide sharpness dropout contrast-strong one-token drawn strong drawn-th
 # Whatever the shell says: every worker process would compile the same modules again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: train test check results studies minilm speed evidence bag-of-words replication apart planted trials one-rate two-readings ideas clean
+.PHONY: train test check results studies minilm speed evidence bag-of-words replication apart planted trials one-rate two-readings ideas small-files clean
 
 train: .venv/installed
 	$(BIN)/python -m afa_ray.train
@@ -210,6 +210,12 @@ ideas: .venv/installed
 	  done; done; \
 	  $(BIN)/python docs/trials/ideas.py table $$folder; \
 	done
+
+# Out of the box on small files, beside a bag of words (studies/small_files): hours on two cores.
+small-files: .venv/installed
+	$(BIN)/python studies/small_files/run.py studies/small_files
+	$(BIN)/python studies/small_files/run.py studies/small_files/minilm --methods minilm \
+	  --rows 200,600,1000 --seeds 3
 
 # The tables and plots of the README's "Speed", on an otherwise idle machine: about half an hour.
 speed: .venv/installed

@@ -77,6 +77,7 @@ TINY = {
     "train.patience": 2,
     "train.warmup_steps": 0,
     "train.average": 0,
+    "train.refit": False,
     "train.target_lr": 1e-3,
     "train.discriminator_lr": 1e-3,
     "train.num_workers": 0,

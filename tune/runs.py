@@ -41,7 +41,7 @@ ERROR = "error.txt"  # in the folder of a run that failed: why
 Task = Callable[[Settings, Corpus, Resources, MlflowRun | None], None]
 READ_BY_CORPUS = (
     "target.name", "target.hidden_size", "target.word2vec", "target.vectors", "target.bag_of_words",
-    "afa.unit", "train.seed",
+    "afa.unit", "train.seed", "train.refit",
 )  # fmt: skip
 
 

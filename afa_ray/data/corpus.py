@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from transformers import PreTrainedTokenizerFast
@@ -24,6 +24,7 @@ from afa_ray.models.vector_file import read_vectors
 from afa_ray.models.word2vec import Sentences, word_vectors
 from afa_ray.progress import Task
 
+FEW = 10_000  # texts, of which a tenth is missed
 UNREAD = "the test texts are not read: all figures are those of the validation texts"
 
 
@@ -33,6 +34,7 @@ class Corpus:
 
     `vectors` are the (V, d) initial word embeddings, or None where they are random or pretrained.
     `evidence` is what each word says for each class, (V, C), where the Target is to start with it.
+    `whole` is the same with the validation texts among those for training, for `train.refit`.
     `notes` tell the user what was done to the data. `max_length` is the longest sequence in tokens.
     """
 
@@ -46,13 +48,15 @@ class Corpus:
     notes: tuple[str, ...]
     max_length: int
     evidence: np.ndarray | None = None
+    whole: Corpus | None = None
 
 
 def prepare_corpus(settings: Settings) -> Corpus:
     """Load, split, tokenise and pack the data set of `settings`, and train its word vectors.
 
     Without a validation split some of the training texts are held out, stratified and seeded.
-    Vocabulary and word vectors come from the remaining training texts only.
+    Vocabulary and word vectors come from the remaining training texts only, or where all will be
+    trained on in the end, from these without their labels.
 
     Raises:
         UserError: data that is missing or unusable.
@@ -76,24 +80,24 @@ def prepare_corpus(settings: Settings) -> Corpus:
     _require_learnable(raw, settings)
     train, validation = _with_validation(raw, data.validation_share, seed)
     tried = data.evaluate_on == "validation"
-    tokenizer, max_length, reading = _tokenizer(settings, train)
+    refit = _is_refitted(settings, raw)
+    tokenizer, max_length, reading = _tokenizer(settings, raw.train if refit else train)
     units = settings.afa.unit == "word"
     parts = {"train": train, "validation": validation}
     if not tried:
         parts["test"] = raw.test
     packed = {name: pack(part, tokenizer, max_length, units) for name, part in parts.items()}
     _require_padding_apart(packed.values(), tokenizer)
-    vectors, evidence = _start_of_words(settings, tokenizer, packed["train"], len(raw.label_names))
-    return Corpus(
+    whole = pack(raw.train, tokenizer, max_length, units) if refit else packed["train"]
+    corpus = Corpus(
         name=raw.name,
         label_names=raw.label_names,
         tokenizer=tokenizer,
         train=packed["train"],
         validation=packed["validation"],
         test=packed["validation" if tried else "test"],
-        vectors=vectors,
+        vectors=_vectors(settings, tokenizer, whole),
         max_length=max_length,
-        evidence=evidence,
         notes=(
             *raw.notes,
             *[UNREAD] * tried,
@@ -103,34 +107,45 @@ def prepare_corpus(settings: Settings) -> Corpus:
             *_truncation_notes(packed, max_length, data.max_length),
         ),
     )
+    corpus = _with_evidence(settings, corpus)
+    if refit:
+        corpus = replace(corpus, whole=_with_evidence(settings, replace(corpus, train=whole)))
+    return corpus
 
 
-def _start_of_words(
-    settings: Settings, tokenizer: PreTrainedTokenizerFast, train: PackedTexts, classes: int
-) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Word vectors and evidence that a single-layer Target starts with."""
-    target, vectors, evidence = settings.target, None, None
+def _is_refitted(settings: Settings, raw: RawCorpus) -> bool:
+    """Whether texts are held out, and trained on in the end all the same."""
+    if raw.validation is not None or settings.data.evaluate_on == "validation":
+        return False
+    if settings.train.refit is not None:
+        return settings.train.refit
+    return not settings.target.pretrained and len(raw.train) < FEW
+
+
+def _vectors(
+    settings: Settings, tokenizer: PreTrainedTokenizerFast, texts: PackedTexts
+) -> np.ndarray | None:
+    """The word vectors that a single-layer Target starts with."""
+    target, seed = settings.target, settings.train.seed
     if target.pretrained:
-        return None, None
+        return None
     if target.vectors is not None:
         words = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
-        vectors = read_vectors(target.vectors, words, target.hidden_size, settings.train.seed)
-    elif target.word2vec:
-        vectors = word_vectors(
-            Sentences(train.tokens, train.offsets),
-            len(tokenizer),
-            target.hidden_size,
-            settings.train.seed,
-        )
-    if target.bag_of_words:
-        evidence = word_evidence(
-            train.tokens,
-            train.offsets,
-            train.labels,
-            special_ids(tokenizer),
-            (len(tokenizer), classes),
-        )
-    return vectors, evidence
+        return read_vectors(target.vectors, words, target.hidden_size, seed)
+    if not target.word2vec:
+        return None
+    sentences = Sentences(texts.tokens, texts.offsets)
+    return word_vectors(sentences, len(tokenizer), target.hidden_size, seed)
+
+
+def _with_evidence(settings: Settings, corpus: Corpus) -> Corpus:
+    """The corpus with the evidence of its training texts, where the Target starts with that."""
+    if settings.target.pretrained or not settings.target.bag_of_words:
+        return corpus
+    train, shape = corpus.train, (len(corpus.tokenizer), len(corpus.label_names))
+    special = special_ids(corpus.tokenizer)
+    found = word_evidence(train.tokens, train.offsets, train.labels, special, shape)
+    return replace(corpus, evidence=found)
 
 
 def _tokenizer(settings: Settings, train: Texts) -> tuple[PreTrainedTokenizerFast, int, list[str]]:

@@ -33,7 +33,8 @@ class Progress:
 
     `step` updates are done, `batch` of them in epoch number `epoch` (from 0). `best_epoch` is the
     one of the best validation score so far (-1: none yet), with that score and its accuracy,
-    `stale` the epochs since.
+    `stale` the epochs since, `best_step` the updates up to it.
+    `refit_from` is the number of updates after which training on all texts began (-1: not yet).
     `seconds` of training, validation and saving not included, and `tokens` read in them, up to the
     last logged figures; `interval_seconds` since.
     """
@@ -45,6 +46,8 @@ class Progress:
     best_score: float = 0.0
     best_accuracy: float = -1.0
     stale: int = 0
+    best_step: int = 0
+    refit_from: int = -1
     finished: bool = False
     seconds: float = 0.0
     tokens: int = 0

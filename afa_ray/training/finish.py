@@ -41,6 +41,7 @@ def train_and_finish(job: Job, session: Session) -> None:
     """
     worker = Worker(job, session)
     worker.train()
+    worker.refit()
     if worker.tracker is None and not worker.sharded:
         return
     curve, judged = evaluate(job, worker)
@@ -119,6 +120,7 @@ def describe(job: Job, progress: Progress, figures: dict[str, Any]) -> dict[str,
         "training": {
             "epochs": progress.epoch,
             "steps": progress.step,
+            "refit_steps": progress.best_step if progress.refit_from >= 0 else 0,
             "seconds": round(progress.seconds, 3),
             "tokens_per_s": round(progress.tokens / max(progress.seconds, 1e-9), 1),
         },

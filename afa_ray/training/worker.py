@@ -33,6 +33,7 @@ from afa_ray.training.checkpoint import (
     latest_checkpoint,
     load_checkpoint,
     load_trained,
+    read_progress,
     save_checkpoint,
     trained_weights,
 )
@@ -70,13 +71,12 @@ class Worker:
     def __init__(self, job: Job, session: Session) -> None:
         self.settings, self.corpus = chosen(job.settings, len(job.corpus.train)), job.corpus
         self.session = session
-        self.learner, notes = make_learner(self.settings, job.corpus, session)
-        self.sharded = is_sharded(self.learner.target)
-        self.progress, self.best = Progress(), trained_weights(self.learner.target)
-        self.average: Average | None = None
-        if self._averaged:
-            self.average = Average(self.learner.target, self._averaged)
         folder = latest_checkpoint(job.run)
+        self.progress = Progress() if folder is None else read_progress(folder)
+        if self.progress.refit_from >= 0:
+            self.corpus = decided(job.corpus.whole)
+        notes = self._make_learner()
+        self.sharded = is_sharded(self.learner.target)
         if folder is not None:
             self.best, self.progress = load_checkpoint(folder, self.learner, session.rank)
             if self.average is not None:
@@ -88,6 +88,15 @@ class Worker:
             for note in notes if folder is None else ():
                 self.tracker.note(0, 1, note)
 
+    def _make_learner(self) -> list[str]:
+        """Fresh players, and their average; returns notes for the user."""
+        self.learner, notes = make_learner(self.settings, self.corpus, self.session)
+        self.best = trained_weights(self.learner.target)
+        self.average: Average | None = None
+        if self._averaged:
+            self.average = Average(self.learner.target, self._averaged)
+        return notes
+
     def say(self, text: str) -> None:
         """Have the user told how far something is; by rank 0 alone."""
         if self.tracker is not None:
@@ -95,11 +104,24 @@ class Worker:
 
     def train(self) -> None:
         """Train to the end; the learner then holds the Target of the best epoch."""
-        left = total_steps(self.settings, len(self.corpus.train)) - self.progress.step
-        with Task("training", left, "updates", self.say) as self.task:
+        last = self._last_step or total_steps(self.settings, len(self.corpus.train))
+        with Task("training", last - self.progress.step, "updates", self.say) as self.task:
             while not self.progress.finished:
                 self._epoch()
         load_trained(self.learner.target, self.best)
+
+    def refit(self) -> None:
+        """After `train`: once more on all texts, where the corpus is for that, for as many updates
+        as were best; the learner then holds the Target at their end."""
+        progress, whole = self.progress, self.corpus.whole
+        if whole is not None:
+            progress.refit_from, progress.batch, progress.finished = progress.step, 0, False
+            self.corpus = whole
+            self._make_learner()
+            if self.tracker is not None:
+                note = f"once more, on all {len(whole.train):,} texts: {progress.best_step} updates"
+                self.tracker.note(progress.step + 1, progress.epoch + 1, note)
+            self.train()
 
     def _epoch(self) -> None:
         settings, progress = self.settings.train, self.progress
@@ -113,7 +135,7 @@ class Worker:
         )
         self._started = time.perf_counter()
         for batch in batches:
-            self.learner.update(batch, progress.step)
+            self.learner.update(batch, progress.step - max(0, progress.refit_from))
             progress.step += 1
             progress.batch += 1
             if self.average is not None:
@@ -121,7 +143,7 @@ class Worker:
             self.task.advance(1)
             if progress.step % settings.log_every == 0:
                 self._log_interval()
-            if progress.step == settings.max_steps:
+            if progress.step == self._last_step:
                 break
             if self._is_time_to_save():
                 self._stop_the_clock()
@@ -166,8 +188,18 @@ class Worker:
         self.session.add_up(sums)
         return sums
 
+    @property
+    def _last_step(self) -> int:
+        """The update that training ends with; 0 where it is not known."""
+        progress = self.progress
+        if progress.refit_from >= 0:
+            return progress.refit_from + progress.best_step
+        return self.settings.train.max_steps
+
     def _end_epoch(self) -> None:
         settings, progress = self.settings.train, self.progress
+        if progress.refit_from >= 0:
+            return self._end_refit_epoch()
         with self.average.applied() if self.average is not None else nullcontext():
             figures = self._validate()
             progress.epoch += 1
@@ -175,7 +207,7 @@ class Worker:
             progress.stale += 1
             if self._is_best(figures["val/score"]):
                 progress.best_score, progress.best_epoch = figures["val/score"], progress.epoch
-                progress.best_accuracy = figures["val/accuracy"]
+                progress.best_accuracy, progress.best_step = figures["val/accuracy"], progress.step
                 progress.stale = 0
                 self.best = trained_weights(self.learner.target)
         progress.finished = (
@@ -189,6 +221,17 @@ class Worker:
             self.tracker.sample(progress.step, progress.epoch, samples)
         self._save({"epoch": progress.epoch, **figures})
 
+    def _end_refit_epoch(self) -> None:
+        """No text is left to validate on: the weights at the end are taken."""
+        progress = self.progress
+        progress.epoch += 1
+        progress.batch = 0
+        progress.finished = progress.step == self._last_step
+        if progress.finished:
+            with self.average.applied() if self.average is not None else nullcontext():
+                self.best = trained_weights(self.learner.target)
+        self._save({})
+
     @property
     def _averaged(self) -> int:
         return decided(self.settings.train.average)
@@ -200,8 +243,7 @@ class Worker:
         ones the later average, over more of the training, is taken.
         """
         progress = self.progress
-        steps = progress.step // progress.epoch  # of an epoch
-        if progress.best_epoch < 0 or progress.best_epoch * steps < self._averaged:
+        if progress.best_epoch < 0 or progress.best_step < self._averaged:
             return True
         return score > progress.best_score or (self._averaged > 0 and score == progress.best_score)
 

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -51,7 +53,7 @@ OWN_JUDGE = {"discriminator.pairing": "contrast", "discriminator.judge": "target
 
 
 @pytest.mark.parametrize(
-    "feedback", [{}, {"discriminator.pairing": "contrast"}, OWN_JUDGE],
+    "feedback", [{}, {"discriminator.pairing": "contrast", "train.average": 7}, OWN_JUDGE],
     ids=["original", "contrast", "own"],
 )  # fmt: skip
 @pytest.mark.parametrize("stop", [4, 13, 20, 28])  # within epochs 1, 2, 2 and 3 of 10 updates
@@ -71,7 +73,8 @@ def test_resumed_equals_uninterrupted(
     assert (parts / "samples.jsonl").read_text() == (whole / "samples.jsonl").read_text()
     ends = [latest_checkpoint(folder) for folder in (whole, parts)]
     players = ("target",) if feedback == OWN_JUDGE else ("target", "discriminator")
-    for name in (*players, "best", "optimizers"):
+    averaged = ("average",) * ("train.average" in feedback)
+    for name in (*players, *averaged, "best", "optimizers"):
         first, second = (load_file(end / f"{name}.safetensors") for end in ends)
         assert first.keys() == second.keys()
         for key in first:
@@ -133,3 +136,55 @@ def test_checkpoints_hold_no_pickles(tiny_settings: Callable[..., Settings], run
     content = json.loads((checkpoint / "progress.json").read_text())
     assert content["versions"]["torch"] == torch.__version__
     assert content["settings"]["afa.k"] == 3
+
+
+@pytest.mark.parametrize("stop", [9, 21, 27])  # of 20 updates, and up to 20 on all texts
+def test_training_once_more_on_all_texts_resumes(
+    tiny_settings: Callable[..., Settings],
+    small_corpus: Corpus,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    stop: int,
+) -> None:
+    tokens, labels = small_corpus.validation.tokens, small_corpus.validation.labels
+    train = small_corpus.train
+    both = replace(
+        train,
+        tokens=np.concatenate([train.tokens, tokens]),
+        offsets=np.concatenate(
+            [train.offsets, train.offsets[-1] + small_corpus.validation.offsets[1:]]
+        ),
+        labels=np.concatenate([train.labels, labels]),
+        marks=None,
+    )
+    corpus = replace(small_corpus, whole=replace(small_corpus, train=both))
+    monkeypatch.setattr(train_module, "prepare_corpus", lambda _: corpus)
+    settings = tiny_settings({"train.epochs": 2, "train.checkpoint_every": 6, "train.average": 7})
+    read: list[int] = []
+    update = Learner.update
+
+    def counting(self: Learner, batch: Any, number: int) -> None:
+        if len(read) == stop:
+            read.append(-1)
+            raise KeyboardInterrupt
+        read.append(int(batch.examples.max()))
+        update(self, batch, number)
+
+    def run(name: str) -> Path:
+        named = {"run.storage": str(tmp_path), "run.name": name}
+        train_module.train(with_values(settings, **named))
+        return tmp_path / name
+
+    whole = run("whole")
+    monkeypatch.setattr(Learner, "update", counting)
+    with pytest.raises(KeyboardInterrupt):
+        run("parts")
+    parts = run("parts")
+    assert max(read) >= len(train)  # texts that had been held out
+    assert records(parts) == records(whole)
+    first, second = (load_file(f / "model" / "model.safetensors") for f in (whole, parts))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    results = [json.loads((folder / "result.json").read_text()) for folder in (whole, parts)]
+    assert results[0]["test"] == results[1]["test"]
+    assert results[0]["training"]["refit_steps"] in (10, 20)
+    assert results[0]["training"]["steps"] == 20 + results[0]["training"]["refit_steps"]

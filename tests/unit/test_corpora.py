@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from afa_ray.benchmark import corpora
 from afa_ray.benchmark.corpora import PLANTED, generate_parquet, measure_preparation
+from afa_ray.data.corpus import prepare_corpus
 
 WORDS = corpora._vocabulary()
 SIDES = [set(WORDS[: PLANTED // 2]), set(WORDS[PLANTED // 2 : PLANTED])]
@@ -62,3 +64,19 @@ def test_preparing_is_measured_in_a_process_of_its_own(tmp_path: Path) -> None:
     assert found["packed_bytes"] == pytest.approx(4 * tokens + 16 * 2000, rel=0.05)
     assert 100e6 < found["base_bytes"] < 2e9
     assert 0 < found["memory_bytes"] < 500e6
+
+
+def test_held_out_texts_are_trained_on_in_the_end_where_all_are_few(tiny_settings) -> None:
+    of = {"data.name": "mock-3", "target.bag_of_words": True}
+    held_out = prepare_corpus(tiny_settings(of | {"train.refit": None}))
+    whole = held_out.whole
+    assert whole is not None
+    assert len(whole.train) == len(held_out.train) + len(held_out.validation) == 8_000
+    assert held_out.evidence is not None
+    assert whole.evidence is not None
+    assert not np.array_equal(held_out.evidence, whole.evidence)
+    assert prepare_corpus(tiny_settings(of | {"train.refit": False})).whole is None
+    judged = {"data.evaluate_on": "validation", "train.refit": True}
+    assert prepare_corpus(tiny_settings(of | judged)).whole is None
+    given = {"data.name": "reviews", "train.refit": None}  # has validation texts
+    assert prepare_corpus(tiny_settings(given)).whole is None

@@ -62,7 +62,11 @@ def models(tmp_path: Path) -> dict[str, str]:
         ("bert", ["--target.hops", "2"], "is for target.name = transformer"),
         ("gpt2", ["--train.shard", "true"], "use at least 2"),
         ("gpt2", ["--target.dtype", "float8"], "must be one of float32, bfloat16"),
-        ("gpt2", ["--train.accumulation_steps", "40"], "at least twice"),
+        (
+            "gpt2",
+            ["--train.accumulation_steps", "40", "--train.batch_size", "64"],
+            "at least twice",
+        ),
     ],
 )
 def test_mistakes(refuse, models: dict, family: str, arguments: list[str], message: str) -> None:
