@@ -165,7 +165,7 @@ def test_trials_leave_the_test_texts_unread(tmp_path: Path) -> None:
     rows = "".join(f"text number{i} and number{i % 7},{i % 2}\n" for i in range(60))
     (tmp_path / "own.csv").write_text("text,label\n" + rows)
     values = {"data.name": "own", "data.train_file": str(tmp_path / "own.csv"),
-              "target.word2vec": False}  # fmt: skip
+              "target.word2vec": False, "train.refit": False}  # fmt: skip
     judged = prepare_corpus(override(Settings(), values))
     tried = prepare_corpus(override(Settings(), values | {"data.evaluate_on": "validation"}))
     assert tried.test.tokens.tolist() == tried.validation.tokens.tolist()
