@@ -126,8 +126,9 @@ def render(record: dict[str, Any], steps: int) -> str:
             f"epoch {record['epoch']:<3} validation accuracy {record['val/accuracy']:.4f}"
             f"  macro F1 {record['val/macro_f1']:.4f}"
         )
+    limit = f"/{steps}" if record["step"] <= steps else ""  # beyond it all texts are trained on
     line = (
-        f"  step {record['step']:>{len(str(steps))}}/{steps}"
+        f"  step {record['step']:>{len(str(steps))}}{limit}"
         f"  loss {record['train/loss_cls']:.3f}  acc {record['train/accuracy']:.3f}"
         f"  entropy {record['train/attention_entropy']:.2f}"
     )
