@@ -56,6 +56,12 @@ class Draw:
     def score(self) -> float:
         return statistics.mean(self.figures())
 
+    @property
+    def first_score(self) -> float:
+        """With the first seed alone, which further ones do not change: a search that is continued
+        takes the same draws further."""
+        return self.figures()[0]
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status 0; 1 where some runs failed; 2 after a mistake of the user's."""
@@ -100,18 +106,20 @@ def search(study: Study, contenders: Mapping[str, Contender]) -> tuple[dict[str,
     judged = {
         name: [d for d in draws if d.contender == name and d.figures()] for name in contenders
     }
-    best = {name: _best(found, -(-len(found) // FURTHER)) for name, found in judged.items()}
+    best = {
+        name: sorted(found, key=lambda draw: -draw.first_score)[: -(-len(found) // FURTHER)]
+        for name, found in judged.items()
+    }
     further = [run for found in best.values() for draw in found for run in draw.runs[1:]]
     failures += _judge(study, further, "the best third, with all seeds")
-    return {name: _best(found, 1)[0] for name, found in best.items() if found}, failures
+    chosen = {
+        name: max(found, key=lambda draw: draw.score) for name, found in best.items() if found
+    }
+    return chosen, failures
 
 
 def _judge(study: Study, runs: list[Run], what: str) -> list[str]:
     return run_all(study, runs, f"{study.title}: {what}", judge_run)
-
-
-def _best(draws: Sequence[Draw], count: int) -> list[Draw]:
-    return sorted(draws, key=lambda draw: -draw.score)[:count]
 
 
 def _draws(study: Study, name: str, contender: Contender) -> list[Draw]:

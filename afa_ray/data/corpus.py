@@ -13,6 +13,7 @@ from afa_ray.data.cautions import split_cautions, token_cautions
 from afa_ray.data.folding import decide_reading
 from afa_ray.data.packed import PackedTexts, pack
 from afa_ray.data.reading import Reading
+from afa_ray.data.sample import sample
 from afa_ray.data.sources import load_raw
 from afa_ray.data.splits import stratified_split
 from afa_ray.data.texts import RawCorpus, Texts
@@ -25,6 +26,7 @@ from afa_ray.models.word2vec import Sentences, word_vectors
 from afa_ray.progress import Task
 
 FEW = 10_000  # texts, of which a tenth is missed
+FITTED = 50_000  # most texts that the evidence of words is taken from
 UNREAD = "the test texts are not read: all figures are those of the validation texts"
 
 
@@ -142,9 +144,10 @@ def _with_evidence(settings: Settings, corpus: Corpus) -> Corpus:
     """The corpus with the evidence of its training texts, where the Target starts with that."""
     if settings.target.pretrained or not settings.target.bag_of_words:
         return corpus
-    train, shape = corpus.train, (len(corpus.tokenizer), len(corpus.label_names))
-    special = special_ids(corpus.tokenizer)
-    found = word_evidence(train.tokens, train.offsets, train.labels, special, shape)
+    train = sample(corpus.train, FITTED, settings.train.seed)
+    special, shape = special_ids(corpus.tokenizer), (len(corpus.tokenizer), len(corpus.label_names))
+    with Task("fitting a bag of words"):
+        found = word_evidence(train.tokens, train.offsets, train.labels, special, shape)
     return replace(corpus, evidence=found)
 
 
