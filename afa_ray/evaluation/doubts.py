@@ -44,8 +44,8 @@ def doubts(
     if evenness is not None and evenness >= EVEN:
         found.append(
             f"Attention is nearly even (normalised entropy {evenness:.3f}; 1 is the same weight on "
-            "every token): it explains nothing. The preset explainable is made for that; a larger "
-            "train.target_lr or longer training helps, too."
+            "every token): at most the order of its weights explains something. The preset "
+            "explainable is made for that."
         )
     return found
 
