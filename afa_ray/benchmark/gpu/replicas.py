@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -78,6 +79,7 @@ def _train_half(rank: int, settings: GpuSettings, on_gpu: bool, folder: str) -> 
             save_file(gradients, Path(folder) / method)
     dist.barrier()  # both have all of it: nothing of the group is in use any more
     dist.destroy_process_group()
+    os._exit(0)  # gloo's threads now and then abort a process that ends slowly
 
 
 def _gradients_of_half(settings: GpuSettings, device: torch.device, rank: int) -> dict[str, Tensor]:
