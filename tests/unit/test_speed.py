@@ -17,7 +17,9 @@ from afa_ray.config import override
 from afa_ray.data.corpus import prepare_corpus
 from afa_ray.models import Target, TargetConfig
 
-LEEWAY = 1.5  # of a ratio, before the suite fails
+# Of a ratio, before the suite fails: with the same code that of 32x256 is .045 on one machine and .075 on
+# another, whose memory is slower beside its arithmetic.
+LEEWAY = 2.5
 BRIEF = {"benchmark.updates": 1, "train.use_gpu": False}
 
 
@@ -114,7 +116,7 @@ def test_a_small_benchmark_leaves_figures_tables_and_plots(tmp_path: Path) -> No
 
 
 def keeps_its_bars(measured: Callable[[], dict[str, float]]) -> None:
-    """None of these, each over its bar, is above it by half again.
+    """None of these, each over its bar, is above it by more than LEEWAY.
 
     What else the machine does may disturb a measurement: of five, one must do.
     """
