@@ -17,8 +17,8 @@ from afa_ray.config import override
 from afa_ray.data.corpus import prepare_corpus
 from afa_ray.models import Target, TargetConfig
 
-# Of a ratio, before the suite fails: with the same code that of 32x256 is .045 on one machine and .075 on
-# another, whose memory is slower beside its arithmetic.
+# Of a ratio, before the suite fails. With the same code that of 32x256 is .045 on one machine and
+# .075 on another, whose memory is slower beside its arithmetic.
 LEEWAY = 2.5
 BRIEF = {"benchmark.updates": 1, "train.use_gpu": False}
 
