@@ -15,7 +15,7 @@ import yaml
 from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 
 from afa_ray.complaints import complaints
-from afa_ray.config import S, Settings, flatten, leaves, override, to_yaml
+from afa_ray.config import REMOVED, S, Settings, flatten, leaves, override, removed, to_yaml
 from afa_ray.errors import DivergedError, UserError
 from afa_ray.output import print_anywhere
 
@@ -107,6 +107,9 @@ def settings_from(pairs: Sequence[tuple[str, Any]], command: Command[S], faults:
     accepted: dict[str, Any] = {}
     known = flatten(command.settings())
     for name, value in pairs:
+        if name in REMOVED:
+            faults += [fault] if (fault := removed(name, _plain(value))) else []
+            continue
         if name not in known:
             faults.append(_unknown(name, value, list(known)))
             continue
@@ -184,6 +187,11 @@ def _read(parser: ArgumentParser, name: str, value: Any, settings: type[Settings
             return text
         text = f'"{text}"'
     return parser.parse_args([f"--{name}={text}"])[name]
+
+
+def _plain(value: Any) -> Any:
+    """A value as YAML reads it."""
+    return yaml.safe_load(value) if isinstance(value, str) else value
 
 
 def _unknown(name: str, value: Any, known: list[str]) -> str:

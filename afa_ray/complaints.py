@@ -50,7 +50,6 @@ _IN_RANGE: dict[str, tuple[Callable[[float], bool], str]] = {
     "target.lora.dropout": (lambda x: 0 <= x < 1, "at least 0 and below 1"),
     "target.lora.alpha": (lambda x: 0 < x < float("inf"), "a finite number above 0"),
     "train.max_grad_norm": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),
-    "target.sharpness": (lambda x: 0 < x < float("inf"), "a finite number above 0"),
     "afa.epsilon": (lambda x: 0 <= x <= 1, "between 0 and 1"),
     "afa.confidence": (lambda x: 0 <= x < 1, "at least 0 and below 1"),
     "afa.lambda_adv": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),
@@ -87,10 +86,6 @@ def complaints(settings: Settings) -> list[str]:
                 f"{part}.hidden_size = {size}: must be a multiple of {part}.heads = {heads}"
             )
     found += _judge_complaints(settings.discriminator)
-    if settings.discriminator.word2vec:
-        found += _word2vec_complaints(settings)
-    if settings.afa.whiten_advantage and settings.afa.normalize_advantage:
-        found.append("afa.whiten_advantage = true: use it or afa.normalize_advantage, not both")
     if settings.data.split_seed is not None and not 0 <= settings.data.split_seed < 2**32:
         found.append(
             f"data.split_seed = {settings.data.split_seed}: must be between 0 and 4294967295"
@@ -112,37 +107,12 @@ def complaints(settings: Settings) -> list[str]:
 
 def _judge_complaints(discriminator: DiscriminatorSettings) -> list[str]:
     """What does not go together with a Target that judges its own masks."""
-    if discriminator.judge == "trained":
+    if discriminator.judge == "trained" or discriminator.pairing == "contrast":
         return []
-    found = []
-    if discriminator.pairing == "original":
-        found.append(
-            "discriminator.pairing = original: discriminator.judge = target asks how far a copy "
-            "still looks like its class; use contrast"
-        )
-    if discriminator.word2vec or discriminator.masks == "random":
-        found.append(
-            "discriminator.judge = target: there is no Discriminator that "
-            "discriminator.word2vec and discriminator.masks random could be for; leave them out"
-        )
-    return found
-
-
-def _word2vec_complaints(settings: Settings) -> list[str]:
-    """Target and Discriminator begin with the same vectors, so these must exist and fit both."""
-    target, size = settings.target, settings.discriminator.hidden_size
-    if target.pretrained:
-        why = "is for target.name = transformer; with others it reads the Target's words anyway"
-    elif not target.word2vec and target.vectors is None:
-        why = "needs target.word2vec or target.vectors"
-    elif size != target.hidden_size:
-        why = (
-            f"needs discriminator.hidden_size = {size} to equal target.hidden_size = "
-            f"{target.hidden_size}"
-        )
-    else:
-        return []
-    return [f"discriminator.word2vec = true: {why}"]
+    return [
+        "discriminator.pairing = original: discriminator.judge = target asks how far a copy "
+        "still looks like its class; use contrast"
+    ]
 
 
 def _worker_complaints(train: TrainSettings) -> list[str]:
@@ -188,11 +158,6 @@ def _single_layer_complaints(values: Mapping[str, Any]) -> list[str]:
 
 def _pretrained_complaints(settings: Settings) -> list[str]:
     found, target = [], settings.target
-    if target.sharpness != 1:
-        found.append(
-            f"target.sharpness = {target.sharpness}: is for target.name = {SINGLE_LAYER}; a "
-            "pretrained model has attention already"
-        )
     if target.hops != 1:
         found.append(
             f"target.hops = {target.hops}: is for target.name = {SINGLE_LAYER}; a pretrained model "

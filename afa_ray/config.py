@@ -10,6 +10,12 @@ import yaml
 
 SINGLE_LAYER = "transformer"
 DATA_FILES = ("train_file", "validation_file", "test_file", "lexicon_file")
+REMOVED = {  # settings of version 0.1 that earned no place, and the value that left each off
+    "target.sharpness": 1.0,
+    "discriminator.masks": "policy",
+    "discriminator.word2vec": False,
+    "afa.normalize_advantage": False,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,8 +105,6 @@ class TargetSettings:
     vectors: str | None = None
     """File of word vectors in word2vec's text format, hidden_size wide, that the words of
     transformer start with instead; words that it lacks start at random."""
-    sharpness: float = 1.0
-    """Factor of transformer's attention scores at the start; above 1 attention is less even."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Type of a pretrained model's weights; adapters stay in float32."""
     lora: LoraSettings = field(default_factory=LoraSettings)
@@ -126,11 +130,6 @@ class DiscriminatorSettings:
     pairing: Literal["original", "contrast"] = "contrast"
     """contrast: given the class of the masked copy, against untouched sequences of other classes;
     original: a sequence against its own masked copy (the paper), which evens attention out."""
-    masks: Literal["policy", "random"] = "policy"
-    """What it learns from: policy, a mask that is rewarded; random, one of k units at random, which
-    leaves it evidence to learn from."""
-    word2vec: bool = False
-    """Initialise its words as target.word2vec does, so that it can judge from the first epoch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,8 +150,6 @@ class AfaSettings:
     """delete removes the tokens; token replaces them by [MASK], which is easily told apart."""
     policy: Literal["topk", "plackett-luce"] = "topk"
     """topk is the paper's; plackett-luce samples by attention and is an exact policy gradient."""
-    normalize_advantage: bool = False
-    """Divide advantages by their standard deviation over the masks of a sequence."""
     whiten_advantage: bool = False
     """Divide advantages by their standard deviation over the batch: long texts, of which a mask
     changes little, get feedback of the same size as short ones, and lambda means the same."""
@@ -285,6 +282,16 @@ def decided(value: V | None) -> V:
     """A setting that may be left to the data, where it has been chosen: `recipe.chosen`."""
     assert value is not None
     return value
+
+
+def removed(name: str, value: Any) -> str | None:
+    """The complaint about a setting that is there no more; None where it is off."""
+    if value == REMOVED[name]:
+        return None
+    return (
+        f"{name} = {value}: this setting was removed, since it earned no place; leave it out, or "
+        "use version 0.1 to repeat such a run"
+    )
 
 
 def flatten(settings: Settings) -> dict[str, Any]:

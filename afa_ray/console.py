@@ -13,7 +13,7 @@ from typing import Any
 
 from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus
-from afa_ray.training.tracking import METRICS, UNDERWAY
+from afa_ray.records.tracking import METRICS, UNDERWAY
 
 POLL_S = 0.2
 

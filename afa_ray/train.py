@@ -16,23 +16,18 @@ from afa_ray.config import Settings, flatten, override
 from afa_ray.console import Follower, header, summary
 from afa_ray.data.corpus import Corpus, prepare_corpus
 from afa_ray.errors import DivergedError, UserError
-from afa_ray.track import upload_run
-from afa_ray.training.checkpoint import latest_checkpoint, read_progress
-from afa_ray.training.dry_run import dry_run
-from afa_ray.training.fingerprints import begin_run, require_same_run
-from afa_ray.training.finish import train_and_finish
-from afa_ray.training.mlflow_place import place_of_tracking
-from afa_ray.training.mlflow_registry import register_model, require_registry
-from afa_ray.training.mlflow_run import (
+from afa_ray.recipe import chosen, describe
+from afa_ray.records.checkpoint import latest_checkpoint, read_progress
+from afa_ray.records.fingerprints import begin_run, require_same_run
+from afa_ray.records.mlflow_place import place_of_tracking
+from afa_ray.records.mlflow_registry import register_model, require_registry
+from afa_ray.records.mlflow_run import (
     MlflowRun,
     UnreachableError,
     find_or_create,
     open_mlflow_run,
 )
-from afa_ray.training.players import check_target
-from afa_ray.training.ray_address import require_cluster
-from afa_ray.training.recipe import chosen, describe
-from afa_ray.training.run_folder import (
+from afa_ray.records.run_folder import (
     discard,
     new_since,
     placed,
@@ -40,7 +35,12 @@ from afa_ray.training.run_folder import (
     require_same_choice,
     require_writable,
 )
-from afa_ray.training.run_lock import own_folder
+from afa_ray.records.run_lock import own_folder
+from afa_ray.track import upload_run
+from afa_ray.training.dry_run import dry_run
+from afa_ray.training.finish import train_and_finish
+from afa_ray.training.players import check_target
+from afa_ray.training.ray_address import require_cluster
 from afa_ray.training.session import local_session, pick_device
 from afa_ray.training.worker import Job, prepare_process, total_steps, usable_cores
 

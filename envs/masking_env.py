@@ -164,7 +164,8 @@ class MaskingVectorEnv(VectorEnv[dict[str, Tensor], Tensor, Tensor]):
     `step(masks)` takes (B, L), or (B, M, L) for M masks of each sequence in one call; rewards are
     (B,) or (B, M). Every step ends its episodes; the next observation is that of the next ones
     (autoreset `SAME_STEP`): fresh draws, or the given batch again. `info["final_obs"]` holds the
-    masked sequences, `info["masks"]` the masks that were applied.
+    masked sequences, `info["masks"]` the masks that were applied. A Discriminator that learns
+    before it pays is shown `masked(masks)`, which ends no episode.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012 (as Gymnasium declares it)
@@ -197,6 +198,16 @@ class MaskingVectorEnv(VectorEnv[dict[str, Tensor], Tensor, Tensor]):
         self._condition: tuple[Tensor, ...] = ()
         self._units: Tensor | None = None
         self._set_spaces(padded.shape[1])
+
+    @property
+    def maskable(self) -> Tensor:
+        """(B, L) bool: what may be masked of the present sequences."""
+        return self._maskable
+
+    @property
+    def shares_copies(self) -> bool:
+        """Whether the Discriminator judges masked copies without their being made."""
+        return self.game.shares_copies
 
     def _set_spaces(self, length: int) -> None:
         self.single_observation_space = observation_space(length, self._largest_id)
@@ -232,6 +243,10 @@ class MaskingVectorEnv(VectorEnv[dict[str, Tensor], Tensor, Tensor]):
 
     def _observation(self) -> dict[str, Tensor]:
         return {"tokens": self._tokens, "maskable": self._maskable.to(torch.int8)}
+
+    def masked(self, masks: Tensor) -> Tensor:
+        """(B, L) ids of the present sequences under (B, L) `masks`; no episode ends."""
+        return self.game.mask_out(self._tokens, masks)
 
     def step(
         self, actions: Any

@@ -32,7 +32,7 @@ def whiten(advantages: Tensor, squares: Tensor) -> Tensor:
     """R / (sigma + `SPREAD_FLOOR`), with sigma the root mean square of R over a whole batch.
 
     Advantages sum to zero over each sequence's masks (E7), so sigma is their standard deviation.
-    Unlike `group_advantage(normalize=True)` this keeps which sequences have more at stake.
+    Unlike a deviation by sequence this keeps which sequences have more at stake.
 
     Args:
         advantages: (B, M), of a batch or a part of it; squares: (2,), `squared_sum` of the whole.
@@ -41,18 +41,13 @@ def whiten(advantages: Tensor, squares: Tensor) -> Tensor:
     return advantages / (sigma + SPREAD_FLOOR)
 
 
-def group_advantage(rewards: Tensor, normalize: bool = False) -> Tensor:
+def group_advantage(rewards: Tensor) -> Tensor:
     """(E7) R(X~_m) = r(X~_m) - mean over the M masks of the same sequence.
 
     Args:
         rewards: (B, M), nats.
-        normalize: also divide by the group's standard deviation (population form) plus
-            `SPREAD_FLOOR`, so that rounding errors of equal rewards stay small.
 
     Returns:
         (B, M) advantages that sum to zero over M.
     """
-    centred = rewards - rewards.mean(-1, keepdim=True)
-    if normalize:
-        return centred / (rewards.std(-1, correction=0, keepdim=True) + SPREAD_FLOOR)
-    return centred
+    return rewards - rewards.mean(-1, keepdim=True)

@@ -21,7 +21,7 @@ from afa_ray.data.corpus import Corpus
 from afa_ray.data.packed import pack
 from afa_ray.data.texts import RawCorpus, Texts
 from afa_ray.data.tokenizer import special_ids, train_tokenizer
-from afa_ray.training.learner import Learner
+from afa_ray.training.learner import Learner, build_learner
 from afa_ray.training.players import build_players
 
 # For the processes started from here: by default, OpenMP threads that wait spin on their core, and
@@ -140,7 +140,7 @@ def make_learner(small_corpus: Corpus) -> Callable[..., Learner]:
     def make(settings: Settings, discriminator: Any = None) -> Learner:
         tokenizer = small_corpus.tokenizer
         target, built, _ = build_players(settings, small_corpus)
-        return Learner(
+        return build_learner(
             settings,
             target,
             discriminator or built,

@@ -17,7 +17,7 @@ from typing import Any
 
 from afa_ray.command_line import Command, run_command
 from afa_ray.errors import UserError
-from afa_ray.training.run_folder import TRIAL, write_whole
+from afa_ray.records.run_folder import TRIAL, write_whole
 from tune.contenders import Contender, parse_contenders
 from tune.methods import Values
 from tune.options import EvidenceOptions, EvidenceSettings, study_complaints

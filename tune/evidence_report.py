@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from afa_ray.evaluation.plots import plot_deletion_curves
-from afa_ray.training.run_folder import RESULT, write_whole
+from afa_ray.records.run_folder import RESULT, write_whole
 from tune.evidence import CHOSEN
 from tune.plots import differences_plot
 from tune.space import describe

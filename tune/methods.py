@@ -8,7 +8,7 @@ from typing import Any
 from afa_ray.command_line import TRAIN, read_config, settings_from
 from afa_ray.complaints import complaints
 from afa_ray.config import Settings, flatten, override
-from afa_ray.training.run_folder import absolute_target
+from afa_ray.records.run_folder import absolute_target
 
 METHOD_NAME = re.compile(r"[\w-][\w.-]{0,60}", re.ASCII)  # for folders, tables and MLflow
 METHODS: dict[str, dict[str, Any]] = {

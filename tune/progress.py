@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from afa_ray.progress import duration
-from afa_ray.training.tracking import epoch_records
+from afa_ray.records.tracking import epoch_records
 from tune.study import Study
 
 SHOWN = 16  # rows of the live table; the title counts the others

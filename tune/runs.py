@@ -18,18 +18,18 @@ from typing import Any
 from afa_ray.config import Settings, flatten
 from afa_ray.data.corpus import Corpus, prepare_corpus
 from afa_ray.errors import UserError
-from afa_ray.track import upload_run
-from afa_ray.training.fingerprints import begin_run
-from afa_ray.training.finish import train_and_finish
-from afa_ray.training.mlflow_run import MlflowRun, UnreachableError, open_mlflow_run
-from afa_ray.training.run_folder import (
+from afa_ray.records.fingerprints import begin_run
+from afa_ray.records.mlflow_run import MlflowRun, UnreachableError, open_mlflow_run
+from afa_ray.records.run_folder import (
     CONFIG,
     TRIAL,
     folder_of,
     read_result,
     require_same_settings,
 )
-from afa_ray.training.run_lock import own_folder
+from afa_ray.records.run_lock import own_folder
+from afa_ray.track import upload_run
+from afa_ray.training.finish import train_and_finish
 from afa_ray.training.session import local_session, pick_device
 from afa_ray.training.worker import Job, prepare_process
 from tune.options import Resources

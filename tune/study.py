@@ -12,13 +12,9 @@ from typing import Any
 from afa_ray.config import Settings, override, to_yaml
 from afa_ray.data.corpus import prepare_corpus
 from afa_ray.errors import UserError
-from afa_ray.track import runs_of, upload_child
-from afa_ray.training.fingerprints import begin_run, require_same_run
-from afa_ray.training.mlflow_run import MlflowRun, UnreachableError, open_mlflow_run, upload_hint
-from afa_ray.training.players import check_target
-from afa_ray.training.ray_address import require_cluster
-from afa_ray.training.ray_run import ray_cluster
-from afa_ray.training.run_folder import (
+from afa_ray.records.fingerprints import begin_run, require_same_run
+from afa_ray.records.mlflow_run import MlflowRun, UnreachableError, open_mlflow_run, upload_hint
+from afa_ray.records.run_folder import (
     CONFIG,
     FIGURES,
     MAY_CHANGE,
@@ -29,7 +25,11 @@ from afa_ray.training.run_folder import (
     require_writable,
     write_whole,
 )
-from afa_ray.training.run_lock import own_folder
+from afa_ray.records.run_lock import own_folder
+from afa_ray.track import runs_of, upload_child
+from afa_ray.training.players import check_target
+from afa_ray.training.ray_address import require_cluster
+from afa_ray.training.ray_run import ray_cluster
 from tune.options import Resources, resources_of
 
 LOST_WORKERS = 1  # times that a run is continued after its process was lost

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from afa_ray.training.run_folder import as_json, finite, write_whole
+from afa_ray.records.run_folder import as_json, finite, write_whole
 from tune.statistics import Difference, Estimate, estimate, holm, paired_difference
 
 MEASURES = {

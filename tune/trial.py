@@ -17,19 +17,19 @@ from pathlib import Path
 
 from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus, prepare_corpus
-from afa_ray.track import upload_child
-from afa_ray.training.fingerprints import begin_run
-from afa_ray.training.mlflow_run import MlflowRun, UnreachableError, open_mlflow_run
-from afa_ray.training.run_folder import (
+from afa_ray.records.fingerprints import begin_run
+from afa_ray.records.mlflow_run import MlflowRun, UnreachableError, open_mlflow_run
+from afa_ray.records.run_folder import (
     TRIAL,
     as_json,
     folder_of,
     require_same_settings,
     write_whole,
 )
-from afa_ray.training.run_lock import own_folder
+from afa_ray.records.run_lock import own_folder
+from afa_ray.records.tracking import epoch_records
+from afa_ray.track import upload_child
 from afa_ray.training.session import Session, local_session, pick_device
-from afa_ray.training.tracking import epoch_records
 from afa_ray.training.worker import Job, Worker, prepare_process
 from tune.options import Resources
 from tune.runs import ERROR, corpus_key, drop_checkpoints

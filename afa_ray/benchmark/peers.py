@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from afa_ray.config import AfaSettings
 from afa_ray.data.batches import Batch
-from afa_ray.training.parts import Precision, autocast
+from afa_ray.models.precision import Precision, autocast
 from envs import delete_tokens
 
 PAD = 0

@@ -33,10 +33,10 @@ from afa_ray.models.attention_row import IMPLEMENTATION
 from afa_ray.models.loading import load_pretrained, read_config
 from afa_ray.models.pretrained import PretrainedTarget
 from afa_ray.models.target import TargetOutput
+from afa_ray.recipe import chosen
 from afa_ray.training.dry_run import GB, peak_memory
-from afa_ray.training.learner import Learner
+from afa_ray.training.learner import build_learner
 from afa_ray.training.players import fit_for_training, make_discriminator
-from afa_ray.training.recipe import chosen
 from afa_ray.training.session import pick_device
 from afa_ray.training.worker import prepare_process, to_device, usable_cores
 
@@ -95,7 +95,7 @@ def learner_turn(settings: Settings, target: PretrainedTarget, *, naive: bool = 
         discriminator = make_discriminator(settings, target, words, len(LABELS), longest)
         to_device(discriminator, device)
     player: Any = NaiveTarget(target) if naive else target
-    learner = Learner(
+    learner = build_learner(
         settings,
         player,
         discriminator,

@@ -31,9 +31,9 @@ from afa_ray.data.corpus import prepare_corpus
 from afa_ray.data.packed import PackedTexts
 from afa_ray.errors import UserError
 from afa_ray.models import Discriminator, DiscriminatorConfig, Target, TargetConfig
-from afa_ray.training.learner import Learner
+from afa_ray.models.updating import Wrap
+from afa_ray.training.learner import Learner, build_learner
 from afa_ray.training.memory import parameter_memory
-from afa_ray.training.parts import Wrap
 from afa_ray.training.session import pick_device
 from afa_ray.training.worker import to_device
 
@@ -128,7 +128,7 @@ def make_learner(
         classes = CLASSES * (settings.discriminator.pairing == "contrast")
         discriminator = Discriminator(DiscriminatorConfig(**sizes, num_classes=classes))
         to_device(discriminator, device)
-    return Learner(
+    return build_learner(
         settings,
         to_device(target, device),
         discriminator,
@@ -144,9 +144,7 @@ def make_learner(
 
 def gradient_bytes(learner: Learner) -> int:
     """Bytes of both players' gradients, dense."""
-    assert learner.discriminator is not None
-    players = (learner.target, learner.discriminator)
-    return sum(int(parameter_memory(player).gradients) for player in players)
+    return sum(int(parameter_memory(player).gradients) for player in learner.players.values())
 
 
 def random_batches(settings: Settings, size: str, seed: int, number: int) -> list[Batch]:

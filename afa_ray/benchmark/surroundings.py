@@ -23,9 +23,9 @@ from afa_ray.data.corpus import Corpus, prepare_corpus
 from afa_ray.data.packed import pack
 from afa_ray.data.sources import load_raw
 from afa_ray.data.tokenizer import train_tokenizer
+from afa_ray.data.word2vec import Sentences, train_word_vectors
 from afa_ray.errors import UserError
 from afa_ray.evaluation.deletion import deletion_curve
-from afa_ray.models.word2vec import Sentences, train_word_vectors
 from afa_ray.training.learner import Learner
 from afa_ray.training.worker import batches_for, usable_cores
 

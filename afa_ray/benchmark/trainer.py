@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 from afa_ray.benchmark.timing import Turn
 from afa_ray.config import Settings, decided
 from afa_ray.data.batches import Batch
-from afa_ray.training.parts import in_bfloat16
+from afa_ray.models.precision import in_bfloat16
 
 
 def trainer_turn(

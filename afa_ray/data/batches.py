@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,8 @@ class Batch:
         tokens: (B, L) int64, padded; labels: (B,) int64.
         examples: (B,) int64 numbers in the corpus.
         units: (B, L) int64 words of the tokens, where words are masked whole; else None.
+        marks: (B, L) int64, 1 on tokens of marked words, where an objective needs them; else None.
+        query: (B, Q) int64, padded: what each text is read for, where the corpus has queries.
         partners: (B, L') int64: for each text an untouched one of another class from the same
             global batch (pairing `contrast`), or None.
         weight: B * workers / (size of the global batch): a worker's mean losses times this,
@@ -32,6 +34,8 @@ class Batch:
     partners: np.ndarray | None
     weight: float
     units: np.ndarray | None = None
+    marks: np.ndarray | None = None
+    query: np.ndarray | None = None
 
     def parts(self, count: int) -> list[Batch]:
         """The batch in `count` parts, equal in size to within one, each with its part of `weight`.
@@ -53,6 +57,8 @@ class Batch:
                 partners=take(self.partners, part),
                 weight=self.weight * len(part) / texts,
                 units=take(self.units, part),
+                marks=take(self.marks, part),
+                query=take(self.query, part),
             )
             for part in np.array_split(np.arange(texts), count)
         ]
@@ -112,26 +118,31 @@ def worker_batches(
     epoch: int,
     rank: int = 0,
     workers: int = 1,
-    contrast: bool = False,
+    needs: Collection[str] = (),
     skip: int = 0,
     pad_id: int = 0,
 ) -> Iterator[Batch]:
     """One worker's shares of the epoch's global batches, from number `skip` on.
 
     All workers get equally many batches; worker `rank` has every `workers`-th text of each.
+
+    Args:
+        needs: what is wanted beside tokens and labels: `partners`, `marks`.
     """
     for number, batch in enumerate(global_batches(texts.lengths, batch_size, seed, epoch)):
         if number < skip:
             continue
         share = batch[rank::workers]
         partners = None
-        if contrast:
+        if "partners" in needs:
             random = np.random.default_rng([seed, epoch, number])
             numbers = contrast_partners(batch, texts.labels, random)[rank::workers]
             partners = texts.padded(numbers, pad_id)
         yield Batch(
             tokens=texts.padded(share, pad_id),
             units=texts.padded_units(share),
+            marks=texts.padded_marks(share) if "marks" in needs else None,
+            query=texts.padded_queries(share, pad_id),
             labels=texts.labels[share],
             examples=share,
             partners=partners,

@@ -18,11 +18,11 @@ from afa_ray.data.sources import load_raw
 from afa_ray.data.splits import stratified_split
 from afa_ray.data.texts import RawCorpus, Texts
 from afa_ray.data.tokenizer import load_tokenizer, special_ids, splits_words, train_tokenizer
+from afa_ray.data.vector_file import read_vectors
+from afa_ray.data.word2vec import Sentences, word_vectors
+from afa_ray.data.word_evidence import word_evidence
 from afa_ray.errors import UserError
-from afa_ray.models.evidence import word_evidence
 from afa_ray.models.loading import longest_text, skeleton
-from afa_ray.models.vector_file import read_vectors
-from afa_ray.models.word2vec import Sentences, word_vectors
 from afa_ray.progress import Task
 
 FEW = 10_000  # texts, of which a tenth is missed

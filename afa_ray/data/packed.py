@@ -33,6 +33,7 @@ class PackedTexts:
         units: (T,) int32, the number within its text of the word that a token is a piece of (0 at
             special tokens); None where masks need no words.
         truncated: how many texts were cut to the maximum length.
+        queries: what each text is read for, tokenised likewise; None where the corpus has none.
     """
 
     tokens: np.ndarray
@@ -41,6 +42,7 @@ class PackedTexts:
     marks: np.ndarray | None
     truncated: int
     units: np.ndarray | None = None
+    queries: PackedTexts | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -62,6 +64,7 @@ class PackedTexts:
             marks=None if self.marks is None else self.marks[places],
             truncated=self.truncated,
             units=None if self.units is None else self.units[places],
+            queries=None if self.queries is None else self.queries.take(examples),
         )
 
     def count(self, token: int) -> int:
@@ -81,6 +84,10 @@ class PackedTexts:
     def padded_units(self, examples: np.ndarray) -> np.ndarray | None:
         """(n, L) int64 words of the given texts' tokens, 0 at padding; None where none are kept."""
         return None if self.units is None else self._gather(self.units, examples, 0)
+
+    def padded_queries(self, examples: np.ndarray, pad_id: int) -> np.ndarray | None:
+        """(n, Q) int64 ids of the given texts' queries, padded; None where there are none."""
+        return None if self.queries is None else self.queries.padded(examples, pad_id)
 
     def _gather(self, flat: np.ndarray, examples: np.ndarray, fill: int) -> np.ndarray:
         start = self.offsets[examples]
@@ -104,6 +111,9 @@ def pack(
     Args:
         units: keep which word each token is a piece of.
     """
+    queries = None
+    if texts.queries is not None:
+        queries = pack(Texts(texts.queries, texts.labels), tokenizer, max_length)
     backend = tokenizer.backend_tokenizer
     backend.no_padding()
     backend.enable_truncation(max_length)
@@ -129,6 +139,7 @@ def pack(
         marks=None if texts.marks is None else np.asarray(marks, np.uint8),
         truncated=truncated,
         units=np.asarray(words, np.int32) if units else None,
+        queries=queries,
     )
 
 

@@ -17,15 +17,18 @@ class Texts:
     `RawCorpus.label_names`. Where the corpus marks the words that carry the label,
     `words[i]` is the text split into words and `marks[i][j]` is 1 for a marked word, else 0; such a
     text is tokenised word by word so that the marks stay aligned. Otherwise both are None.
+    `queries[i]`, where there are any, is what text i is read for: a question, a hypothesis.
     """
 
     texts: list[str] | ParquetTexts
     labels: np.ndarray
     words: list[list[str]] | None = None
     marks: list[list[int]] | None = None
+    queries: list[str] | None = None
 
     def __post_init__(self) -> None:
         assert len(self.texts) == len(self.labels)
+        assert self.queries is None or len(self.queries) == len(self.texts)
         assert (self.words is None) == (self.marks is None)
         if self.words is not None and self.marks is not None:
             assert len(self.words) == len(self.marks) == len(self.texts)
@@ -44,6 +47,7 @@ class Texts:
             labels=self.labels[indices],
             words=None if self.words is None else [self.words[i] for i in indices],
             marks=None if self.marks is None else [self.marks[i] for i in indices],
+            queries=None if self.queries is None else [self.queries[i] for i in indices],
         )
 
 

@@ -35,14 +35,6 @@ def make_layer(hidden_size: int, heads: int, dropout: float) -> nn.TransformerEn
     )
 
 
-def sharpen(layer: nn.TransformerEncoderLayer, factor: float) -> None:
-    """Multiply the layer's attention scores by `factor`: queries and keys by its root each."""
-    queries_and_keys = 2 * layer.self_attn.embed_dim
-    with torch.no_grad():
-        layer.self_attn.in_proj_weight[:queries_and_keys] *= factor**0.5
-        layer.self_attn.in_proj_bias[:queries_and_keys] *= factor**0.5
-
-
 def padding_mask(lengths: Tensor, length: int) -> Tensor:
     """(B, L) bool, True at padding, for right-padded sequences of (B,) `lengths`."""
     return torch.arange(length, device=lengths.device) >= lengths[:, None]

@@ -16,9 +16,10 @@ from afa_ray.config import Settings, decided
 from afa_ray.data.batches import Batch, batch_count
 from afa_ray.data.corpus import Corpus
 from afa_ray.errors import UserError
+from afa_ray.models import Discriminator
+from afa_ray.recipe import chosen
 from afa_ray.training.learner import Learner
 from afa_ray.training.memory import Memory, activation_memory, add, parameter_memory
-from afa_ray.training.recipe import chosen
 from afa_ray.training.session import local_session, pick_device
 from afa_ray.training.worker import batches_for, make_learner, prepare_process, usable_cores
 
@@ -43,8 +44,8 @@ def dry_run(settings: Settings, corpus: Corpus) -> Iterator[str]:
     learner, notes = make_learner(settings, corpus, local_session(Path(), device))
     yield from (f"  note          {note}" for note in notes)
     yield _parameters("target", learner.target)
-    if learner.discriminator is not None:
-        yield _parameters("judge", learner.discriminator)
+    if (judge := learner.players.get("discriminator")) is not None:
+        yield _parameters("judge", judge)
     share = {"epoch": 0, "workers": max(1, settings.train.workers[1])}
     longest = max(batches_for(learner, corpus, **share), key=lambda batch: batch.tokens.size)
     yield _estimate(settings, learner, longest)
@@ -113,9 +114,10 @@ def estimate_memory(settings: Settings, learner: Learner, longest: Batch) -> Mem
     train = settings.train
     shards = train.workers[1] if train.shard else 1
     memory = parameter_memory(learner.target, shards)
-    if learner.discriminator is not None:
-        memory = add(memory, parameter_memory(learner.discriminator))
-        memory = replace(memory, weights=memory.weights + learner.discriminator.frozen_bytes)
+    judge = learner.players.get("discriminator")
+    if isinstance(judge, Discriminator):
+        memory = add(memory, parameter_memory(judge))
+        memory = replace(memory, weights=memory.weights + judge.frozen_bytes)
     if settings.target.pretrained:
         half = settings.target.dtype == "bfloat16" or learner.device.type == "cuda"
         positions = longest.tokens.size // train.accumulation_steps

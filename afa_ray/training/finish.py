@@ -22,13 +22,13 @@ from afa_ray.evaluation.faithfulness import faithfulness
 from afa_ray.evaluation.plots import plot_deletion_curve
 from afa_ray.evaluation.prediction import predict
 from afa_ray.evaluation.robustness import robustness
-from afa_ray.models import Target, save_player
+from afa_ray.models import Discriminator, Target, save_player
 from afa_ray.progress import Task
-from afa_ray.training.checkpoint import Progress, load_trained, versions
-from afa_ray.training.model_card import model_card
+from afa_ray.recipe import chosen
+from afa_ray.records.checkpoint import Progress, load_trained, versions
+from afa_ray.records.model_card import model_card
+from afa_ray.records.run_folder import RESULT, as_json, write_whole
 from afa_ray.training.players import build_players
-from afa_ray.training.recipe import chosen
-from afa_ray.training.run_folder import RESULT, as_json, write_whole
 from afa_ray.training.session import Session
 from afa_ray.training.worker import Job, Worker
 
@@ -155,9 +155,10 @@ def save_models(job: Job, worker: Worker, result: dict[str, Any]) -> None:
     job.corpus.tokenizer.save_pretrained(folder)
     (folder / "README.md").write_text(model_card(result), encoding="utf-8")
     _replace(folder, job.run / "model")
-    if learner.discriminator is not None:
+    discriminator = learner.players.get("discriminator")
+    if isinstance(discriminator, Discriminator):
         folder = _empty(job.run / ".discriminator")
-        save_player(learner.discriminator, folder)
+        save_player(discriminator, folder)
         _replace(folder, job.run / "discriminator")
 
 

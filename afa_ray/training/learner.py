@@ -1,15 +1,15 @@
-"""One alternating update of Discriminator and Target: Algorithm 1 of Liu (arXiv 2512.20661).
+"""One update of the Target, and of what is trained beside it.
 
-For a mini-batch: the Target's attention row chooses M masks of every sequence; the Discriminator
-learns to tell untouched sequences from masked ones; then, with the Discriminator as just updated,
-the masking environment pays log-confusion for each mask, and the Target descends its
-classification loss plus lambda times the policy gradient on its attention.
+For a mini-batch each objective prepares: it sees the Target's attention, and may let a player of
+its own learn from that. Then the Target descends its classification loss plus the weighed losses of
+the objectives. With adversarial feedback this is the alternation of Algorithm 1 of Liu (arXiv
+2512.20661): one Discriminator update, one Target update.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -17,135 +17,116 @@ from torch import Tensor, nn
 
 from afa_ray.config import Settings, decided
 from afa_ray.data.batches import Batch
-from afa_ray.losses import target_loss
-from afa_ray.models import AnyTarget, Discriminator, TargetJudge
+from afa_ray.data.parts import Part, parts_of
+from afa_ray.models import AnyTarget, Discriminator
+from afa_ray.models.precision import autocast
 from afa_ray.models.target import TargetOutput
-from afa_ray.policy import attention_entropy
-from afa_ray.training.discriminator_feedback import DiscriminatorFeedback
-from afa_ray.training.feedback import Feedback, Paid
-from afa_ray.training.optimisation import (
-    adam,
-    by_rows,
-    learning_rate_factor,
-    set_learning_rate,
-    synchronising,
-    trainable,
-)
-from afa_ray.training.parts import Part, Wrap, autocast, parts_of, wrapped
+from afa_ray.models.updating import Wrap, adam, by_rows, synchronising, trainable, wrapped
+from afa_ray.objectives.build import build_objectives
+from afa_ray.objectives.interface import Rollout, Weighed
+from afa_ray.objectives.losses import target_loss
+from afa_ray.objectives.policy import attention_entropy
+from afa_ray.training.optimisation import learning_rate_factor, set_learning_rate
 
 PLAIN_METRICS = ("loss", "loss_cls", "accuracy", "attention_entropy")
-REWARD_METRICS = ("reward_mean", "reward_spread")
-
-
-class Rollout(NamedTuple):
-    """What one mini-batch played: tokens (B, L), row (B, L), masks (B, M, L), rewards (B, M)."""
-
-    tokens: Tensor
-    row: Tensor
-    masks: Tensor
-    rewards: Tensor
 
 
 class Learner:
-    """Target and its optimiser, with the feedback on its attention.
+    """Target and its optimiser, with the objectives on its attention.
 
     Args:
-        settings: `afa`, `discriminator` and `train` are used here.
-        target, discriminator: on `device`. Without a `discriminator` the Target is its own judge;
-            or, where `afa.lambda_adv` is 0, there is no feedback: plain training.
-        special_ids: ids never masked; pad_id and mask_id: of the tokenizer (mask_id may be None).
+        settings: `train` is used here.
+        target: on `device`.
+        objectives: by default none: plain training.
+        pad_id: of the tokenizer.
         total_steps: updates of the whole run, for `train.schedule`.
-        wrap: applied to each module for its own update (DistributedDataParallel); by default none.
+        wrap: applied to the Target for its update (DistributedDataParallel); by default none.
         rank: this worker's number, for its dropout noise.
-        add_up: sums a tensor over workers, in place; by default there is one.
     """
 
     def __init__(
         self,
         settings: Settings,
         target: AnyTarget,
-        discriminator: Discriminator | None,
+        objectives: Sequence[Weighed] = (),
         *,
-        special_ids: tuple[int, ...],
         pad_id: int,
-        mask_id: int | None,
         device: torch.device,
         total_steps: int,
         wrap: Wrap = lambda module: module,
         rank: int = 0,
-        add_up: Callable[[Tensor], object] = lambda tensor: tensor,
     ) -> None:
-        self.train, self.lambda_adv = settings.train, settings.afa.lambda_adv
+        self.train = settings.train
         self.device, self.rank, self.total_steps = device, rank, total_steps
-        self.pad_id = pad_id
+        self.pad_id, self.objectives = pad_id, objectives
         self.target, self._wrapped_target = target, wrapped(target, wrap)
         self.target_optimizer = adam(target, decided(self.train.target_lr))
-        options: dict[str, Any] = {
-            "special_ids": special_ids,
-            "pad_id": pad_id,
-            "mask_id": mask_id,
-            "device": device,
-            "add_up": add_up,
-        }
-        self.feedback: Feedback | None = None
-        if discriminator is not None:
-            self.feedback = DiscriminatorFeedback(settings, discriminator, wrap=wrap, **options)
-        elif self.lambda_adv:
-            self.feedback = Feedback(settings, TargetJudge(target), **options)
-        of_feedback = ("loss_adv", *self.feedback.figures, *REWARD_METRICS) if self.feedback else ()
-        self.metrics = (*PLAIN_METRICS, *of_feedback)
+        of_objectives = [name for each, _ in objectives for name in each.figures]
+        self.metrics = (*PLAIN_METRICS, *of_objectives)
         self.sums = torch.zeros(len(self.metrics) + 2, device=device, dtype=torch.float64)
-        self.rollout: Rollout | None = None
 
     @property
     def batch_size(self) -> int:
         return decided(self.train.batch_size)
 
     @property
-    def discriminator(self) -> Discriminator | None:
-        return self.feedback.discriminator if self.feedback else None
+    def needs(self) -> frozenset[str]:
+        """What the objectives need of a batch."""
+        return frozenset().union(*(each.needs for each, _ in self.objectives))
+
+    @property
+    def players(self) -> dict[str, nn.Module]:
+        """All that is trained, by name."""
+        others = {name: p for each, _ in self.objectives for name, p in each.players.items()}
+        return {"target": self.target, **others}
 
     @property
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        both: dict[str, torch.optim.Optimizer] = {"target": self.target_optimizer}
-        if self.feedback and self.feedback.optimizer:
-            both["discriminator"] = self.feedback.optimizer
-        return both
+        """Each player's."""
+        others = {
+            name: each.optimizer
+            for each, _ in self.objectives
+            if each.optimizer is not None
+            for name in each.players
+        }
+        return {"target": self.target_optimizer, **others}
+
+    @property
+    def rollout(self) -> Rollout | None:
+        """What was played last."""
+        found = (each.rollout for each, _ in self.objectives)
+        return next((rollout for rollout in found if rollout is not None), None)
 
     def update(self, batch: Batch, step: int) -> None:
-        """One Discriminator update, then one Target update; the figures are added to `sums`.
+        """Have the objectives prepare, then update the Target; the figures are added to `sums`.
 
-        In several parts, the Target reads every part twice: for the masks that the Discriminator
-        learns from, and, once that has learned from all of them, for its own gradient.
+        In several parts, the Target reads every part twice: for what the objectives prepare, and,
+        once they have seen all of them, for its own gradient.
         """
         self._set_learning_rates(step)
         parts = parts_of(batch, self.train.accumulation_steps, self.device)
-        output = self._read(parts[0], step) if len(parts) == 1 else None
-
-        def row(part: Part) -> Tensor:
-            found = (output or self._read(part, step, choosing=True)).attention_row
-            assert found is not None
-            return found
-
-        paid = self.feedback.play(parts, row, step) if self.feedback else [None] * len(parts)
+        again = len(parts) > 1
+        outputs = []
+        if self.objectives or not again:
+            outputs = [self._forward(part, step, choosing=again) for part in parts]
+        prepared = [each.prepare(parts, outputs, step) for each, _ in self.objectives]
         self.target_optimizer.zero_grad(set_to_none=True)
-        for part, what in zip(parts, paid, strict=True):
+        for number, part in enumerate(parts):
             with synchronising(self._wrapped_target, part is parts[-1]):
-                self._descend(part, what, output or self._read(part, step))
+                output = self._forward(part, step) if again else outputs[number]
+                self._descend(part, [of_parts[number] for of_parts in prepared], output)
         if self.train.max_grad_norm:
             self.target_optimizer.spread()
             nn.utils.clip_grad_norm_(trainable(self.target), self.train.max_grad_norm)
         self.target_optimizer.step()
 
     def _set_learning_rates(self, step: int) -> None:
-        train = self.train
-        warmup = decided(train.warmup_steps)
-        factor = learning_rate_factor(step, self.total_steps, train.schedule, warmup)
-        rates = {"target": decided(train.target_lr), "discriminator": train.discriminator_lr}
-        for player, optimizer in self.optimizers.items():
-            set_learning_rate(optimizer, rates[player] * factor)
+        warmup = decided(self.train.warmup_steps)
+        factor = learning_rate_factor(step, self.total_steps, self.train.schedule, warmup)
+        for optimizer in self.optimizers.values():
+            set_learning_rate(optimizer, optimizer.defaults["lr"] * factor)
 
-    def _read(self, part: Part, step: int, *, choosing: bool = False) -> TargetOutput:
+    def _forward(self, part: Part, step: int, *, choosing: bool = False) -> TargetOutput:
         """The Target's output with dropout, which is the same whenever a part is read again."""
         noise = (self.train.seed, step, self.rank, *([part.number] if part.number else []))
         torch.manual_seed(hash(noise) % 2**63)
@@ -155,22 +136,18 @@ class Learner:
         with cast, torch.set_grad_enabled(not choosing), by_rows(self.target):
             return module(part.tokens, attention_mask=part.tokens != self.pad_id)
 
-    def _descend(self, part: Part, paid: Paid | None, output: TargetOutput) -> None:
+    def _descend(self, part: Part, prepared: Sequence[Any], output: TargetOutput) -> None:
         """(E8) The Target's gradient on a part, and the part's figures."""
         assert output.logits is not None
         assert output.attention_row is not None
         logits, row = output.logits.float(), output.attention_row.float()
-        adversarial = torch.zeros((), device=self.device)
         figures: dict[str, Tensor] = {}
-        if self.feedback and paid:
-            adversarial = self.feedback.loss(part, paid, row, logits)
-            figures = paid.play.figures | {
-                "loss_adv": adversarial.detach(),
-                "reward_mean": paid.rewards.mean(),
-                "reward_spread": paid.rewards.std(-1, correction=0).mean(),
-            }
-            self.rollout = Rollout(part.tokens, row.detach(), paid.play.masks, paid.rewards)
-        loss = target_loss(logits, part.labels, adversarial, self.lambda_adv)
+        losses = []
+        for (objective, weight), what in zip(self.objectives, prepared, strict=True):
+            loss, of_objective = objective.loss(part, what, output)
+            losses.append((weight, loss))
+            figures |= of_objective
+        loss = target_loss(logits, part.labels, losses)
         (loss * part.weight).backward()
         with torch.no_grad():
             figures |= {
@@ -186,6 +163,25 @@ class Learner:
         self.sums[:-2] += means * texts
         self.sums[-2] += texts
         self.sums[-1] += tokens
+
+
+def build_learner(
+    settings: Settings,
+    target: AnyTarget,
+    discriminator: Discriminator | None,
+    *,
+    pad_id: int,
+    device: torch.device,
+    total_steps: int,
+    wrap: Wrap = lambda module: module,
+    rank: int = 0,
+    **others: Any,
+) -> Learner:
+    """A learner with the objectives that the settings ask for; see there, and `build_objectives`
+    for what `others` may be: `special_ids` and `mask_id`, and `add_up`."""
+    both: dict[str, Any] = {"pad_id": pad_id, "device": device, "wrap": wrap}
+    objectives = build_objectives(settings, target, discriminator, **both, **others)
+    return Learner(settings, target, objectives, total_steps=total_steps, rank=rank, **both)
 
 
 def averages(sums: Tensor, names: tuple[str, ...]) -> tuple[dict[str, float], int]:

@@ -17,10 +17,9 @@ from afa_ray.models import (
     Target,
     TargetConfig,
 )
-from afa_ray.models.evidence import begin_with
 from afa_ray.models.loading import load_pretrained, skeleton
 from afa_ray.models.lora import require_layers
-from afa_ray.models.single_query import sharpen
+from afa_ray.training.head_start import begin_with
 
 if TYPE_CHECKING:
     from afa_ray.models.pretrained import PretrainedTarget
@@ -71,9 +70,6 @@ def build_players(settings: Settings, corpus: Corpus) -> Players:
         discriminator = make_discriminator(
             settings, target, len(corpus.tokenizer), len(corpus.label_names), corpus.max_length
         )
-        if settings.discriminator.word2vec:
-            assert corpus.vectors is not None
-            discriminator.words.weight.data.copy_(torch.from_numpy(corpus.vectors))
     return Players(target, discriminator, notes)
 
 
@@ -96,8 +92,6 @@ def _single_layer(settings: Settings, corpus: Corpus) -> Target:
     if corpus.evidence is not None:
         train = corpus.train
         begin_with(target, corpus.evidence, train.tokens, train.offsets, settings.train.seed)
-    for layer in target.layers:
-        sharpen(layer, settings.target.sharpness)
     return target
 
 

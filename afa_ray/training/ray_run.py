@@ -15,11 +15,11 @@ from torch import nn
 from afa_ray.config import Settings
 from afa_ray.errors import DivergedError, UserError
 from afa_ray.models import Discriminator
+from afa_ray.models.sharding import shard
 from afa_ray.training.finish import train_and_finish
 from afa_ray.training.ray_address import require_cluster
 from afa_ray.training.replicas import replicated
 from afa_ray.training.session import Session, write_folder
-from afa_ray.training.sharding import shard
 from afa_ray.training.worker import Job, prepare_process, usable_cores
 
 QUIET = {  # set before `import ray`; each can be overridden from outside

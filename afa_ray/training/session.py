@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from afa_ray.errors import UserError
-from afa_ray.training.checkpoint import latest_checkpoint
+from afa_ray.records.checkpoint import latest_checkpoint
 
 RAY_SNAPSHOT = "checkpoint_manager_snapshot.json"  # Ray Train's list of checkpoints it has kept
 

@@ -23,9 +23,10 @@ from afa_ray.data.tokenizer import special_ids
 from afa_ray.evaluation.classification import classification_metrics
 from afa_ray.evaluation.deletion import deletion_curve
 from afa_ray.evaluation.prediction import predict
+from afa_ray.models.sharding import is_sharded
 from afa_ray.progress import Task
-from afa_ray.training.averaging import Average
-from afa_ray.training.checkpoint import (
+from afa_ray.recipe import chosen
+from afa_ray.records.checkpoint import (
     AVERAGE,
     Progress,
     checkpoint_name,
@@ -37,16 +38,15 @@ from afa_ray.training.checkpoint import (
     save_checkpoint,
     trained_weights,
 )
+from afa_ray.records.mlflow_run import MlflowRun
+from afa_ray.records.run_folder import read_fingerprints
+from afa_ray.records.samples import describe_rollout
+from afa_ray.records.tracking import Tracker
+from afa_ray.training.averaging import Average
 from afa_ray.training.divergence import diverged, require_finite
-from afa_ray.training.learner import Learner, averages
-from afa_ray.training.mlflow_run import MlflowRun
+from afa_ray.training.learner import Learner, averages, build_learner
 from afa_ray.training.players import build_players
-from afa_ray.training.recipe import chosen
-from afa_ray.training.run_folder import read_fingerprints
-from afa_ray.training.samples import describe_rollout
 from afa_ray.training.session import Session
-from afa_ray.training.sharding import is_sharded
-from afa_ray.training.tracking import Tracker
 
 AddUp = Callable[[Tensor], object]
 M = TypeVar("M", bound=nn.Module)
@@ -302,7 +302,7 @@ def batches_for(learner: Learner, corpus: Corpus, **share: int) -> Iterator[Batc
         corpus.train,
         batch_size=learner.batch_size,
         seed=learner.train.seed,
-        contrast=learner.feedback is not None and learner.feedback.needs_partners,
+        needs=learner.needs,
         pad_id=learner.pad_id,
         **share,
     )
@@ -312,7 +312,7 @@ def make_learner(settings: Settings, corpus: Corpus, session: Session) -> tuple[
     """A learner with fresh players on the session's device, and notes for the user."""
     tokenizer = corpus.tokenizer
     target, discriminator, notes = build_players(settings, corpus)
-    learner = Learner(
+    learner = build_learner(
         settings,
         target if session.sharded else to_device(target, session.device),
         None if discriminator is None else to_device(discriminator, session.device),

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from afa_ray import train as train_module
 from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus
-from afa_ray.training.checkpoint import latest_checkpoint
+from afa_ray.records.checkpoint import latest_checkpoint
 from afa_ray.training.learner import Learner
 from tests.conftest import with_values
 

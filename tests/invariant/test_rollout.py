@@ -25,8 +25,7 @@ def test_env_reward_is_the_trainers_reward(
     batch = next(worker_batches(small_corpus.train, batch_size=16, seed=0, epoch=0))
     learner.update(batch, 0)
     assert learner.rollout is not None
-    assert learner.discriminator is not None
-    discriminator = learner.discriminator.eval()
+    discriminator = learner.players["discriminator"].eval()
     tokens, _, masks, rewards = learner.rollout
     env = gymnasium.make(
         env_id,

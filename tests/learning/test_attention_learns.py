@@ -20,7 +20,7 @@ def train(learner: Learner, corpus: Corpus, epochs: int, contrast: bool = False)
     step = 0
     for epoch in range(epochs):
         for batch in worker_batches(
-            corpus.train, batch_size=16, seed=0, epoch=epoch, contrast=contrast
+            corpus.train, batch_size=16, seed=0, epoch=epoch, needs={"partners"} if contrast else ()
         ):
             learner.update(batch, step)
             step += 1

@@ -158,7 +158,7 @@ def settings_of(folder: Path) -> str:
     """The `config.yaml` of that study."""
     from afa_ray.command_line import parse
     from afa_ray.config import to_yaml
-    from afa_ray.training.run_folder import placed
+    from afa_ray.records.run_folder import placed
 
     given = parse([*arguments(folder), "--train.epochs=1"], compare_module.COMPARE)
     return to_yaml(placed(given, "compare-small")[0])

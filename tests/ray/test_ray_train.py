@@ -21,7 +21,7 @@ from afa_ray import train as train_module
 from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus
 from afa_ray.errors import DivergedError, UserError
-from afa_ray.training.checkpoint import latest_checkpoint
+from afa_ray.records.checkpoint import latest_checkpoint
 from afa_ray.training.players import build_players
 from tests.conftest import with_values
 from tests.invariant.test_resume import interrupt_at
@@ -57,7 +57,6 @@ def test_two_workers_equal_one(
             "train.epochs": 3,
             "train.batch_size": 17,  # shares of different size
             "discriminator.pairing": "contrast",
-            "discriminator.masks": "random",
             "afa.whiten_advantage": True,
         }
     )

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from afa_ray.records.mlflow_registry import register_model
+from afa_ray.records.mlflow_run import MlflowRun
 from afa_ray.track import main as track
 from afa_ray.training.learner import Learner
-from afa_ray.training.mlflow_registry import register_model
-from afa_ray.training.mlflow_run import MlflowRun
 from tests.conftest import free_port
 from tests.tracking.helpers import Server, artifacts, history, logged_runs, records
 

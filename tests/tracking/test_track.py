@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from afa_ray.records import mlflow_run
+from afa_ray.records.mlflow_run import MlflowRun, UnreachableError
 from afa_ray.track import main as track
-from afa_ray.training import mlflow_run
-from afa_ray.training.mlflow_run import MlflowRun, UnreachableError
 from tests.tracking.helpers import Server, artifacts, history, logged_runs, make_run
 
 pytestmark = pytest.mark.slow

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from afa_ray.errors import UserError
+from afa_ray.records.run_folder import absolute_storage
 from afa_ray.training.ray_run import ray_cluster
-from afa_ray.training.run_folder import absolute_storage
 
 ROOT = Path(__file__).parents[2]
 GOES = [

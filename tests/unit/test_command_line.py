@@ -104,31 +104,11 @@ def test_every_fault_is_reported_at_once() -> None:
         ),
         (["--run.name", "a/b"], "run.name = 'a/b': must be a folder name"),
         (["--afa.confidence", "1"], "afa.confidence = 1.0: must be at least 0 and below 1"),
-        (["--target.sharpness", "0"], "target.sharpness = 0.0: must be a finite number above 0"),
-        (
-            ["--afa.whiten_advantage", "true", "--afa.normalize_advantage", "true"],
-            "use it or afa.normalize_advantage, not both",
-        ),
-        (
-            ["--discriminator.word2vec", "true", "--discriminator.hidden_size", "64"],
-            "needs discriminator.hidden_size = 64 to equal target.hidden_size = 128",
-        ),
-        (
-            ["--discriminator.word2vec", "true", "--target.word2vec", "false"],
-            "discriminator.word2vec = true: needs target.word2vec",
-        ),
-        (
-            ["--discriminator.word2vec", "true", "--target.name", "mine"],
-            "discriminator.word2vec = true: is for target.name = transformer",
-        ),
+        (["--target.sharpness", "64"], "target.sharpness = 64: this setting was removed"),
         (["--target.hops", "0"], "target.hops = 0: must be at least 1"),
         (
             ["--discriminator.judge", "target", "--discriminator.pairing", "original"],
             "discriminator.pairing = original: discriminator.j",
-        ),
-        (
-            ["--discriminator.judge", "target", "--discriminator.masks", "random"],
-            "there is no Discriminator that discriminator.word2vec and discriminator.masks random",
         ),
         (["--k", "3"], "k = 3: there is no such setting; did you mean afa.k?"),
         (["--afa.k"], "afa.k: a value is missing"),

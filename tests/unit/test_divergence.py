@@ -12,9 +12,9 @@ from afa_ray import train as train_module
 from afa_ray.config import Settings, TrainSettings, override, to_yaml
 from afa_ray.data.corpus import Corpus
 from afa_ray.errors import DivergedError
+from afa_ray.records.run_folder import as_json
+from afa_ray.records.tracking import Tracker
 from afa_ray.training.divergence import require_finite
-from afa_ray.training.run_folder import as_json
-from afa_ray.training.tracking import Tracker
 
 
 def strict(text: str) -> object:

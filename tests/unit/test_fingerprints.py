@@ -13,9 +13,9 @@ import pytest
 from afa_ray.config import Settings, override, to_yaml
 from afa_ray.data.corpus import Corpus
 from afa_ray.data.tokenizer import train_tokenizer
+from afa_ray.records.checkpoint import latest_checkpoint
+from afa_ray.records.fingerprints import corpus_fingerprints
 from afa_ray.train import main
-from afa_ray.training.checkpoint import latest_checkpoint
-from afa_ray.training.fingerprints import corpus_fingerprints
 from afa_ray.training.learner import Learner
 
 ROWS = [f"{'good' if i % 2 else 'bad'} thing number{i % 9},{i % 2}" for i in range(120)]

@@ -8,41 +8,25 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LAYERS = {  # each may import what stands in its own list, and itself
-    "envs": [],
-    "afa_ray.errors": [],
-    "afa_ray.hub": [],
-    "afa_ray.noise": [],
-    "afa_ray.output": [],
-    "afa_ray.progress": [],
-    "afa_ray.policy": [],
-    "afa_ray.losses": [],
-    "afa_ray.config": ["afa_ray.errors"],
-    "afa_ray.complaints": ["afa_ray.config"],
-    "afa_ray.models": [
-        "envs", "afa_ray.errors", "afa_ray.hub", "afa_ray.policy", "afa_ray.losses",
-        "afa_ray.progress",
-    ],
-    "afa_ray.data": [
-        "afa_ray.errors", "afa_ray.hub", "afa_ray.config", "afa_ray.models", "afa_ray.progress",
-    ],
-    "afa_ray.evaluation": [
-        "envs", "afa_ray.noise", "afa_ray.output", "afa_ray.progress", "afa_ray.data",
-        "afa_ray.models",
-    ],
-    "afa_ray.training": [
-        "afa_ray.__version__",
-        "envs", "afa_ray.errors", "afa_ray.noise", "afa_ray.config", "afa_ray.policy",
-        "afa_ray.losses", "afa_ray.progress", "afa_ray.models", "afa_ray.data",
-        "afa_ray.evaluation",
-    ],
-    "tune": [
-        "afa_ray.errors", "afa_ray.config", "afa_ray.complaints", "afa_ray.command_line",
-        "afa_ray.progress", "afa_ray.data", "afa_ray.training", "afa_ray.evaluation",
-        "afa_ray.track",
-    ],
-}  # fmt: skip
-LIGHT = ("envs", "afa_ray.policy", "afa_ray.losses", "afa_ray.noise")
+ORDER = (  # a room may import those above it, and itself
+    ("afa_ray.errors", "afa_ray.noise", "afa_ray.output", "afa_ray.progress", "envs"),
+    ("afa_ray.hub", "afa_ray.config"),
+    ("afa_ray.complaints", "afa_ray.models"),
+    ("afa_ray.data",),
+    ("afa_ray.recipe", "afa_ray.objectives"),
+    ("afa_ray.evaluation",),
+    ("afa_ray.records",),
+    ("afa_ray.training",),
+    ("afa_ray.console", "afa_ray.command_line"),
+    ("afa_ray.track",),
+    ("afa_ray.train",),
+    ("afa_ray.benchmark",),
+    ("tune",),
+    ("studies",),
+)
+ANYWHERE = ("afa_ray.__version__",)
+LIGHT = ("envs", "afa_ray.objectives.policy", "afa_ray.objectives.losses", "afa_ray.noise")
+HOUSE = ("envs", "afa_ray", "tune", "studies")
 HEAVY = ("ray", "mlflow", "transformers")
 
 
@@ -67,13 +51,22 @@ def within(name: str, module: str) -> bool:
     return name == module or name.startswith(module + ".")
 
 
-@pytest.mark.parametrize("module", LAYERS)
-def test_imports_run_one_way(module: str) -> None:
-    allowed = [module, *LAYERS[module]]
-    for path in files_of(module):
-        ours = {n for n in imports_of(path) if n.split(".")[0] in ("envs", "afa_ray", "tune")}
-        wrong = {n for n in ours if not any(within(n, a) for a in allowed)}
-        assert not wrong, f"{path.relative_to(ROOT)} imports {sorted(wrong)}"
+@pytest.mark.parametrize("level", range(len(ORDER)))
+def test_imports_run_one_way(level: int) -> None:
+    above = [room for rooms in ORDER[:level] for room in rooms]
+    for room in ORDER[level]:
+        allowed = [room, *above, *ANYWHERE]
+        for path in files_of(room):
+            ours = {n for n in imports_of(path) if n.split(".")[0] in HOUSE}
+            wrong = {n for n in ours if not any(within(n, a) for a in allowed)}
+            assert not wrong, f"{path.relative_to(ROOT)} imports {sorted(wrong)}"
+
+
+def test_the_order_knows_every_file() -> None:
+    known = {path for rooms in ORDER for room in rooms for path in files_of(room)}
+    known |= {ROOT / "afa_ray/__init__.py", *files_of("afa_ray.configs")}
+    missing = {p for wing in HOUSE for p in (ROOT / wing).rglob("*.py")} - known
+    assert not missing
 
 
 @pytest.mark.parametrize("module", LIGHT)
@@ -98,8 +91,8 @@ def test_the_core_works_where_ray_and_mlflow_are_not_installed() -> None:
     code = (
         "import sys\n"
         "sys.modules['ray'] = sys.modules['mlflow'] = None\n"
-        "import envs, afa_ray.policy, afa_ray.losses, afa_ray.models, afa_ray.training.learner\n"
-        "import afa_ray.training.worker, afa_ray.train\n"
+        "import envs, afa_ray.objectives.policy, afa_ray.objectives.losses, afa_ray.models\n"
+        "import afa_ray.training.learner, afa_ray.training.worker, afa_ray.train\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr

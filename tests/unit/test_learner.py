@@ -15,18 +15,21 @@ from torch import Tensor
 from afa_ray.config import Settings
 from afa_ray.data.batches import Batch, worker_batches
 from afa_ray.data.corpus import Corpus
-from afa_ray.models import Discriminator, Target
+from afa_ray.data.parts import parts_of
+from afa_ray.models import Discriminator
 from afa_ray.noise import uniform
-from afa_ray.training.discriminator_feedback import stack_padded
+from afa_ray.objectives.judges import stack_padded
 from afa_ray.training.learner import Learner, averages
-from afa_ray.training.parts import parts_of
-from afa_ray.training.players import build_players
 from tests.conftest import with_values
 from tests.families import save_tiny
 
 
 def first_batch(corpus: Corpus, contrast: bool) -> Batch:
-    return next(worker_batches(corpus.train, batch_size=16, seed=0, epoch=0, contrast=contrast))
+    return next(
+        worker_batches(
+            corpus.train, batch_size=16, seed=0, epoch=0, needs={"partners"} if contrast else ()
+        )
+    )
 
 
 def masked_copy(tokens: list[int], positions: set[int], kind: str) -> list[int]:
@@ -43,7 +46,7 @@ def textbook_update(learner: Learner, batch: Batch, settings: Settings, step: in
     copy) as functions only.
     """
     afa = settings.afa
-    target, discriminator = learner.target, learner.discriminator
+    target, discriminator = learner.target, learner.players.get("discriminator")
     tokens, labels = torch.from_numpy(batch.tokens), torch.from_numpy(batch.labels)
     output = target(tokens)
     row = output.attention_row
@@ -51,7 +54,7 @@ def textbook_update(learner: Learner, batch: Batch, settings: Settings, step: in
         settings.train.seed,
         step,
         torch.from_numpy(batch.examples),
-        afa.num_masks + 1,  # the last one is the Discriminator's own
+        afa.num_masks,
         1 + row.shape[1],
     )
     picks: list[list[list[int]]] = []
@@ -83,12 +86,6 @@ def textbook_update(learner: Learner, batch: Batch, settings: Settings, step: in
                 log_probs.append(torch.log((1 - afa.epsilon) * drawn + afa.epsilon * uniformly))
     log_pi = torch.stack(log_probs).view(len(tokens), afa.num_masks)
 
-    if settings.discriminator.masks == "random":
-        for b, sequence in enumerate(batch.tokens.tolist()):
-            keys = noise[b, -1, 1:].tolist()
-            maskable = [i for i, t in enumerate(sequence) if t not in (0, 2, 3, 4)]
-            picks[b].append(sorted(maskable, key=lambda i: -keys[i])[: afa.k])
-
     def masked(m: int) -> Tensor:
         rows = batch.tokens.tolist()
         return torch.tensor(
@@ -101,9 +98,6 @@ def textbook_update(learner: Learner, batch: Batch, settings: Settings, step: in
         losses, rewards = textbook_game(discriminator, batch, copies, settings)
     rewards = torch.stack(rewards[: afa.num_masks], 1).detach()
     advantages = rewards - rewards.mean(1, keepdim=True)
-    if afa.normalize_advantage:
-        spread = (rewards - rewards.mean(1, keepdim=True)).square().mean(1, keepdim=True).sqrt()
-        advantages = advantages / (spread + 1e-4)
     if afa.whiten_advantage:
         advantages = advantages / (advantages.square().mean().sqrt() + 1e-4)
     if afa.confidence:
@@ -132,8 +126,7 @@ def textbook_game(
     condition = (torch.from_numpy(batch.labels),) if contrast else ()
     untouched = torch.from_numpy(batch.tokens if batch.partners is None else batch.partners)
     d_untouched = torch.sigmoid(discriminator(untouched, *condition))
-    shown = -1 if settings.discriminator.masks == "random" else 0
-    d_masked = torch.sigmoid(discriminator(copies[shown], *condition))
+    d_masked = torch.sigmoid(discriminator(copies[0], *condition))
     loss_d = -(d_untouched.log() + (1 - d_masked).log()).mean()
     adam_d = torch.optim.Adam(discriminator.parameters(), settings.train.discriminator_lr)
     adam_d.zero_grad()
@@ -144,10 +137,8 @@ def textbook_game(
 
 
 WHITENED = {
-    "afa.normalize_advantage": False,
     "afa.whiten_advantage": True,
     "afa.confidence": 0.5,
-    "discriminator.masks": "random",
 }
 
 
@@ -174,15 +165,13 @@ def test_update_equals_the_textbook(
             "afa.k": 2,
             "afa.epsilon": 0.4,
             "afa.lambda_adv": 0.7,
-            "afa.normalize_advantage": policy == "topk",
             "discriminator.pairing": pairing,
             "discriminator.readout": readout,
             **more,
         }
     )
     learner = make_learner(settings)
-    assert learner.discriminator is not None
-    for parameter in learner.discriminator.parameters():
+    for parameter in learner.players["discriminator"].parameters():
         parameter.data *= 5  # opinions from the start, so that rewards differ
     check_update(learner, settings, first_batch(small_corpus, pairing == "contrast"))
 
@@ -228,10 +217,10 @@ def check_update(learner: Learner, settings: Settings, batch: Batch) -> None:
         assert figures[f"train/{name}"] == pytest.approx(value.item(), rel=1e-4, abs=tolerance), (
             name
         )
-    for player in ("target", "discriminator") if learner.discriminator else ("target",):
-        ours = dict(getattr(learner, player).named_parameters())
-        theirs = dict(getattr(textbook, player).named_parameters())
-        starts = dict(getattr(before, player).named_parameters())
+    for player in learner.players:
+        ours = dict(learner.players[player].named_parameters())
+        theirs = dict(textbook.players[player].named_parameters())
+        starts = dict(before.players[player].named_parameters())
         for name in ours:
             # Adam's first step is lr * sign(gradient): compare where the gradient is not noise
             moved = (theirs[name] - starts[name]).abs() > 0.99 * settings.train.target_lr
@@ -244,19 +233,6 @@ def check_update(learner: Learner, settings: Settings, batch: Batch) -> None:
             assert moved.any() or "classes" in name or "in_proj_bias" in name, name
 
 
-def test_both_players_may_start_with_the_same_words(
-    tiny_settings: Callable[..., Settings], small_corpus: Corpus
-) -> None:
-    vectors = np.random.default_rng(0).normal(size=(len(small_corpus.tokenizer), 32))
-    corpus = replace(small_corpus, vectors=vectors.astype(np.float32))
-    for wanted in (True, False):
-        settings = tiny_settings({"target.word2vec": True, "discriminator.word2vec": wanted})
-        target, discriminator, _ = build_players(settings, corpus)
-        assert isinstance(target, Target)
-        assert discriminator is not None
-        assert torch.equal(discriminator.words.weight, target.words.weight) is wanted
-
-
 def test_plain_training_has_no_discriminator(
     tiny_settings: Callable[..., Settings],
     make_learner: Callable[..., Learner],
@@ -264,7 +240,7 @@ def test_plain_training_has_no_discriminator(
 ) -> None:
     learner = make_learner(tiny_settings({"afa.lambda_adv": 0.0}))
     learner.update(first_batch(small_corpus, False), 0)
-    assert learner.discriminator is None
+    assert list(learner.players) == ["target"]
     assert learner.rollout is None
     figures, tokens = averages(learner.sums, learner.metrics)
     assert set(figures) == {f"train/{n}" for n in ("loss", "loss_cls", "accuracy", "attention_entropy")}  # fmt: skip  # noqa: E501
@@ -322,9 +298,8 @@ def test_accumulation_of_4_times_8_equals_32(
     settings = tiny_settings(values)
     whole = make_learner(settings)
     parts = make_learner(with_values(settings, **{"train.accumulation_steps": 4}))
-    batches = worker_batches(
-        small_corpus.train, batch_size=32, seed=0, epoch=0, contrast=pairing == "contrast"
-    )
+    needs = {"partners"} if pairing == "contrast" else ()
+    batches = worker_batches(small_corpus.train, batch_size=32, seed=0, epoch=0, needs=needs)
     for step, batch in zip(range(2), batches, strict=False):
         assert [len(part.labels) for part in batch.parts(4)] == [8, 8, 7, 7]
         for learner in (whole, parts):
@@ -356,7 +331,9 @@ def test_accumulation_of_a_pretrained_target(
     )
     whole = make_learner(settings)
     parts = make_learner(with_values(settings, **{"train.accumulation_steps": 4}))
-    batch = next(worker_batches(small_corpus.train, batch_size=32, seed=0, epoch=0, contrast=True))
+    batch = next(
+        worker_batches(small_corpus.train, batch_size=32, seed=0, epoch=0, needs={"partners"})
+    )
     pairs_of_tokens = np.arange(batch.tokens.shape[1]) // 2
     batch = replace(batch, units=np.tile(pairs_of_tokens, (len(batch.tokens), 1)))
     for learner in (whole, parts):

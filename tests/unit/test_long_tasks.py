@@ -16,11 +16,11 @@ from afa_ray.data.corpus import Corpus
 from afa_ray.data.packed import pack
 from afa_ray.data.texts import Texts
 from afa_ray.data.tokenizer import train_tokenizer
+from afa_ray.data.word2vec import EPOCHS, Sentences, word_vectors
 from afa_ray.evaluation.faithfulness import faithfulness
-from afa_ray.models.word2vec import EPOCHS, Sentences, word_vectors
 from afa_ray.progress import Task
+from afa_ray.records.tracking import Tracker
 from afa_ray.training import finish as finish_module
-from afa_ray.training.tracking import Tracker
 from tests.unit.test_evaluation import SPECIAL, KeyTarget, texts
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from afa_ray.losses import adversarial_loss, confident, discriminator_loss, target_loss
+from afa_ray.objectives.losses import adversarial_loss, confident, discriminator_loss, target_loss
 
 
 def test_discriminator_loss_by_hand() -> None:
@@ -53,7 +53,7 @@ def test_confident_by_hand() -> None:
 def test_target_loss_by_hand() -> None:
     logits = torch.tensor([[math.log(3), 0.0], [0.0, 0.0]], requires_grad=True)
     adversarial = torch.tensor(2.0, requires_grad=True)
-    loss = target_loss(logits, torch.tensor([0, 1]), adversarial, lambda_adv=0.5)
+    loss = target_loss(logits, torch.tensor([0, 1]), [(0.5, adversarial)])
     assert loss.item() == pytest.approx((-math.log(3 / 4) + math.log(2)) / 2 + 1)
     loss.backward()
     assert adversarial.grad is not None

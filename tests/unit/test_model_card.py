@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from afa_ray.config import Settings, flatten
-from afa_ray.training.model_card import model_card
+from afa_ray.records.model_card import model_card
 
 RESULT: dict[str, Any] = {
     "data": {

@@ -5,7 +5,8 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from afa_ray.training.optimisation import adam, by_rows, learning_rate_factor
+from afa_ray.models.updating import adam, by_rows
+from afa_ray.training.optimisation import learning_rate_factor
 
 
 def test_linear_by_hand() -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from afa_ray.noise import uniform
-from afa_ray.policy import (
+from afa_ray.objectives.policy import (
     Choice,
     attention_entropy,
     log_prob,

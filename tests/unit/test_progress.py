@@ -10,7 +10,7 @@ from rich.console import Console
 
 from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus
-from afa_ray.training.mlflow_run import MlflowRun
+from afa_ray.records.mlflow_run import MlflowRun
 from tune import progress as progress_module
 from tune.progress import Progress, duration
 from tune.study import Study

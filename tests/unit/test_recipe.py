@@ -7,8 +7,8 @@ import pytest
 from afa_ray.command_line import parse
 from afa_ray.config import Settings, flatten, override
 from afa_ray.errors import UserError
-from afa_ray.training.recipe import CHOSEN, chosen, describe
-from afa_ray.training.run_folder import begin, require_same_settings
+from afa_ray.recipe import CHOSEN, chosen, describe
+from afa_ray.records.run_folder import begin, require_same_settings
 from afa_ray.training.worker import total_steps
 
 CONFIGS = Path(__file__).parents[2] / "afa_ray" / "configs"

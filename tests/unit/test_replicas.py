@@ -12,7 +12,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from afa_ray.models import Target, TargetConfig
-from afa_ray.training.optimisation import RowAdam, adam, by_rows, synchronising, trainable
+from afa_ray.models.updating import RowAdam, adam, by_rows, synchronising, trainable
 from afa_ray.training.replicas import replicated
 from afa_ray.training.shared_memory import SharedMemory, can_share_memory
 

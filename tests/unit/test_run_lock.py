@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from afa_ray.errors import UserError
+from afa_ray.records.run_lock import own_folder
 from afa_ray.train import main
-from afa_ray.training.run_lock import own_folder
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from afa_ray.training.run_lock import own_folder
+from afa_ray.records.run_lock import own_folder
 with own_folder(Path(sys.argv[1])):
     print("mine", flush=True)
     time.sleep(600)

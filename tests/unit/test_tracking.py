@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from afa_ray.console import POLL_S, Follower, render
-from afa_ray.training.mlflow_run import UnreachableError
-from afa_ray.training.tracking import GameWatch, Tracker, figure_records, keep_up_to
+from afa_ray.records.mlflow_run import UnreachableError
+from afa_ray.records.tracking import GameWatch, Tracker, figure_records, keep_up_to
 
 TRAIN = {
     "train/loss_cls": 0.5, "train/accuracy": 0.75, "train/attention_entropy": 2.0,

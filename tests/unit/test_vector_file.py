@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from afa_ray.data.vector_file import read_vectors
+from afa_ray.data.word2vec import INITIAL_SCALE
 from afa_ray.errors import UserError
-from afa_ray.models.vector_file import read_vectors
-from afa_ray.models.word2vec import INITIAL_SCALE
 from tests.unit.test_train_command import csv, refuse
 
 __all__ = ["refuse"]  # a fixture

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from afa_ray.models import word2vec
-from afa_ray.models.word2vec import INITIAL_SCALE, Sentences, word_vectors
+from afa_ray.data import word2vec
+from afa_ray.data.word2vec import INITIAL_SCALE, Sentences, word_vectors
 
 
 @pytest.fixture(autouse=True)

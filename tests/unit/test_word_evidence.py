@@ -11,9 +11,10 @@ from sklearn.linear_model import LogisticRegression
 from afa_ray.data.corpus import Corpus
 from afa_ray.data.packed import PackedTexts
 from afa_ray.data.tokenizer import special_ids
+from afa_ray.data.word_evidence import word_evidence
 from afa_ray.evaluation.prediction import predict
 from afa_ray.models import Target, TargetConfig
-from afa_ray.models.evidence import begin_with, word_evidence
+from afa_ray.training.head_start import begin_with
 
 WORDS, CLASSES = 30, 4
 SPECIAL = (0, 2, 3, 4)

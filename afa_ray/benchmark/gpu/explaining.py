@@ -16,8 +16,8 @@ from afa_ray.benchmark.gpu.large import TINY
 from afa_ray.benchmark.gpu.options import GpuSettings
 from afa_ray.benchmark.gpu.speed import PRECISIONS
 from afa_ray.models.attention_row import IMPLEMENTATION
+from afa_ray.models.precision import Precision, autocast
 from afa_ray.models.pretrained import PretrainedTarget
-from afa_ray.training.parts import Precision, autocast
 from afa_ray.training.session import pick_device
 
 

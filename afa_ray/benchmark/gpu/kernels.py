@@ -27,8 +27,8 @@ from afa_ray.benchmark.step import PAD, finish, make_learner, random_batches
 from afa_ray.benchmark.timing import turn_of
 from afa_ray.config import override
 from afa_ray.models import Target
+from afa_ray.models.precision import autocast
 from afa_ray.training.learner import Learner
-from afa_ray.training.parts import autocast
 from afa_ray.training.session import pick_device
 
 ROWS = 8

@@ -22,8 +22,8 @@ from afa_ray.benchmark.gpu.options import GpuSettings
 from afa_ray.config import SINGLE_LAYER
 from afa_ray.data.generated import generate_reviews
 from afa_ray.data.tokenizer import train_tokenizer
-from afa_ray.training.checkpoint import latest_checkpoint
-from afa_ray.training.run_folder import RESULT
+from afa_ray.records.checkpoint import latest_checkpoint
+from afa_ray.records.run_folder import RESULT
 
 LENGTH = 128
 LAST_LINES = 5

@@ -22,7 +22,7 @@ from afa_ray.benchmark.step import explainable, make_learner, random_batches
 from afa_ray.config import override
 from afa_ray.data.batches import Batch
 from afa_ray.models.pretrained import PretrainedTarget
-from afa_ray.training.learner import Learner, averages
+from afa_ray.training.learner import Learner, averages, build_learner
 from afa_ray.training.players import make_discriminator
 from afa_ray.training.session import pick_device
 from afa_ray.training.worker import to_device
@@ -116,7 +116,7 @@ def learner_and_batch(
         torch.manual_seed(0)
         judge = make_discriminator(settings, target, VOCABULARY, 2, LENGTH)
         to_device(judge, device)
-    learner = Learner(
+    learner = build_learner(
         settings,
         to_device(target, device),
         judge,
@@ -140,11 +140,9 @@ def without_dropout(model: M) -> M:
 
 def state_of(learner: Learner) -> State:
     """What an update has left: of both players where there are two."""
-    players = {"target": learner.target, "discriminator": learner.discriminator}
     parameters = {
         f"{player}.{name}": parameter
-        for player, module in players.items()
-        if module is not None
+        for player, module in learner.players.items()
         for name, parameter in module.named_parameters()
         if parameter.requires_grad
     }

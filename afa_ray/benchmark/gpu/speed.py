@@ -11,7 +11,7 @@ from afa_ray.benchmark.options import SpeedOptions, SpeedSettings, size_of
 from afa_ray.benchmark.step import time_size
 from afa_ray.benchmark.timing import median, ratio
 from afa_ray.config import override
-from afa_ray.training.parts import Precision
+from afa_ray.models.precision import Precision
 
 CONTENDERS = ["textbook", "trainer", "plain", "afa", "explainable"]
 RATIOS = [("afa", "textbook"), ("afa", "plain"), ("explainable", "plain")]

@@ -12,9 +12,20 @@ from typing import Any
 
 import yaml
 
-from afa_ray.config import DATA_FILES, SINGLE_LAYER, S, Settings, flatten, leaves, override, to_yaml
+from afa_ray.config import (
+    DATA_FILES,
+    REMOVED,
+    SINGLE_LAYER,
+    S,
+    Settings,
+    flatten,
+    leaves,
+    override,
+    removed,
+    to_yaml,
+)
 from afa_ray.errors import UserError
-from afa_ray.training.recipe import CHOSEN
+from afa_ray.recipe import CHOSEN
 
 CONFIG, RESULT, FINGERPRINTS = "config.yaml", "result.json", "fingerprints.json"
 SPLITS = ("train", "validation", "test")  # that fingerprints tell of
@@ -146,7 +157,6 @@ def require_same_settings(
     settings: Settings,
     run: Path,
     may_change: Collection[str] = MAY_CHANGE,
-    left_to_data: Collection[str] = CHOSEN,
 ) -> None:
     """A resumed run must go on with the settings that it was started with, but for `may_change`.
 
@@ -163,8 +173,9 @@ def require_same_settings(
         "give the same value, or another run.name"
         for name, value in flatten(settings).items()
         if name not in may_change and (name not in before or before[name] != value)
-        if not (value is None and name in left_to_data)
+        if not (value is None and name in CHOSEN)
     ]
+    faults += [fault for n in REMOVED.keys() & before if (fault := removed(n, before[n]))]
     if faults:
         raise UserError("\n".join(faults))
 

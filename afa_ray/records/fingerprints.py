@@ -20,8 +20,8 @@ from afa_ray.data.packed import PackedTexts
 from afa_ray.data.places import find_place
 from afa_ray.data.sources import GENERATED_NAMES
 from afa_ray.errors import UserError
-from afa_ray.training.checkpoint import latest_checkpoint, read_fingerprints_of
-from afa_ray.training.run_folder import (
+from afa_ray.records.checkpoint import latest_checkpoint, read_fingerprints_of
+from afa_ray.records.run_folder import (
     FINGERPRINTS,
     MAY_CHANGE,
     SPLITS,

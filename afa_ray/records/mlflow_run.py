@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from afa_ray.config import Settings, flatten
-from afa_ray.training.mlflow_about import RUN_FILE, datasets_of, files_to_keep, tags_of
-from afa_ray.training.mlflow_client import UnreachableError, speaking_to
-from afa_ray.training.mlflow_place import (
+from afa_ray.records.mlflow_about import RUN_FILE, datasets_of, files_to_keep, tags_of
+from afa_ray.records.mlflow_client import UnreachableError, speaking_to
+from afa_ray.records.mlflow_place import (
     experiment_id,
     experiment_name,
     from_environment,
     place_of_tracking,
     sqlite_database,
 )
-from afa_ray.training.run_folder import CONFIG, write_whole
+from afa_ray.records.run_folder import CONFIG, write_whole
 
 LONGEST_VALUE = 500  # characters of a parameter, MLflow's limit on older servers
 MOST_METRICS, MOST_PARAMS = 1000, 100  # in one request, MLflow's limits

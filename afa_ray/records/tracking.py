@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from afa_ray.training.mlflow_run import MlflowRun, UnreachableError, upload_hint
-from afa_ray.training.run_folder import as_json, write_whole
+from afa_ray.records.mlflow_run import MlflowRun, UnreachableError, upload_hint
+from afa_ray.records.run_folder import as_json, write_whole
 
 METRICS, SAMPLES = "metrics.jsonl", "samples.jsonl"
 WATCHED = ("train/reward_spread", "train/d_accuracy")

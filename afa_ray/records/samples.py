@@ -6,7 +6,7 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
-from afa_ray.training.learner import Rollout
+from afa_ray.objectives.interface import Rollout
 
 SAMPLES = 4  # sequences an epoch
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from afa_ray.config import Settings
-from afa_ray.training.run_folder import RESULT, SPLITS, read_fingerprints
+from afa_ray.records.run_folder import RESULT, SPLITS, read_fingerprints
 
 CONTEXT = {"train": "training", "validation": "validation", "test": "test"}  # a split's, at MLflow
 RUN_FILE = "mlflow.json"  # in a folder: at which servers it is tracked, and as which run

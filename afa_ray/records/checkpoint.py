@@ -12,19 +12,30 @@ from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from afa_ray.config import Settings, flatten
-from afa_ray.training.learner import Learner
-from afa_ray.training.sharding import like, named_parameters, whole
-from afa_ray.training.tracking import GameWatch
+from afa_ray.models.sharding import like, named_parameters, whole
+from afa_ray.records.tracking import GameWatch
 
 PROGRESS, AVERAGE = "progress.json", "average.safetensors"
 VERSIONS_OF = ("torch", "transformers", "peft", "gymnasium", "gensim", "numpy", "tokenizers")
+
+
+class Learns(Protocol):
+    """What a checkpoint is of: the trained modules and their optimisers by name, and the figures
+    since the last logged ones."""
+
+    @property
+    def players(self) -> dict[str, nn.Module]: ...
+    @property
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]: ...
+
+    sums: Tensor
 
 
 @dataclass
@@ -64,7 +75,7 @@ def versions() -> dict[str, str]:
 
 
 def collect(
-    learner: Learner, *, sums: Tensor, best: dict[str, Tensor]
+    learner: Learns, *, sums: Tensor, best: dict[str, Tensor]
 ) -> dict[str, dict[str, Tensor]]:
     """The tensors of a checkpoint by file. Where the Target is sharded, every worker calls this.
 
@@ -74,10 +85,10 @@ def collect(
     """
     optimizers = {"sums": sums}
     for player, optimizer in learner.optimizers.items():
-        for name, parameter in named_parameters(getattr(learner, player)).items():
+        for name, parameter in named_parameters(learner.players[player]).items():
             for key, value in optimizer.state.get(parameter, {}).items():
                 optimizers[f"{player}/{name}/{key}"] = whole(value)
-    weights = {player: trained_weights(getattr(learner, player)) for player in learner.optimizers}
+    weights = {name: trained_weights(player) for name, player in learner.players.items()}
     return {**weights, "best": best, "optimizers": optimizers}
 
 
@@ -102,20 +113,18 @@ def save_checkpoint(
     (folder / PROGRESS).write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
-def load_checkpoint(
-    folder: Path, learner: Learner, rank: int
-) -> tuple[dict[str, Tensor], Progress]:
+def load_checkpoint(folder: Path, learner: Learns, rank: int) -> tuple[dict[str, Tensor], Progress]:
     """Put a checkpoint into the learner; returns the best Target's weights and the progress.
 
     The figures since the last logged ones, those of all workers, go to rank 0.
     """
-    for player in learner.optimizers:
-        load_trained(getattr(learner, player), load_file(folder / f"{player}.safetensors"))
+    for player, module in learner.players.items():
+        load_trained(module, load_file(folder / f"{player}.safetensors"))
     tensors = load_file(folder / "optimizers.safetensors")
     if rank == 0:
         learner.sums.copy_(tensors["sums"])
     for player, optimizer in learner.optimizers.items():
-        for name, parameter in named_parameters(getattr(learner, player)).items():
+        for name, parameter in named_parameters(learner.players[player]).items():
             prefix = f"{player}/{name}/"
             saved = {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
             if saved:

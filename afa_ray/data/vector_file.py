@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from afa_ray.data.word2vec import INITIAL_SCALE
 from afa_ray.errors import UserError
-from afa_ray.models.word2vec import INITIAL_SCALE
 
 HEADER = "the first line must be two numbers, how many words there are and how wide their vectors"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -46,10 +48,16 @@ def confident(logits: Tensor, labels: Tensor, least: float) -> Tensor:
     return logits.detach().softmax(-1).gather(1, labels[:, None])[:, 0] > least
 
 
-def target_loss(logits: Tensor, labels: Tensor, adversarial: Tensor, lambda_adv: float) -> Tensor:
-    """(E2, E8) L_T = L_cls + lambda L_adv, with L_cls the cross-entropy.
+def target_loss(
+    logits: Tensor, labels: Tensor, others: Sequence[tuple[float, Tensor]] = ()
+) -> Tensor:
+    """(E2, E8) L_T = L_cls + sum of lambda_i L_i, with L_cls the cross-entropy.
 
     Args:
-        logits: (B, C); labels: (B,) int64; adversarial: scalar; lambda_adv: >= 0.
+        logits: (B, C); labels: (B,) int64.
+        others: lambda_i >= 0 and the scalar L_i of each objective on the attention, such as L_adv.
     """
-    return F.cross_entropy(logits, labels) + lambda_adv * adversarial
+    loss = F.cross_entropy(logits, labels)
+    for weight, other in others:
+        loss = loss + weight * other
+    return loss

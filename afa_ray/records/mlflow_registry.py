@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from afa_ray.errors import UserError
-from afa_ray.training.mlflow_client import UnreachableError, speaking_to
-from afa_ray.training.mlflow_run import MlflowRun
+from afa_ray.records.mlflow_client import UnreachableError, speaking_to
+from afa_ray.records.mlflow_run import MlflowRun
 
 MODEL = "model"  # the run's artifact
 

@@ -1,0 +1,129 @@
+"""The two judges that pay for masks: a Discriminator that learns from them first, or the Target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from afa_ray.config import Settings
+from afa_ray.data.parts import Part
+from afa_ray.models import AnyTarget, Discriminator, TargetJudge
+from afa_ray.models.precision import autocast
+from afa_ray.models.updating import RowAdam, Wrap, adam, by_rows, synchronising, wrapped
+from afa_ray.objectives.losses import discriminator_loss
+from envs import MaskingVectorEnv
+
+Begin = Callable[[Part], MaskingVectorEnv]
+"""Puts the sequences of a part into the environment."""
+
+
+class Judge(Protocol):
+    """What pays for masks: `discriminator` for the environment, computed by the `network`.
+
+    Its own update is `learn`; what that needs of batches, logs and trains stands in the attributes,
+    see `AttentionObjective`.
+    """
+
+    @property
+    def needs(self) -> frozenset[str]: ...
+    @property
+    def figures(self) -> tuple[str, ...]: ...
+    @property
+    def players(self) -> Mapping[str, nn.Module]: ...
+    @property
+    def optimizer(self) -> torch.optim.Optimizer | None: ...
+    @property
+    def discriminator(self) -> Any: ...
+    @property
+    def network(self) -> nn.Module: ...
+
+    def learn(
+        self, begin: Begin, parts: Sequence[Part], shown: Sequence[Tensor]
+    ) -> list[dict[str, Tensor]]:
+        """Learn from one mask (B, L) of each sequence; figures of each part."""
+        ...
+
+
+class TargetAsJudge:
+    """The Target judges its own masks, and has nothing more to learn for that."""
+
+    def __init__(self, target: AnyTarget) -> None:
+        self.needs: frozenset[str] = frozenset()
+        self.figures: tuple[str, ...] = ()
+        self.players: dict[str, nn.Module] = {}
+        self.optimizer = None
+        self.discriminator, self.network = TargetJudge(target), target
+
+    def learn(
+        self, begin: Begin, parts: Sequence[Part], shown: Sequence[Tensor]
+    ) -> list[dict[str, Tensor]]:
+        return [{} for _ in parts]
+
+
+class TrainedJudge:
+    """A Discriminator with an optimiser of its own.
+
+    Its update uses the first of the M masks of a sequence: a simplification of Algorithm 1 of Liu
+    (arXiv 2512.20661).
+
+    Args:
+        settings: `discriminator` and `train` are used here; discriminator: on its device.
+        wrap: applied to it for its update (DistributedDataParallel).
+    """
+
+    figures = ("loss_d", "d_accuracy")
+
+    def __init__(
+        self, settings: Settings, discriminator: Discriminator, pad_id: int, wrap: Wrap
+    ) -> None:
+        self.contrast = settings.discriminator.pairing == "contrast"
+        self.needs = frozenset({"partners"} if self.contrast else ())
+        self.players = {"discriminator": discriminator}
+        self.optimizer: RowAdam = adam(discriminator, settings.train.discriminator_lr)
+        self.discriminator = self.network = discriminator
+        self.precision, self.pad_id = settings.train.precision, pad_id
+        self._wrapped = wrapped(discriminator, wrap)
+
+    def learn(
+        self, begin: Begin, parts: Sequence[Part], shown: Sequence[Tensor]
+    ) -> list[dict[str, Tensor]]:
+        """(E5) One step on a mask of each sequence."""
+        self.optimizer.zero_grad(set_to_none=True)
+        figures = []
+        for part, mask in zip(parts, shown, strict=True):
+            with synchronising(self._wrapped, part is parts[-1]):
+                figures.append(self._descend(begin(part), part, mask))
+        self.optimizer.step()
+        return figures
+
+    def _descend(self, env: MaskingVectorEnv, part: Part, mask: Tensor) -> dict[str, Tensor]:
+        """The Discriminator's gradient on a part: (B, L) masked tokens against untouched ones."""
+        self.network.train()
+        with autocast(mask.device, self.precision, self.network), by_rows(self.network):
+            untouched_logits, masked_logits = self._verdicts(env, part, mask)
+            loss = discriminator_loss(untouched_logits.float(), masked_logits.float())
+        (loss * part.weight).backward()
+        right = (untouched_logits > 0).float() + (masked_logits <= 0).float()
+        return {"loss_d": loss.detach(), "d_accuracy": right.mean() / 2}
+
+    def _verdicts(self, env: MaskingVectorEnv, part: Part, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """(B,) logits of untouched sequences, and of the masked ones."""
+        if part.partners is None and env.shares_copies:
+            deleted = torch.stack([torch.zeros_like(mask), mask], 1)
+            untouched_logits, masked_logits = self._wrapped(part.tokens, deleted=deleted).unbind(1)
+            return untouched_logits, masked_logits
+        untouched = part.tokens if part.partners is None else part.partners
+        both = stack_padded(untouched, env.masked(mask), self.pad_id)
+        condition = (part.labels.repeat(2),) if self.contrast else ()
+        untouched_logits, masked_logits = self._wrapped(both, *condition).chunk(2)
+        return untouched_logits, masked_logits
+
+
+def stack_padded(first: Tensor, second: Tensor, pad_id: int) -> Tensor:
+    """One (2 B, L) batch of two, each padded to the longer."""
+    length = max(first.shape[1], second.shape[1])
+    return torch.cat([F.pad(x, (0, length - x.shape[1]), value=pad_id) for x in (first, second)])
