@@ -45,3 +45,18 @@ def uniform(seed: int, step: int, examples: Tensor, samples: int, length: int) -
     state = mix(state[:, None] + torch.arange(1, samples + 1, device=device) * _MIX1)  # (B, M)
     state = mix(state[..., None] + torch.arange(1, length + 1, device=device) * _GOLDEN)
     return (_shift(state, 41).float() + 0.5) * 2.0**-23
+
+
+def stream(*coordinates: int) -> int:
+    """A 63-bit seed for a generator whose draws are to belong to these coordinates, at least 0.
+
+    Dropout draws from PyTorch's generator; seeded so before each forward pass, it is a function of
+    where a run stands, and not of what was drawn before.
+    """
+    state = 0
+    for coordinate in coordinates:
+        state = (state ^ (coordinate + 1) * _GOLDEN) % 2**64
+        state = (state ^ (state >> 30)) * _MIX1 % 2**64
+        state = (state ^ (state >> 27)) * _MIX2 % 2**64
+        state ^= state >> 31
+    return state >> 1

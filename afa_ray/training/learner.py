@@ -22,6 +22,7 @@ from afa_ray.models import AnyTarget, Discriminator
 from afa_ray.models.precision import autocast
 from afa_ray.models.target import TargetOutput
 from afa_ray.models.updating import Wrap, adam, by_rows, synchronising, trainable, wrapped
+from afa_ray.noise import stream
 from afa_ray.objectives.build import build_objectives
 from afa_ray.objectives.interface import Rollout, Weighed
 from afa_ray.objectives.losses import target_loss
@@ -128,8 +129,7 @@ class Learner:
 
     def _forward(self, part: Part, step: int, *, choosing: bool = False) -> TargetOutput:
         """The Target's output with dropout, which is the same whenever a part is read again."""
-        noise = (self.train.seed, step, self.rank, *([part.number] if part.number else []))
-        torch.manual_seed(hash(noise) % 2**63)
+        torch.manual_seed(stream(self.train.seed, step, self.rank, part.number))
         self.target.train()
         module = self.target if choosing else self._wrapped_target
         cast = autocast(self.device, self.train.precision, self.target)

@@ -308,8 +308,8 @@ def test_accumulation_of_4_times_8_equals_32(
     for name in one:
         assert four[name] == pytest.approx(one[name], rel=1e-4, abs=5e-5), name
     for player in ("target", "discriminator"):
-        theirs = dict(getattr(whole, player).named_parameters())
-        for name, parameter in getattr(parts, player).named_parameters():
+        theirs = dict(whole.players[player].named_parameters())
+        for name, parameter in parts.players[player].named_parameters():
             scale = theirs[name].grad.abs().max().item() if theirs[name].grad is not None else 0
             if parameter.grad is not None:
                 assert torch.allclose(
@@ -362,9 +362,9 @@ def test_the_same_dropout_is_drawn_when_a_part_is_read_again(
     learner = make_learner(tiny_settings({"train.accumulation_steps": 2, "target.dropout": 0.5}))
     batch = first_batch(small_corpus, False)
     first, second = parts_of(batch, 2, learner.device)
-    again = [learner._read(first, 3, choosing=c).logits for c in (True, False)]
+    again = [learner._forward(first, 3, choosing=c).logits for c in (True, False)]
     assert torch.equal(*again)
-    assert not torch.equal(again[0], learner._read(first, 4).logits)
+    assert not torch.equal(again[0], learner._forward(first, 4).logits)
     assert second.number == 1
 
 

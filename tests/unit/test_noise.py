@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy import stats
 
-from afa_ray.noise import mix, uniform
+from afa_ray.noise import mix, stream, uniform
 
 MASK64 = (1 << 64) - 1
 
@@ -53,3 +53,18 @@ def test_noise_is_uniform_and_uncorrelated() -> None:
         moved = noise.movedim(axis, -1)
         left, right = moved[..., :-1].flatten(), moved[..., 1:].flatten()
         assert abs(np.corrcoef(left, right)[0, 1]) < 0.02
+
+
+def test_a_stream_is_its_coordinates_mixed_one_by_one() -> None:
+    golden, state = 0x9E3779B97F4A7C15, 0
+    for coordinate in (7, 0, 3):
+        state = splitmix64_finaliser(state ^ ((coordinate + 1) * golden & MASK64))
+    assert stream(7, 0, 3) == state >> 1
+
+
+def test_every_coordinate_of_a_stream_counts_and_so_does_their_order() -> None:
+    seeds = {
+        stream(a, b, c, d) for a in range(4) for b in range(4) for c in range(4) for d in range(4)
+    }
+    assert len(seeds) == 256
+    assert stream(2**32 - 1, 10**9) < 2**63
