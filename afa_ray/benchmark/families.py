@@ -73,10 +73,14 @@ FAMILIES: dict[str, Callable[[], PretrainedConfig]] = {
 }  # fmt: skip
 
 
-def tiny(family: str, classes: int = 3) -> PreTrainedModel:
+def tiny(family: str, classes: int = 3, heads: int | None = None) -> PreTrainedModel:
     """The classifier in eval mode, with weights large enough that attention is not even."""
     torch.manual_seed(0)
     config = FAMILIES[family]()
+    if heads is not None:
+        config.num_attention_heads = heads
+        if hasattr(config, "num_key_value_heads"):
+            config.num_key_value_heads = heads
     config.id2label = {i: f"class {i}" for i in range(classes)}
     config.label2id = {name: i for i, name in config.id2label.items()}
     model = AutoModelForSequenceClassification.from_config(config)

@@ -30,9 +30,9 @@ from afa_ray.command_line import Command, run_command
 from afa_ray.config import Settings, decided, override
 from afa_ray.data.batches import Batch
 from afa_ray.models.attention_row import IMPLEMENTATION
+from afa_ray.models.interface import TargetOutput
 from afa_ray.models.loading import load_pretrained, read_config
 from afa_ray.models.pretrained import PretrainedTarget
-from afa_ray.models.target import TargetOutput
 from afa_ray.recipe import chosen
 from afa_ray.training.dry_run import GB, peak_memory
 from afa_ray.training.learner import build_learner

@@ -41,18 +41,49 @@ class Layer:
     softcap: float | None = None
 
 
-_layers: ContextVar[list[Layer] | None] = ContextVar("last attention layer", default=None)
+@dataclass
+class Given:
+    """A row to attend by: `weights` (B, L) at (B,) `position` in attention layer `number`, in every
+    head."""
+
+    weights: Tensor
+    position: Tensor
+    number: int
+
+    def put_into(self, attended: Tensor, value: Tensor) -> Tensor:
+        """(B, L, H, d_h) of a layer, as it is had its heads attended by the row at the position.
+
+        Args:
+            value: (B, H_kv, L, d_h).
+        """
+        each = torch.arange(len(self.position), device=self.position.device)
+        value = value.repeat_interleave(attended.shape[2] // value.shape[1], 1)
+        found = torch.einsum("bl,bhld->bhd", self.weights.to(value.dtype), value)
+        return attended.index_put((each, self.position), found.to(attended.dtype))
+
+
+@dataclass
+class Watch:
+    """What passes through a model's attention layers: after a forward pass their number, and the
+    `last` one (None where the model does not go through the interface)."""
+
+    given: Given | None = None
+    last: Layer | None = None
+    count: int = 0
+
+
+_watch: ContextVar[Watch | None] = ContextVar("watch over attention layers", default=None)
 
 
 @contextmanager
-def last_layer() -> Iterator[list[Layer]]:
-    """A list that holds, after a model's forward pass, its last attention layer (if it had one)."""
-    layers: list[Layer] = []
-    token = _layers.set(layers)
+def watching(given: Given | None = None) -> Iterator[Watch]:
+    """Watch the forward pass within, and have one of its layers attend by a given row."""
+    watch = Watch(given)
+    token = _watch.set(watch)
     try:
-        yield layers
+        yield watch
     finally:
-        _layers.reset(token)
+        _watch.reset(token)
 
 
 def attend(
@@ -63,7 +94,7 @@ def attend(
     attention_mask: Tensor | None,
     **options: Any,
 ) -> tuple[Tensor, None]:
-    """SDPA as transformers calls it; leaves queries and keys where `last_layer` finds them."""
+    """SDPA as transformers calls it; leaves queries and keys to whoever is `watching`."""
     causal = options.get("is_causal")
     layer = Layer(
         query,
@@ -73,12 +104,16 @@ def attend(
         causal=bool(getattr(module, "is_causal", True) if causal is None else causal),
         softcap=options.get("softcap"),
     )
-    layers = _layers.get()
-    if layers is not None:
-        layers[:] = [layer]
     if layer.softcap is not None:
-        return _capped(layer, value, options.get("dropout", 0.0)), None
-    return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+        attended = _capped(layer, value, options.get("dropout", 0.0))
+    else:
+        attended = sdpa_attention_forward(module, query, key, value, attention_mask, **options)[0]
+    watch = _watch.get()
+    if watch is not None:
+        watch.last, watch.count = layer, watch.count + 1
+        if watch.given is not None and watch.given.number == watch.count:
+            attended = watch.given.put_into(attended, value)
+    return attended, None
 
 
 def _capped(layer: Layer, value: Tensor, dropout: float) -> Tensor:

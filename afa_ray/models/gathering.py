@@ -7,6 +7,7 @@ size and adds them up; here both come out of one product.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 
-class _Read(torch.autograd.Function):
+class _Gather(torch.autograd.Function):
     @staticmethod
     def forward(
         embeddings: Tensor, keys: Tensor, biases: Tensor, noise: Tensor
@@ -34,10 +35,10 @@ class _Read(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *of: Tensor) -> tuple[Tensor | None, Tensor, Tensor, None]:
         with torch.autocast(*ctx.autocast) if ctx.autocast else nullcontext():
-            return _read_backward(ctx, *of)
+            return _gather_backward(ctx, *of)
 
 
-def _read_backward(
+def _gather_backward(
     ctx: Any, of_rows: Tensor, of_weights: Tensor, of_context: Tensor
 ) -> tuple[Tensor | None, Tensor, Tensor, None]:
     embeddings, keys, noise, rows, weights = ctx.saved_tensors
@@ -66,25 +67,35 @@ class _PickOut(torch.autograd.Function):
         return of_embeddings, None, None
 
 
-def pick_out(embeddings: Tensor, sequence: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
-    """The embeddings (B, L, e), and those of U tokens at (sequence, column), (U, e).
-
-    Both results must be used, and the embeddings by `read` alone: the gradient that it returns is
-    its own, and the U rows are added to it where it lies.
-    """
-    return _PickOut.apply(embeddings, sequence, column)
+Gather = Callable[..., tuple[Tensor, Tensor, Tensor]]
 
 
-def read(
-    embeddings: Tensor, keys: Tensor, biases: Tensor, noise: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """K readings of each of B sequences: rows = softmax(keys e^T + biases), context = weights e.
+def gatherer(embeddings: Tensor, sequence: Tensor, column: Tensor) -> tuple[Tensor, Gather]:
+    """The embeddings of U tokens, and the function that attends to all, as often as needed.
+
+    Nothing else gets hold of the embeddings behind it. So the gradient that comes back to them lies
+    in memory of its own, and that of the U rows is added to it in place.
 
     Args:
-        embeddings: e, (B, L, e); keys: (B, K, e); biases: (B, K, L), -inf where nothing is read.
-        noise: (B, K, L) factors, without gradient, that make `weights` of `rows` (dropout).
+        embeddings: e, (B, L, e); sequence, column: (U,) int64, where the U tokens stand.
 
     Returns:
-        rows, weights: (B, K, L); context: (B, K, e).
+        (U, e), and `gather(keys, biases, noise, rows=None)`, K readings of each of B sequences:
+        rows = softmax(keys e^T + biases), weights = rows * noise, context = weights e, where
+
+        keys: (B, K, e); biases: (B, K, L), -inf where nothing is seen.
+        noise: (B, K, L) factors, without gradient, that make `weights` of `rows` (dropout).
+        rows: (B, K, L), to be taken instead; keys and biases are not needed then.
+
+        It returns rows and weights, (B, K, L), and context, (B, K, e).
     """
-    return _Read.apply(embeddings, keys, biases, noise)
+    passed, picked = _PickOut.apply(embeddings, sequence, column)
+
+    def gather(
+        keys: Tensor | None, biases: Tensor | None, noise: Tensor, rows: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        if rows is None:
+            return _Gather.apply(passed, keys, biases, noise)
+        return rows, rows * noise, (rows * noise) @ passed
+
+    return picked, gather

@@ -17,10 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
 
-from afa_ray.models.attention_row import IMPLEMENTATION, attention_rows, last_layer
+from afa_ray.models.attention_row import IMPLEMENTATION, Given, attention_rows, watching
+from afa_ray.models.interface import Inputs, TargetOutput
 from afa_ray.models.lora import add_adapters, save_adapters
 from afa_ray.models.probing import AttentionTap, find_reading, probe
-from afa_ray.models.target import TargetOutput
 
 TOLERANCE = {torch.bfloat16: 0.03, torch.float16: 0.01}  # of a weight; 1e-4 in float32
 
@@ -58,6 +58,7 @@ class PretrainedTarget(nn.Module):
         model.eval().set_attn_implementation("eager")
         self.reading = find_reading(model)
         self.softcap: float | None = None
+        self._layers = 0  # that attend
         self._tap = self._make_tap()
         model.train(training)
 
@@ -110,12 +111,32 @@ class PretrainedTarget(nn.Module):
         shift = self._shift(attention_mask)
         mask = _roll(attention_mask, shift)
         types = {} if token_type_ids is None else {"token_type_ids": _roll(token_type_ids, shift)}
-        logits, rows = self._read(_roll(input_ids, shift), mask, **types)
+        logits, rows = self._classify(_roll(input_ids, shift), mask, **types)
         return TargetOutput(
             loss=None if labels is None else F.cross_entropy(logits.float(), labels),
             logits=logits,
             attention_row=_roll(rows.mean(1) * mask, -shift),
         )
+
+    def embed(self, inputs: Inputs) -> Tensor:
+        """(B, L, E): see `AttentionModel`."""
+        return self.get_input_embeddings()(inputs.tokens)
+
+    def decide(
+        self, embedded: Tensor, inputs: Inputs, attention: Tensor | None = None
+    ) -> TargetOutput:
+        """See `AttentionModel`; the row that is given is the last layer's at the aggregating
+        position."""
+        shift = self._shift(inputs.present)
+        mask, tokens = _roll(inputs.present, shift), _roll(inputs.tokens, shift)
+        given = None if attention is None else _roll(attention, shift)
+        embedded = _roll(embedded, shift)
+        if self._columns_first:
+            embedded = embedded.transpose(0, 1)
+        hook = self.get_input_embeddings().register_forward_hook(lambda m, i, output: embedded)
+        with hook:
+            logits, rows = self._classify(tokens, mask, given=given)
+        return TargetOutput(logits=logits, attention_row=_roll(rows.mean(1) * mask, -shift))
 
     def _shift(self, mask: Tensor) -> Tensor:
         """(B,) by how many columns to the left the tokens move."""
@@ -124,20 +145,29 @@ class PretrainedTarget(nn.Module):
             return (column * mask).amax(1) - column[-1]
         return column.where(mask.bool(), column[-1]).amin(1)
 
-    def _read(self, tokens: Tensor, mask: Tensor, **types: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (B, C) and the row by head (B, H, L) of sequences on the side that they need."""
+    def _classify(
+        self, tokens: Tensor, mask: Tensor, given: Tensor | None = None, **types: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Logits (B, C) and the row by head (B, H, L) of sequences on the side that they need.
+
+        Args:
+            given: (B, L), the row to attend by in every head.
+        """
         lengths = mask.sum(1).clamp_min(1)
         mask = mask.to(torch.long, copy=True)
         mask[:, 0] += mask.sum(1) == 0  # an empty text is one padding token
         position = self._position(lengths, mask.shape[1])
         inputs = {"input_ids": tokens, "attention_mask": mask, **types, **self._options}
+        row = None if given is None else Given(given, position, self._layers)
         if self._tap is not None:
-            with self._tap as weights, self._precision():
+            with self._tap.giving(row) as weights, self._precision():
                 logits = self.model(**inputs).logits
             return logits, pick(weights[-1], position)
-        with last_layer() as layers, self._precision():
+        with watching(row) as watch, self._precision():
             logits = self.model(**inputs).logits
-        return logits, attention_rows(layers[-1], position)
+        assert watch.last is not None
+        rows = attention_rows(watch.last, position) if given is None else given[:, None]
+        return logits, rows
 
     def _precision(self) -> AbstractContextManager[Any]:
         """Weights in bfloat16 with adapters in float32 compute in bfloat16, on CPUs, too."""
@@ -156,16 +186,24 @@ class PretrainedTarget(nn.Module):
         tokens, mask = probe(self.model)
         shift = self._shift(mask)
         inputs = {"input_ids": _roll(tokens, shift), "attention_mask": _roll(mask, shift)}
-        weights = self.model(**inputs, output_attentions=True).attentions[-1]
+        shapes: list[torch.Size] = []
+        hook = self.get_input_embeddings().register_forward_hook(
+            lambda m, i, output: shapes.append(output.shape)
+        )
+        with hook:
+            weights = self.model(**inputs, output_attentions=True).attentions[-1]
+        self._columns_first = shapes[-1][:2] != tokens.shape  # XLNet embeds columns
         position = self._position(mask.sum(1), mask.shape[1])
         self.model.set_attn_implementation(IMPLEMENTATION)
         tolerance = TOLERANCE.get(self.model.dtype, 1e-4)
-        with last_layer() as layers, suppress(ValueError):  # SDPA cannot do what the family needs
+        with watching() as watch, suppress(ValueError):  # SDPA cannot do what the family needs
             self.model(**inputs)
-            rows = attention_rows(layers[-1], position) if layers else torch.empty(0)
-            if rows.numel() and torch.allclose(rows, pick(weights, position), atol=tolerance):
-                self.softcap = layers[-1].softcap
-                return None
+            if watch.last is not None:
+                self._layers, self.softcap = watch.count, watch.last.softcap
+                rows = attention_rows(watch.last, position)
+                if torch.allclose(rows, pick(weights, position), atol=tolerance):
+                    return None
+        self.softcap = None
         self.model.set_attn_implementation("eager")
         return AttentionTap(self.model, inputs, weights)
 
@@ -176,6 +214,7 @@ def pick(weights: Tensor, position: Tensor) -> Tensor:
 
 
 def _roll(x: Tensor, shift: Tensor) -> Tensor:
-    """Each row of (B, L) moved to the left by (B,) `shift` columns, what falls out coming round."""
+    """(B, L, …) moved to the left by (B,) `shift` columns, what falls out coming round."""
     column = torch.arange(x.shape[1], device=x.device)
-    return x.gather(1, (column + shift[:, None]) % x.shape[1])
+    source = (column + shift[:, None]) % x.shape[1]
+    return x.gather(1, source.view(*source.shape, *[1] * (x.dim() - 2)).expand_as(x))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,6 +12,8 @@ from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+    from afa_ray.models.attention_row import Given
 
 Reading = Literal["first", "last", "end"]
 """Where a classifier reads: the first token ([CLS]); the last real one, whatever the padding
@@ -66,8 +70,8 @@ def find_reading(model: PreTrainedModel) -> Reading:
 class AttentionTap:
     """Reads the last layer's weights of a model in eager mode, where they enter their dropout.
 
-    Entering the context gives a list that holds, after a forward pass, (B, H, L, L) weights as they
-    are before dropout. No other layer's weights are kept.
+    Within `giving`, a list holds, after a forward pass, (B, H, L, L) weights as they are before
+    dropout. No other layer's weights are kept.
 
     Args:
         attentions: the last layer's weights for `inputs`, as `output_attentions` in eval mode
@@ -99,14 +103,26 @@ class AttentionTap:
             )
         self._module = matching[-1]
 
-    def __enter__(self) -> list[Tensor]:
-        self._hook: Any = self._module.register_forward_pre_hook(self._keep)
-        return self._found
+    @contextmanager
+    def giving(self, given: Given | None = None) -> Iterator[list[Tensor]]:
+        """Keep the weights of the forward pass within, with a given row in its place."""
+        found: list[Tensor] = []
 
-    def __exit__(self, *_: object) -> None:
-        self._hook.remove()
-        self._found = []
+        def keep(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+            if inputs[0].dim() != 4:  # XLNet drops out other things there, too
+                return None
+            weights = inputs[0] if given is None else _with_row(inputs[0], given)
+            found[:] = [weights]
+            return (weights, *inputs[1:])
 
-    def _keep(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        if inputs[0].dim() == 4:  # XLNet drops out other things there, too
-            self._found[:] = inputs[:1]
+        with self._module.register_forward_pre_hook(keep):
+            yield found
+
+
+def _with_row(weights: Tensor, given: Given) -> Tensor:
+    """(B, H, L, L) with the given row at its position in every head."""
+    each = torch.arange(len(given.position), device=given.position.device)
+    rows = given.weights[:, None].expand(-1, weights.shape[1], -1)
+    weights = weights.clone()
+    weights[each, :, given.position] = rows.to(weights.dtype)
+    return weights

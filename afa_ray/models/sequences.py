@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from afa_ray.models.dropout import dropout
-from afa_ray.models.reading import pick_out, read
+from afa_ray.models.gathering import Gather, gatherer
 
 
 class _Ends(NamedTuple):
@@ -64,7 +64,7 @@ class Sequences:
             (U, d) inputs, and (B, V) int64, which of them each copy has.
         """
         ends = self._ends
-        x = self._project(self._parts[1]) + self.positions[ends.place]
+        x = self._project(self._parts[0]) + self.positions[ends.place]
         if self.offsets is not None:
             assert self.classes is not None
             x = x + self.offsets[self.classes[ends.sequence]]
@@ -75,7 +75,7 @@ class Sequences:
         sequences, copies = self.kept.shape[:2]
         return torch.arange(sequences * copies, device=self.kept.device).view(sequences, copies)
 
-    def read(self, keys: Tensor, which: Tensor, lost: float) -> tuple[Tensor, Tensor, Tensor]:
+    def gather(self, keys: Tensor, which: Tensor, lost: float) -> tuple[Tensor, Tensor, Tensor]:
         """Attention of each copy by one of (U, H, d) keys.
 
         An offset adds the same to all scores of a copy and is left out of them.
@@ -95,10 +95,20 @@ class Sequences:
             biases = biases.gather(-1, self._place(heads))
         biases = biases.masked_fill(~self.kept[:, :, None], -torch.inf)
         noise = dropout(torch.ones_like(biases), lost, lost > 0)
-        rows, weights, words = (
-            x.unflatten(1, (-1, heads))
-            for x in read(self._parts[0], *(x.flatten(1, 2) for x in (at_words, biases, noise)))
-        )
+        found = self._parts[1](*(x.flatten(1, 2) for x in (at_words, biases, noise)))
+        rows, weights, words = (x.unflatten(1, (-1, heads)) for x in found)
+        return rows, *self._sums(weights, words)
+
+    def gather_by(self, rows: Tensor, lost: float) -> tuple[Tensor, Tensor, Tensor]:
+        """The same by (B, V, H, L) rows that are given."""
+        noise = dropout(torch.ones_like(rows), lost, lost > 0).flatten(1, 2)
+        found = self._parts[1](None, None, noise, rows.flatten(1, 2))
+        rows, weights, words = (x.unflatten(1, (-1, rows.shape[2])) for x in found)
+        return rows, *self._sums(weights, words)
+
+    def _sums(self, weights: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
+        """Context and mass of `gather` by its weights, with what these make of the embeddings."""
+        heads = weights.shape[2]
         by_place, mass = weights, weights.sum(-1, keepdim=True)
         if self.moved:
             by_place = weights.new_zeros(*weights.shape[:-1], len(self._positions))
@@ -106,7 +116,7 @@ class Sequences:
         context = self._project(words) + by_place @ self._positions
         if self.offsets is not None:
             context = context + mass * self.offsets[self.classes][:, None, None]
-        return rows, context, mass
+        return context, mass
 
     def materialised(self) -> Tensor:
         """(B, L, d): the inputs of the one copy there is, in full."""
@@ -140,9 +150,9 @@ class Sequences:
         return _Ends(sequence, column, place, which)
 
     @cached_property
-    def _parts(self) -> tuple[Tensor, Tensor]:
-        """The embeddings (B, L, e), and those at `_ends`, (U, e)."""
-        return pick_out(self.embeddings, self._ends.sequence, self._ends.column)
+    def _parts(self) -> tuple[Tensor, Gather]:
+        """The embeddings at `_ends`, (U, e), and what attends to all."""
+        return gatherer(self.embeddings, self._ends.sequence, self._ends.column)
 
     @property
     def _positions(self) -> Tensor:

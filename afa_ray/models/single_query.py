@@ -55,7 +55,10 @@ class Attended(NamedTuple):
 
 
 def attend(
-    layer: nn.TransformerEncoderLayer, sequences: Sequences, hidden: Tensor | None = None
+    layer: nn.TransformerEncoderLayer,
+    sequences: Sequences,
+    hidden: Tensor | None = None,
+    given: Tensor | None = None,
 ) -> tuple[Attended, Tensor]:
     """The attention of each copy's last real position.
 
@@ -63,6 +66,7 @@ def attend(
         layer: a post-norm `nn.TransformerEncoderLayer` with batch_first.
         sequences: its inputs, B sequences in V copies each.
         hidden: (N, d), what stands at the last positions instead of their inputs, in a further hop.
+        given: (B, V, H, L) rows to attend by, instead of those of the layer.
 
     Returns:
         what it gathers for N = B V copies; rows: (B, V, H, L), each head's attention before
@@ -74,10 +78,13 @@ def attend(
     query_bias, _, _ = attention.in_proj_bias.chunk(3)
 
     last, which = sequences.last() if hidden is None else (hidden, sequences.copies())
-    query = F.linear(last, query_weight, query_bias).view(-1, heads, head_size)
-    absorbed = torch.einsum("uhe,hed->uhd", query, key_weight.view(heads, head_size, -1))
     lost = attention.dropout if layer.training else 0.0
-    rows, context, mass = sequences.read(absorbed * head_size**-0.5, which, lost)
+    if given is None:
+        query = F.linear(last, query_weight, query_bias).view(-1, heads, head_size)
+        absorbed = torch.einsum("uhe,hed->uhd", query, key_weight.view(heads, head_size, -1))
+        rows, context, mass = sequences.gather(absorbed * head_size**-0.5, which, lost)
+    else:
+        rows, context, mass = sequences.gather_by(given, lost)
     return Attended(last[which].flatten(0, 1), context.flatten(0, 1), mass.flatten(0, 1)), rows
 
 

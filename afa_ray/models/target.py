@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import PretrainedConfig
-from transformers.modeling_outputs import SequenceClassifierOutput
 
+from afa_ray.models.interface import Inputs, TargetOutput
 from afa_ray.models.player import Player
 from afa_ray.models.sequences import Sequences
 from afa_ray.models.single_query import (
@@ -55,16 +54,6 @@ class TargetConfig(PretrainedConfig):
         self.bos_token_id = bos_token_id
         self.eos_token_id = eos_token_id
         super().__init__(**kwargs)
-
-
-@dataclass
-class TargetOutput(SequenceClassifierOutput):
-    """`loss`, `logits` (B, C), and the attention row (B, L) of E1: the mean over heads.
-
-    `attentions` is a tuple with the last layer's rows by head, (B, H, L), where asked for.
-    """
-
-    attention_row: Tensor | None = None
 
 
 class Target(Player):
@@ -162,6 +151,23 @@ class Target(Player):
         )
         return output if _asked(return_dict, self.config.return_dict) else output.to_tuple()
 
+    def embed(self, inputs: Inputs) -> Tensor:
+        """(B, L, d): see `AttentionModel`."""
+        return self.words(inputs.tokens)
+
+    def decide(
+        self, embedded: Tensor, inputs: Inputs, attention: Tensor | None = None
+    ) -> TargetOutput:
+        """See `AttentionModel`; L is at most `max_position_embeddings`. With two hops the row that
+        is given is that of the second."""
+        lengths = _lengths(embedded, inputs.present, check=False)
+        kept = ~padding_mask(lengths, embedded.shape[1])[:, None]
+        given = None
+        if attention is not None:
+            given = attention[:, None, None].expand(-1, -1, self.config.num_attention_heads, -1)
+        logits, rows = self._classify(None, embedded, kept, given=given)
+        return TargetOutput(logits=logits, attention_row=rows[:, 0].mean(1))
+
     def copies(self, input_ids: Tensor, deleted: Tensor) -> Tensor:
         """(N, V, C) logits of V copies of each sequence, at less than the cost of reading them.
 
@@ -174,19 +180,26 @@ class Target(Player):
         return logits.view(*kept.shape[:2], -1)
 
     def _classify(
-        self, input_ids: Tensor | None, words: Tensor, kept: Tensor, moved: bool = False
+        self,
+        input_ids: Tensor | None,
+        words: Tensor,
+        kept: Tensor,
+        moved: bool = False,
+        given: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Logits (B V, C), and the last hop's rows (B, V, H, L), of copies with (B, V, L) kept.
 
         Args:
             input_ids: (B, L), None where `words`, (B, L, d), are not theirs.
+            given: (B, V, H, L) rows for the last hop.
         """
         alike = self.words.sparse and input_ids is not None
         positions = self.positions.weight
         sequences = Sequences(input_ids, words, kept, positions, moved, alike=alike)
         hidden: Tensor | None = None
         for layer in self.layers:
-            attended, rows = attend(layer, sequences, hidden)
+            by = given if layer is self.layers[-1] else None
+            attended, rows = attend(layer, sequences, hidden, by)
             hidden = transform(layer, attended)
         return self.classifier(self.dropout(hidden)), rows
 

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from afa_ray.config import Settings
 from afa_ray.data.parts import Part
+from afa_ray.models.interface import TargetOutput
 from afa_ray.models.precision import autocast
-from afa_ray.models.target import TargetOutput
 from afa_ray.models.updating import by_rows
 from afa_ray.noise import uniform
 from afa_ray.objectives.interface import Rollout

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from afa_ray.data.parts import Part
-from afa_ray.models.target import TargetOutput
+from afa_ray.models.interface import TargetOutput
 
 
 class Rollout(NamedTuple):

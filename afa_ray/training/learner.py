@@ -19,8 +19,8 @@ from afa_ray.config import Settings, decided
 from afa_ray.data.batches import Batch
 from afa_ray.data.parts import Part, parts_of
 from afa_ray.models import AnyTarget, Discriminator
+from afa_ray.models.interface import TargetOutput
 from afa_ray.models.precision import autocast
-from afa_ray.models.target import TargetOutput
 from afa_ray.models.updating import Wrap, adam, by_rows, synchronising, trainable, wrapped
 from afa_ray.noise import stream
 from afa_ray.objectives.build import build_objectives

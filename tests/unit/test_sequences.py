@@ -6,7 +6,7 @@ from torch import Tensor
 
 from afa_ray.models import Discriminator, DiscriminatorConfig
 from afa_ray.models.discriminator import distinct
-from afa_ray.models.reading import pick_out, read
+from afa_ray.models.gathering import gatherer
 from envs import MaskingGame, delete_tokens
 
 PAD = 0
@@ -22,7 +22,8 @@ def test_reading_has_the_values_and_gradients_of_plain_attention() -> None:
     biases = random(2, 4, 5).detach().masked_fill(torch.rand(2, 4, 5) < 0.3, -torch.inf)
     biases[..., 0] = 0.5
     biases.requires_grad_()
-    rows, weights, context = read(embeddings, keys, biases, noise)
+    _, gather = gatherer(embeddings, torch.tensor([0]), torch.tensor([0]))
+    rows, weights, context = gather(keys, biases, noise)
     plain = (keys @ embeddings.transpose(1, 2) + biases).softmax(-1)
     assert torch.allclose(rows, plain)
     assert torch.allclose(weights, plain * noise)
@@ -46,10 +47,12 @@ def test_gradients_of_what_is_picked_out_join_those_of_the_reading() -> None:
     sequence, column = torch.tensor([1, 0, 1]), torch.tensor([4, 2, 4])  # one of them twice
 
     def loss(embeddings: Tensor, picking: bool) -> Tensor:
-        picked = embeddings[sequence, column]
         if picking:
-            embeddings, picked = pick_out(embeddings, sequence, column)
-        _, _, context = read(embeddings, keys, noise - 1, noise)
+            picked, gather = gatherer(embeddings, sequence, column)
+            _, _, context = gather(keys, noise - 1, noise)
+        else:
+            picked = embeddings[sequence, column]
+            context = (keys @ embeddings.transpose(1, 2)).softmax(-1) @ embeddings
         return (context**2).sum() + (picked**3).sum()
 
     embeddings = random(2, 5, 3)

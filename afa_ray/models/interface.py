@@ -1,0 +1,64 @@
+"""What every classifier here can do: embed its inputs, and decide by an attention of choice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+
+class Inputs(NamedTuple):
+    """A batch as models read it.
+
+    Attributes:
+        tokens: (B, L) int64, padded; present: (B, L) bool, true at real tokens.
+        query: (B, Q) int64, padded: what each text is read for; None where there is nothing.
+    """
+
+    tokens: Tensor
+    present: Tensor
+    query: Tensor | None = None
+
+
+@dataclass
+class TargetOutput(SequenceClassifierOutput):
+    """`loss`, `logits` (B, C), and the attention row (B, L) of E1: the mean over heads.
+
+    `attentions` is a tuple with the last layer's rows by head, (B, H, L), where asked for.
+    """
+
+    attention_row: Tensor | None = None
+
+
+class AttentionModel(Protocol):
+    """A sequence classifier whose decision passes through one attention row (E1).
+
+    `decide(embed(inputs), inputs)` is its prediction. Between the two, gradients enter and
+    embeddings may be changed; and where a row is given, it takes the place of the model's own, in
+    every head, so that one can ask whether another attention would have decided alike.
+    """
+
+    config: Any
+    evaluation_batch: int
+
+    @property
+    def device(self) -> torch.device: ...
+
+    def embed(self, inputs: Inputs) -> Tensor:
+        """(B, L, E): the word embeddings of the tokens, without their positions."""
+        ...
+
+    def decide(
+        self, embedded: Tensor, inputs: Inputs, attention: Tensor | None = None
+    ) -> TargetOutput:
+        """Logits (B, C) and attention row (B, L).
+
+        Args:
+            embedded: (B, L, E), what stands at the tokens instead of their embeddings.
+            attention: (B, L), a row to attend by: not negative, 0 at padding. The row that comes
+                back is this one then.
+        """
+        ...
