@@ -18,7 +18,7 @@ COMPARE = Command(
     "tune.compare",
     "Compare methods over several seeds: means with 95% intervals, paired differences, a plot.",
     CompareSettings,
-    lambda settings: study_complaints(settings, "compare"),
+    study_complaints,
 )
 
 

@@ -27,7 +27,7 @@ SEARCH = Command(
     "tune.search",
     "Search settings with Ray Tune on validation texts; test the best ones over several seeds.",
     SearchSettings,
-    lambda settings: study_complaints(settings, "search"),
+    study_complaints,
 )
 
 

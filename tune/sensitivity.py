@@ -21,7 +21,7 @@ SENSITIVITY = Command(
     "tune.sensitivity",
     "Vary one setting over several seeds: means with 95% intervals, differences, a plot.",
     SensitivitySettings,
-    lambda settings: study_complaints(settings, "sensitivity"),
+    study_complaints,
 )
 
 

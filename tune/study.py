@@ -30,7 +30,7 @@ from afa_ray.training.run_folder import (
     write_whole,
 )
 from afa_ray.training.run_lock import own_folder
-from tune.options import Resources, resources_of
+from tune.options import Resources, options_of
 
 LOST_WORKERS = 1  # times that a run is continued after its process was lost
 
@@ -67,7 +67,7 @@ class Study:
 
     @property
     def resources(self) -> Resources:
-        return resources_of(self.settings)[1]
+        return options_of(self.settings)[1]
 
     @property
     def title(self) -> str:
@@ -107,7 +107,7 @@ def open_study(settings: Settings, may_change: Sequence[str] = ()) -> Iterator[S
     Raises:
         UserError: settings, data or cluster that cannot be used. Nothing has been written then.
     """
-    group, resources = resources_of(settings)
+    group, resources = options_of(settings)
     settings, folder = placed(settings, f"{group}-{settings.data.name}")
     require_writable(folder)
     own = [f"{group}.{name}" for name in (*(f.name for f in fields(Resources)), *may_change)]

@@ -1,7 +1,5 @@
-"""What docs/trials/orders.py and right_or_wrong.py there compute of models and their texts."""
+"""What `orders` and `right_or_wrong` compute of models and their texts."""
 
-import orders
-import right_or_wrong
 import torch
 from torch import Tensor
 
@@ -9,6 +7,7 @@ from afa_ray.data.corpus import Corpus
 from afa_ray.data.tokenizer import special_ids
 from afa_ray.evaluation.agreement import agreement_with_marks
 from afa_ray.models.target_judge import log_odds
+from studies.evidence import orders, right_or_wrong
 from tests.unit.test_models import small_target
 
 

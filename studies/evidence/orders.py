@@ -1,4 +1,4 @@
-"""How much a better order of deletion could change: python orders.py STUDY [STUDY …].
+"""How much a better order of deletion could change: `python -m studies.evidence.orders STUDY …`.
 
 Reads the models of a study (`tune.compare`) and deletes tokens of at most 500 of the texts that it
 was judged on in three orders: by attention; by size, |o(X) - o(X without the token)|, with o the
@@ -7,23 +7,25 @@ and signed, by the same without the bars, for which one has to know the class. P
 each under its deletion curve, divided by that of random deletion: means over seeds.
 """
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
-from study_models import study_models
 from torch import Tensor
-from transformers import PreTrainedModel
 
 from afa_ray.data.corpus import Corpus
 from afa_ray.data.tokenizer import special_ids
 from afa_ray.evaluation.deletion import COUNTS, DeletionCurve, right_after
 from afa_ray.evaluation.prediction import read
+from afa_ray.models.target import Target
 from afa_ray.models.target_judge import log_odds
 from afa_ray.noise import uniform
 from envs import delete_tokens, maskable_tokens
+from studies.evidence.study_models import study_models
 
 TEXTS, AT_ONCE = 500, 100
 ORDERS = ("attention", "size", "signed")
@@ -46,7 +48,7 @@ def losses(logits: Callable[[Tensor], Tensor], text: Tensor, maskable: Tensor, p
 
 @torch.no_grad()
 def predicted_and_scores(
-    model: PreTrainedModel, tokens: Tensor, maskable: Tensor
+    model: Target, tokens: Tensor, maskable: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Predicted classes (B,) of tokens (B, L), and what each of `ORDERS` goes by, (B, L) each."""
     pad = model.config.pad_token_id
@@ -59,7 +61,7 @@ def predicted_and_scores(
     return predicted, row, lost.abs(), lost
 
 
-def areas(model: PreTrainedModel, corpus: Corpus) -> list[float]:
+def areas(model: Target, corpus: Corpus) -> list[float]:
     """The normalised area of each of `ORDERS`."""
     texts, special = corpus.test, special_ids(corpus.tokenizer)
     chosen = np.random.default_rng(0).permutation(len(texts))[:TEXTS]

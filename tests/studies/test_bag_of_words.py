@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from afa_ray.data.packed import PackedTexts
-from tune import bag_of_words
+from studies.evidence import bag_of_words
 
 
 def test_words_are_counted() -> None:

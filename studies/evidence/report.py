@@ -1,8 +1,7 @@
-"""`python -m tune.evidence_report FOLDER OUT [BASELINE]`: the evidence of all data sets together.
+"""`python -m studies.evidence.report FOLDER OUT`: the evidence of all data sets together.
 
-Reads what `tune.evidence` or `tune.compare` left in `FOLDER/*/`; writes `tables.md`,
-`accuracy.png`, `deletion.png` to OUT, and `curves.png` unless a BASELINE is given: the method that
-others are compared with, by default the studies' own. p-values are Holm-corrected over all data
+Reads what `studies.evidence.search` or `tune.compare` left in `FOLDER/*/`; writes `tables.md`,
+`accuracy.png`, `deletion.png` and `curves.png` to OUT. p-values are Holm-corrected over all data
 sets of a method: a method is one hypothesis, "not as the baseline anywhere", and methods are read
 one by one. One method more is `feedback`, where something was chosen: on each data set that method
 with adversarial feedback which validation preferred.
@@ -22,8 +21,8 @@ import numpy as np
 
 from afa_ray.evaluation.plots import plot_deletion_curves
 from afa_ray.training.run_folder import RESULT, write_whole
-from tune.evidence import CHOSEN
-from tune.plots import differences_plot
+from studies.evidence.plots import differences_plot
+from studies.evidence.search import CHOSEN
 from tune.space import describe
 from tune.statistics import Difference, Estimate, estimate, holm
 from tune.tables import MEASURES, against, p_text, plus_minus
@@ -205,42 +204,29 @@ def curves_table(found: Mapping[str, Sequence[tuple[str, Mapping[str, Any]]]]) -
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status 0, or 2 where there is nothing to report."""
     given = sys.argv[1:] if arguments is None else list(arguments)
-    if len(given) not in (2, 3):
-        print("usage: python -m tune.evidence_report FOLDER OUT [BASELINE]", file=sys.stderr)
+    if len(given) != 2:
+        print("usage: python -m studies.evidence.report FOLDER OUT", file=sys.stderr)
         return 2
-    folder, out = map(Path, given[:2])
-    runs, own = read(folder)
+    folder, out = map(Path, given)
+    runs, baseline = read(folder)
     if not runs:
-        print(f"{folder}: nothing of tune.evidence (no */{RESULTS}) there", file=sys.stderr)
-        return 2
-    baseline = given[2] if len(given) == 3 else own
-    runs = {data: methods for data, methods in runs.items() if baseline in methods}
-    if not runs:
-        print(f"{folder}: no study there has the method {baseline}", file=sys.stderr)
+        print(f"{folder}: no study there has ended (no */{RESULTS})", file=sys.stderr)
         return 2
     tables = {measure: table_of(runs, measure, baseline) for measure in MEASURES}
     parts = [f"### {name}\n\n{markdown(table)}" for name, table in tables.items() if table]
     out.mkdir(parents=True, exist_ok=True)
-    if baseline == own:
-        parts += _without_baseline(folder, runs, out)
-    write_whole(out / "tables.md", "\n\n".join(parts) + "\n")
-    _plot_differences(tables, baseline, out)
-    print(markdown(tables["accuracy"]))
-    for method, said in verdicts(tables["accuracy"]).items():
-        print(f"{method}: {said}")
-    return 0
-
-
-def _without_baseline(folder: Path, runs: Runs, out: Path) -> list[str]:
-    """What was chosen, and the deletion curves, which are plotted."""
-    parts = []
     if choices(folder):
         parts.append(f"### What was found on validation\n\n{chosen(folder)}")
     if found := curves(folder, runs):
         plot_deletion_curves(dict(found), out / "curves.png")
         title = "### Accuracy after deleting tokens: the most attended / at random"
         parts.append(f"{title}\n\n{curves_table(found)}")
-    return parts
+    write_whole(out / "tables.md", "\n\n".join(parts) + "\n")
+    _plot_differences(tables, baseline, out)
+    print(markdown(tables["accuracy"]))
+    for method, said in verdicts(tables["accuracy"]).items():
+        print(f"{method}: {said}")
+    return 0
 
 
 def _plot_differences(tables: Mapping[str, Table], baseline: str, out: Path) -> None:

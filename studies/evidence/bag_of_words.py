@@ -1,4 +1,4 @@
-"""`python -m tune.bag_of_words --data.name NAME`: logistic regression over the words of a text.
+"""`python -m studies.evidence.bag_of_words --data.name NAME`: regression over the words of a text.
 
 What can be had without attention, order or training by gradient: TF-IDF weights of the same words,
 from the same training texts, with the inverse penalty that validation prefers.
@@ -19,7 +19,7 @@ from afa_ray.data.corpus import prepare_corpus
 from afa_ray.data.packed import PackedTexts
 
 BAG_OF_WORDS = Command(
-    "tune.bag_of_words",
+    "studies.evidence.bag_of_words",
     "Accuracy of logistic regression over the words of a data set, as a baseline.",
     Settings,
     complaints,

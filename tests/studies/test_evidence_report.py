@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tune import evidence_report
+from studies.evidence import report
 from tune.statistics import holm, paired_difference
 
 PLAIN = {"one": [0.80, 0.81, 0.79, 0.80], "two": [0.70, 0.72, 0.71, 0.70]}
@@ -45,27 +45,27 @@ def choice(accuracy: float, values: dict[str, float]) -> dict[str, object]:
 
 def test_p_values_are_corrected_over_data_sets(tmp_path: Path) -> None:
     write(tmp_path)
-    runs, baseline = evidence_report.read(tmp_path)
-    table = evidence_report.table_of(runs, "accuracy", baseline)
+    runs, baseline = report.read(tmp_path)
+    table = report.table_of(runs, "accuracy", baseline)
     expected = [paired_difference(BETTER[data], PLAIN[data]) for data in ("one", "two")]
     corrected = holm([d.p for d in expected])
     for data, difference, p in zip(("one", "two"), expected, corrected, strict=True):
         assert table[data]["better"].difference == difference
         assert table[data]["better"].p_holm == pytest.approx(p)
     assert table["one"]["plain"].difference is None
-    said = evidence_report.verdicts(table)
+    said = report.verdicts(table)
     assert said["better"] == "better on 1, worse on 0"
     assert said["worse"] == "better on 0, worse on 2"
     assert said["feedback"] == said["better"]  # what validation preferred of those with feedback
     assert table["one"]["feedback"] == table["one"]["better"]
-    areas = evidence_report.table_of(runs, "normalised area", baseline)
-    assert evidence_report.verdicts(areas, larger_is_better=False) == said
-    assert evidence_report.table_of(runs, "AUROC", baseline) == {}
+    areas = report.table_of(runs, "normalised area", baseline)
+    assert report.verdicts(areas, larger_is_better=False) == said
+    assert report.table_of(runs, "AUROC", baseline) == {}
 
 
 def test_tables_and_plots(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path / "in")
-    assert evidence_report.main([str(tmp_path / "in"), str(tmp_path / "out")]) == 0
+    assert report.main([str(tmp_path / "in"), str(tmp_path / "out")]) == 0
     text = (tmp_path / "out" / "tables.md").read_text()
     assert "| one | 0.8000 ± 0.0130 | 0.8512 ± " in text
     assert "(**+0.0512 ± 0.0" in text
@@ -83,22 +83,11 @@ def test_a_comparison_chose_nothing(tmp_path: Path) -> None:
     for study in (tmp_path / "in").iterdir():
         (study / "chosen.json").unlink()
         (study / "final").rename(study / "runs")
-    assert evidence_report.main([str(tmp_path / "in"), str(tmp_path / "out")]) == 0
+    assert report.main([str(tmp_path / "in"), str(tmp_path / "out")]) == 0
     text = (tmp_path / "out" / "tables.md").read_text()
     assert "found on validation" not in text
     assert "feedback" not in text
     assert "| one | better | 0.8000 / 0.8000 | 0.6000 / 0.7500 |" in text
-
-
-def test_another_baseline(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write(tmp_path / "in")
-    folders = [str(tmp_path / "in"), str(tmp_path / "out")]
-    assert evidence_report.main([*folders, "better"]) == 0
-    text = (tmp_path / "out" / "tables.md").read_text()
-    assert "| one | 0.8000 ± 0.0130 (**-0.0512 ± 0.0" in text
-    assert "plain: better on 0, worse on 1" in capsys.readouterr().out
-    assert evidence_report.main([*folders, "none"]) == 2
-    assert "no study there has the method none" in capsys.readouterr().err
 
 
 def test_a_study_that_still_runs_is_left_out(tmp_path: Path) -> None:
@@ -106,11 +95,11 @@ def test_a_study_that_still_runs_is_left_out(tmp_path: Path) -> None:
     unfinished = tmp_path / "evidence-three"
     unfinished.mkdir()
     (unfinished / "chosen.json").write_text(json.dumps({"better": choice(0.9, {})}))
-    runs, _ = evidence_report.read(tmp_path)
-    assert set(runs) == set(evidence_report.preferred(tmp_path)) == {"one", "two"}
+    runs, _ = report.read(tmp_path)
+    assert set(runs) == set(report.preferred(tmp_path)) == {"one", "two"}
 
 
 def test_nothing_to_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert evidence_report.main([str(tmp_path), str(tmp_path / "out")]) == 2
-    assert "nothing of tune.evidence" in capsys.readouterr().err
-    assert evidence_report.main([]) == 2
+    assert report.main([str(tmp_path), str(tmp_path / "out")]) == 2
+    assert "no study there has ended" in capsys.readouterr().err
+    assert report.main([]) == 2

@@ -1,8 +1,10 @@
-"""Validation texts of `imdb` whose films training has not seen: python imdb_films.py FOLDER OUT.
+"""`python -m studies.evidence.imdb_films FOLDER OUT`: validation texts of films not trained on.
 
 The reviews of a film stand together in the files, each class for itself, and the official splits
 share no film. So the last tenth of each class of test becomes validation, and the rest is test.
 """
+
+from __future__ import annotations
 
 import sys
 from pathlib import Path

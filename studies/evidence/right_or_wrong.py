@@ -1,31 +1,33 @@
-"""Attention against marked words, where predictions are right and where not: STUDY [STUDY …].
+"""`python -m studies.evidence.right_or_wrong STUDY …`: marks where predictions are right, and not.
 
 Reads the models of a study (`tune.compare`) of data with marks, and their test texts. Prints the
 mean AUROC of each method's attention, and its difference to `plain`, paired by seed, with a 95%
 interval; and the mean AUROC of what the decision loses without each token, by size and signed
-(orders.py), which is how well the marks agree with the model itself.
+(`orders`), which is how well the marks agree with the model itself.
 """
+
+from __future__ import annotations
 
 import sys
 from pathlib import Path
 
 import torch
-from orders import ORDERS, predicted_and_scores
-from study_models import study_models
 from torch import Tensor
-from transformers import PreTrainedModel
 
 from afa_ray.data.corpus import Corpus
 from afa_ray.data.tokenizer import special_ids
 from afa_ray.evaluation.agreement import agreement
 from afa_ray.evaluation.prediction import batches_on_device
+from afa_ray.models.target import Target
 from envs import maskable_tokens
+from studies.evidence.orders import ORDERS, predicted_and_scores
+from studies.evidence.study_models import study_models
 from tune.statistics import estimate, paired_difference
 
 WHERE = ("all", "right", "wrong")
 
 
-def aurocs(model: PreTrainedModel, corpus: Corpus) -> Tensor:
+def aurocs(model: Target, corpus: Corpus) -> Tensor:
     """(3, 3): of texts `WHERE` predictions are so, for each of `ORDERS`, means over the texts."""
     found, right = [], []
     for examples, tokens in batches_on_device(corpus.test, model):

@@ -1,4 +1,4 @@
-"""`python -m tune.evidence`: one data set's share of the evidence (docs/evidence.md).
+"""`python -m studies.evidence.search`: one data set's share of the evidence (README.md).
 
 Every method, plain training too, may look for its settings with the same budget, on validation: as
 many draws of its own space, first with one seed, and the best third with two more. What each found
@@ -18,9 +18,9 @@ from typing import Any
 from afa_ray.command_line import Command, run_command
 from afa_ray.errors import UserError
 from afa_ray.training.run_folder import TRIAL, write_whole
-from tune.contenders import Contender, parse_contenders
+from studies.evidence.contenders import Contender, parse_contenders
+from studies.evidence.options import EvidenceOptions, EvidenceSettings, evidence_complaints
 from tune.methods import Values
-from tune.options import EvidenceOptions, EvidenceSettings, study_complaints
 from tune.plots import forest_plot
 from tune.runs import by_group, report, run_all
 from tune.space import describe
@@ -29,10 +29,10 @@ from tune.tables import Entry
 from tune.trial import judge_run
 
 EVIDENCE = Command(
-    "tune.evidence",
+    "studies.evidence.search",
     "Search each method's settings on validation with one budget; test what each found.",
     EvidenceSettings,
-    lambda settings: study_complaints(settings, "evidence"),
+    evidence_complaints,
 )
 FURTHER = 3  # a third of the draws is judged with all seeds
 CHOSEN = "chosen.json"
@@ -123,9 +123,9 @@ def _judge(study: Study, runs: list[Run], what: str) -> list[str]:
 
 
 def _draws(study: Study, name: str, contender: Contender) -> list[Draw]:
-    options, first = options_of(study), study.settings.train.seed
+    options, first = _options(study), study.settings.train.seed
     found = []
-    for number in range(options.trials):
+    for number in range(options.draws):
         values = contender.draw(first, number) | {"data.split_seed": study.split_seed}
         runs = tuple(
             study.run("search", f"{name}-{number}-seed{seed}", values, seed, group=name)
@@ -135,7 +135,7 @@ def _draws(study: Study, name: str, contender: Contender) -> list[Draw]:
     return found
 
 
-def options_of(study: Study) -> EvidenceOptions:
+def _options(study: Study) -> EvidenceOptions:
     options = study.resources
     assert isinstance(options, EvidenceOptions)
     return options
