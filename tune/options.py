@@ -103,17 +103,17 @@ AT_LEAST = {
 
 def study_complaints(settings: Settings, at_least: Mapping[str, int] = AT_LEAST) -> list[str]:
     """Every value out of range, among the settings of a run and those of the study."""
-    group, options = options_of(settings)
+    command, options = options_of(settings)
     found = complaints(settings)
     found += [
-        f"{group}.{name} = {value}: must be at least {least}"
+        f"{command}.{name} = {value}: must be at least {least}"
         for name, least in at_least.items()
         if (value := getattr(options, name, least)) < least
     ]
     if settings.train.num_workers not in (0, 1):
         found.append(
             f"train.num_workers = {settings.train.num_workers}: each run of a study is one "
-            f"process; leave it out and set {group}.cpus_per_trial or {group}.gpus_per_trial"
+            f"process; leave it out and set {command}.cpus_per_trial or {command}.gpus_per_trial"
         )
     if settings.train.dry_run:
         found.append("train.dry_run: is for afa_ray.train; leave it out of a study")
@@ -121,16 +121,18 @@ def study_complaints(settings: Settings, at_least: Mapping[str, int] = AT_LEAST)
         found.append("mlflow.register: is for afa_ray.train; leave it out of a study")
     gpus, use_gpu = options.gpus_per_trial, settings.train.use_gpu
     if not (0 <= gpus <= 1 or (1 < gpus < 1000 and gpus == int(gpus))):
-        found.append(f"{group}.gpus_per_trial = {gpus}: must be 0 to 1, or a whole number of GPUs")
+        found.append(
+            f"{command}.gpus_per_trial = {gpus}: must be 0 to 1, or a whole number of GPUs"
+        )
     if use_gpu is not None and use_gpu != (gpus > 0):
         found.append(
-            f"train.use_gpu = {str(use_gpu).lower()}: in a study {group}.gpus_per_trial = {gpus} "
+            f"train.use_gpu = {str(use_gpu).lower()}: in a study {command}.gpus_per_trial = {gpus} "
             "decides; leave it out"
         )
     return found
 
 
 def options_of(settings: Settings) -> tuple[str, Resources]:
-    """The study's own group of settings, by name."""
+    """The settings of the study's own command, with their name: `compare`, `search`, …"""
     groups = {field.name: getattr(settings, field.name) for field in fields(settings)}
     return next((name, group) for name, group in groups.items() if isinstance(group, Resources))

@@ -22,11 +22,11 @@ from studies.evidence.contenders import Contender, parse_contenders
 from studies.evidence.options import EvidenceOptions, EvidenceSettings, evidence_complaints
 from tune.methods import Values
 from tune.plots import forest_plot
-from tune.runs import by_group, report, run_all
+from tune.runs import by_group, run_all, summarise
 from tune.space import describe
 from tune.study import Run, Study, finish_study, open_study
 from tune.tables import Entry
-from tune.trial import judge_run
+from tune.trial import validate_run
 
 EVIDENCE = Command(
     "studies.evidence.search",
@@ -96,13 +96,13 @@ def evidence(settings: EvidenceSettings) -> int:
             forest_plot(found, baseline, study.title, study.folder / "forest.png")
 
         values = by_group(final, contenders)
-        return finish_study(study, failures, report(study, values, baseline, "method", plot))
+        return finish_study(study, failures, summarise(study, values, baseline, "method", plot))
 
 
 def search(study: Study, contenders: Mapping[str, Contender]) -> tuple[dict[str, Draw], list[str]]:
     """The best draw of each contender, and a sentence for each run that failed."""
     draws = [draw for name, one in contenders.items() for draw in _draws(study, name, one)]
-    failures = _judge(study, [draw.runs[0] for draw in draws], "all draws, one seed")
+    failures = _validate(study, [draw.runs[0] for draw in draws], "all draws, one seed")
     judged = {
         name: [d for d in draws if d.contender == name and d.figures()] for name in contenders
     }
@@ -111,15 +111,15 @@ def search(study: Study, contenders: Mapping[str, Contender]) -> tuple[dict[str,
         for name, found in judged.items()
     }
     further = [run for found in best.values() for draw in found for run in draw.runs[1:]]
-    failures += _judge(study, further, "the best third, with all seeds")
+    failures += _validate(study, further, "the best third, with all seeds")
     chosen = {
         name: max(found, key=lambda draw: draw.score) for name, found in best.items() if found
     }
     return chosen, failures
 
 
-def _judge(study: Study, runs: list[Run], what: str) -> list[str]:
-    return run_all(study, runs, f"{study.title}: {what}", judge_run)
+def _validate(study: Study, runs: list[Run], what: str) -> list[str]:
+    return run_all(study, runs, f"{study.title}: {what}", validate_run)
 
 
 def _draws(study: Study, name: str, contender: Contender) -> list[Draw]:

@@ -11,8 +11,8 @@ from rich.console import Console
 from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus
 from afa_ray.training.mlflow_run import MlflowRun
-from tune import progress as progress_module
-from tune.progress import Progress, duration
+from tune import scoreboard
+from tune.scoreboard import Scoreboard, duration
 from tune.study import Study
 
 
@@ -36,16 +36,16 @@ def record(folder: Path, *scores: float) -> Path:
 
 def test_a_line_a_run(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr(progress_module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(scoreboard.time, "monotonic", lambda: now[0])
     screen = io.StringIO()
-    with Progress("comparing", 5, study, Console(file=screen, width=200)) as progress:
-        progress.found(record(tmp_path / "plain-seed0", 0.5, 0.7))
-        progress.started(tmp_path / "contrast-seed0")
+    with Scoreboard("comparing", 5, study, Console(file=screen, width=200)) as board:
+        board.found(record(tmp_path / "plain-seed0", 0.5, 0.7))
+        board.started(tmp_path / "contrast-seed0")
         record(tmp_path / "contrast-seed0", 0.8, 0.75)
         now[0] = 100.0
-        progress.ended(tmp_path / "contrast-seed0")
-        progress.started(tmp_path / "plain-seed1", "k 3")
-        progress.ended(tmp_path / "plain-seed1", "failed", "no such file")
+        board.ended(tmp_path / "contrast-seed0")
+        board.started(tmp_path / "plain-seed1", "k 3")
+        board.ended(tmp_path / "plain-seed1", "failed", "no such file")
     lines = screen.getvalue().splitlines()
     assert lines[0] == "comparing: 5 runs, 2 at a time"
     assert lines[1].endswith(str(tmp_path))
@@ -62,14 +62,14 @@ def test_a_line_a_run(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_live_table_in_a_terminal(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(progress_module, "REDRAW_S", 0.01)
+    monkeypatch.setattr(scoreboard, "REDRAW_S", 0.01)
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=120, height=30)
-    with Progress("searching", 24, study, console) as progress:
-        progress.started(record(tmp_path / "trial-000", 0.9), "k 3  [bold]markup[/bold]")
+    with Scoreboard("searching", 24, study, console) as board:
+        board.started(record(tmp_path / "trial-000", 0.9), "k 3  [bold]markup[/bold]")
         while "0.9000" not in screen.getvalue():
             time.sleep(0.01)
-        progress.ended(tmp_path / "trial-000", "ended early")
+        board.ended(tmp_path / "trial-000", "ended early")
     text = screen.getvalue()
     assert "0 of 24 ended  best 0.9000 trial-000" in text
     assert "running" in text

@@ -42,7 +42,7 @@ class Row:
             self.score = max(record["val/score"] for record in epochs)
 
 
-class Progress:
+class Scoreboard:
     """Follows the runs of a study, as a context manager.
 
     It is told when a run starts and ends; how far a run is, it reads from the run's folder.
@@ -63,7 +63,7 @@ class Progress:
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._follow, daemon=True)
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Scoreboard:
         for line in (
             f"{self._title}: {self._count} runs, {self._slots} at a time",
             *self._addresses,
