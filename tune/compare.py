@@ -10,7 +10,7 @@ from afa_ray.errors import UserError
 from tune.methods import parse_methods
 from tune.options import CompareSettings, study_complaints
 from tune.plots import forest_plot
-from tune.runs import by_group, report, run_all
+from tune.runs import by_group, run_all, summarise
 from tune.study import finish_study, open_study
 from tune.tables import Entry
 
@@ -18,7 +18,7 @@ COMPARE = Command(
     "tune.compare",
     "Compare methods over several seeds: means with 95% intervals, paired differences, a plot.",
     CompareSettings,
-    lambda settings: study_complaints(settings, "compare"),
+    study_complaints,
 )
 
 
@@ -49,7 +49,7 @@ def compare(settings: CompareSettings) -> int:
             for name, values in methods.items()
         ]
         failures = run_all(study, runs, f"comparing {', '.join(methods)} on {study.title}")
-        figures = report(study, by_group(runs, methods), baseline, "method", plot)
+        figures = summarise(study, by_group(runs, methods), baseline, "method", plot)
         return finish_study(study, failures, figures)
 
 

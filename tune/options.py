@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
 from afa_ray.complaints import complaints
@@ -70,20 +71,6 @@ class SensitivityOptions(Resources):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvidenceOptions(Resources):
-    """What to compare, and how long each method may look for its settings."""
-
-    methods: str = "plain,random,original,contrast"
-    """Names of methods, the baseline first, as for `tune.compare`; name=FILE.yaml is a preset."""
-    trials: int = 8
-    """Settings that each method tries: its own as they stand, and others drawn at random."""
-    search_seeds: int = 3
-    """Seeds, train.seed and following, that the best third of these is judged with."""
-    seeds: int = 5
-    """Seeds, those that follow, with which each method's best settings are read on test."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class SearchSettings(Settings):
     """All settings of `python -m tune.search`."""
 
@@ -104,38 +91,29 @@ class SensitivitySettings(Settings):
     sensitivity: SensitivityOptions = field(default_factory=SensitivityOptions)
 
 
-@dataclass(frozen=True, kw_only=True)
-class EvidenceSettings(Settings):
-    """All settings of `python -m tune.evidence`."""
-
-    evidence: EvidenceOptions = field(default_factory=EvidenceOptions)
-
-
-_AT_LEAST = {
+AT_LEAST = {
     "cpus_per_trial": 1,
     "max_concurrent": 0,
     "samples": 1,
-    "trials": 1,
-    "search_seeds": 1,
     "grace_epochs": 1,
     "final_seeds": 1,
     "seeds": 1,
 }
 
 
-def study_complaints(settings: Settings, group: str) -> list[str]:
-    """Every value out of range, among the settings of a run and those of a study (`group`)."""
-    options = getattr(settings, group)
+def study_complaints(settings: Settings, at_least: Mapping[str, int] = AT_LEAST) -> list[str]:
+    """Every value out of range, among the settings of a run and those of the study."""
+    command, options = options_of(settings)
     found = complaints(settings)
     found += [
-        f"{group}.{name} = {value}: must be at least {least}"
-        for name, least in _AT_LEAST.items()
+        f"{command}.{name} = {value}: must be at least {least}"
+        for name, least in at_least.items()
         if (value := getattr(options, name, least)) < least
     ]
     if settings.train.num_workers not in (0, 1):
         found.append(
             f"train.num_workers = {settings.train.num_workers}: each run of a study is one "
-            f"process; leave it out and set {group}.cpus_per_trial or {group}.gpus_per_trial"
+            f"process; leave it out and set {command}.cpus_per_trial or {command}.gpus_per_trial"
         )
     if settings.train.dry_run:
         found.append("train.dry_run: is for afa_ray.train; leave it out of a study")
@@ -143,19 +121,18 @@ def study_complaints(settings: Settings, group: str) -> list[str]:
         found.append("mlflow.register: is for afa_ray.train; leave it out of a study")
     gpus, use_gpu = options.gpus_per_trial, settings.train.use_gpu
     if not (0 <= gpus <= 1 or (1 < gpus < 1000 and gpus == int(gpus))):
-        found.append(f"{group}.gpus_per_trial = {gpus}: must be 0 to 1, or a whole number of GPUs")
+        found.append(
+            f"{command}.gpus_per_trial = {gpus}: must be 0 to 1, or a whole number of GPUs"
+        )
     if use_gpu is not None and use_gpu != (gpus > 0):
         found.append(
-            f"train.use_gpu = {str(use_gpu).lower()}: in a study {group}.gpus_per_trial = {gpus} "
+            f"train.use_gpu = {str(use_gpu).lower()}: in a study {command}.gpus_per_trial = {gpus} "
             "decides; leave it out"
         )
     return found
 
 
-GROUPS = ("search", "compare", "sensitivity", "evidence")
-
-
-def resources_of(settings: Settings) -> tuple[str, Resources]:
-    """The study's own group of settings, by name."""
-    name = next(n for n in GROUPS if hasattr(settings, n))
-    return name, getattr(settings, name)
+def options_of(settings: Settings) -> tuple[str, Resources]:
+    """The settings of the study's own command, with their name: `compare`, `search`, …"""
+    groups = {field.name: getattr(settings, field.name) for field in fields(settings)}
+    return next((name, group) for name, group in groups.items() if isinstance(group, Resources))

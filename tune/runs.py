@@ -33,9 +33,9 @@ from afa_ray.training.finish import train_and_finish
 from afa_ray.training.session import local_session, pick_device
 from afa_ray.training.worker import Job, prepare_process
 from tune.options import Resources
-from tune.progress import Progress
+from tune.scoreboard import Scoreboard
 from tune.study import LOST_WORKERS, Run, Study, close
-from tune.tables import Entry, Values, main_measures, means, measured, write_tables
+from tune.tables import Entry, Measurements, main_measures, means, measured, write_tables
 
 ERROR = "error.txt"  # in the folder of a run that failed: why
 Task = Callable[[Settings, Corpus, Resources, MlflowRun | None], None]
@@ -67,14 +67,14 @@ def run_all(study: Study, runs: Sequence[Run], title: str, task: Task | None = N
     waiting = [run for run in runs if not is_finished(run.folder)]
     running: dict[Any, Run] = {}
     failures: list[str] = []
-    with Progress(title, len(runs), study) as progress:
+    with Scoreboard(title, len(runs), study) as board:
         for run in runs:
             if run not in waiting:
-                progress.found(run.folder)
+                board.found(run.folder)
         while waiting or running:
             while waiting and len(running) < study.slots:
                 run = waiting.pop(0)
-                progress.started(run.folder)
+                board.started(run.folder)
                 job = train.remote(run.settings, corpora.of(run.settings), resources, study.mlflow)
                 running[job] = run
             if waiting:
@@ -82,7 +82,7 @@ def run_all(study: Study, runs: Sequence[Run], title: str, task: Task | None = N
             (job, *_), _ = ray.wait(list(running), num_returns=1)
             run = running.pop(job)
             failure = _failure(job)
-            progress.ended(run.folder, "failed" if failure else "done", failure)
+            board.ended(run.folder, "failed" if failure else "done", failure)
             if failure:
                 failures.append(f"{run.folder.name}: {failure}")
     return failures
@@ -201,9 +201,9 @@ def drop_checkpoints(folder: Path) -> None:
     (folder / ERROR).unlink(missing_ok=True)
 
 
-def by_group(runs: Sequence[Run], groups: Iterable[str]) -> Values:
+def by_group(runs: Sequence[Run], groups: Iterable[str]) -> Measurements:
     """The measures of the complete runs, in the order of `groups`."""
-    values: Values = {}
+    values: Measurements = {}
     for group in groups:
         for run in runs:
             result = read_result(run.folder) if run.group == group else None
@@ -212,9 +212,9 @@ def by_group(runs: Sequence[Run], groups: Iterable[str]) -> Values:
     return values
 
 
-def report(
+def summarise(
     study: Study,
-    values: Values,
+    values: Measurements,
     baseline: str,
     heading: str,
     plot: Callable[[list[Entry]], None],

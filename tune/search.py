@@ -18,7 +18,7 @@ from afa_ray.errors import UserError
 from afa_ray.records.run_folder import write_whole
 from tune.options import SearchSettings, study_complaints
 from tune.plots import search_plot
-from tune.runs import by_group, report, run_all
+from tune.runs import by_group, run_all, summarise
 from tune.space import Range, Space, describe, parse_space
 from tune.study import Study, finish_study, open_study
 from tune.tuner import EndedTrial, ended_trials, run_trials
@@ -27,7 +27,7 @@ SEARCH = Command(
     "tune.search",
     "Search settings with Ray Tune on validation texts; test the best ones over several seeds.",
     SearchSettings,
-    lambda settings: study_complaints(settings, "search"),
+    study_complaints,
 )
 
 
@@ -71,7 +71,7 @@ def search(settings: SearchSettings) -> int:
         ]
         print(f"best: {best.name}  {describe(best.values)}  score {best.score:.4f}")
         failures += run_all(study, final, f"training it with {len(final)} seeds, then test")
-        figures = report(study, by_group(final, ["best"]), "best", "settings", lambda _: None)
+        figures = summarise(study, by_group(final, ["best"]), "best", "settings", lambda _: None)
         figures["best/val/score"] = best.score
         print(f"best settings, for afa_ray.train --config: {study.folder / 'best.yaml'}")
         return finish_study(study, failures, figures)

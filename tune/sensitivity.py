@@ -12,7 +12,7 @@ from afa_ray.command_line import Command, run_command
 from afa_ray.errors import UserError
 from tune.options import SensitivitySettings, study_complaints
 from tune.plots import sensitivity_plot
-from tune.runs import by_group, report, run_all
+from tune.runs import by_group, run_all, summarise
 from tune.space import parse_values
 from tune.study import finish_study, open_study
 from tune.tables import Entry
@@ -21,7 +21,7 @@ SENSITIVITY = Command(
     "tune.sensitivity",
     "Vary one setting over several seeds: means with 95% intervals, differences, a plot.",
     SensitivitySettings,
-    lambda settings: study_complaints(settings, "sensitivity"),
+    study_complaints,
 )
 
 
@@ -55,7 +55,7 @@ def vary(settings: SensitivitySettings) -> int:
         ]
         failures = run_all(study, runs, f"{setting} {options.values} on {study.title}")
         found = by_group(runs, map(str, values))
-        figures = report(study, found, str(values[0]), setting, plot)
+        figures = summarise(study, found, str(values[0]), setting, plot)
         return finish_study(study, failures, figures)
 
 

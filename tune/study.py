@@ -30,7 +30,7 @@ from afa_ray.track import runs_of, upload_child
 from afa_ray.training.players import check_target
 from afa_ray.training.ray_address import require_cluster
 from afa_ray.training.ray_run import ray_cluster
-from tune.options import Resources, resources_of
+from tune.options import Resources, options_of
 
 LOST_WORKERS = 1  # times that a run is continued after its process was lost
 
@@ -67,7 +67,7 @@ class Study:
 
     @property
     def resources(self) -> Resources:
-        return resources_of(self.settings)[1]
+        return options_of(self.settings)[1]
 
     @property
     def title(self) -> str:
@@ -107,10 +107,10 @@ def open_study(settings: Settings, may_change: Sequence[str] = ()) -> Iterator[S
     Raises:
         UserError: settings, data or cluster that cannot be used. Nothing has been written then.
     """
-    group, resources = resources_of(settings)
-    settings, folder = placed(settings, f"{group}-{settings.data.name}")
+    command, resources = options_of(settings)
+    settings, folder = placed(settings, f"{command}-{settings.data.name}")
     require_writable(folder)
-    own = [f"{group}.{name}" for name in (*(f.name for f in fields(Resources)), *may_change)]
+    own = [f"{command}.{name}" for name in (*(f.name for f in fields(Resources)), *may_change)]
     with own_folder(folder), ExitStack() as stack:
         require_same_settings(settings, folder, {*MAY_CHANGE, *own})  # as its runs: no file moves
         files = require_same_run(settings, folder, own)
@@ -121,7 +121,7 @@ def open_study(settings: Settings, may_change: Sequence[str] = ()) -> Iterator[S
         dashboard = stack.enter_context(ray_cluster())
         import ray
 
-        slots = _slots(group, resources)
+        slots = _slots(command, resources)
         begin_run(settings, folder, corpus, files)
         write_whole(folder / CONFIG, to_yaml(settings))  # as the study goes on now
         mlflow = open_mlflow_run(settings, folder)
@@ -167,7 +167,7 @@ def close(mlflow: MlflowRun | None, status: str) -> None:
             mlflow.set_status(status)
 
 
-def _slots(group: str, resources: Resources) -> int:
+def _slots(command: str, resources: Resources) -> int:
     """Runs that fit into the cluster together.
 
     Raises:
@@ -181,7 +181,7 @@ def _slots(group: str, resources: Resources) -> int:
         most = max(node.get(kind, 0) for node in nodes)
         if count > most:
             raise UserError(
-                f"{group}.{kind.lower()}s_per_trial = {count}: a run needs them on one node, and "
+                f"{command}.{kind.lower()}s_per_trial = {count}: a run needs them on one node, and "
                 f"no node of the Ray cluster has more than {most:g} {kind}s"
             )
     fit = sum(

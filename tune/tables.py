@@ -29,7 +29,7 @@ MEASURES = {
     "training seconds": ("training", "seconds"),
 }
 MAIN = ("accuracy", "macro F1", "normalised area", "AUROC")  # the measures of plots and terminals
-Values = dict[str, dict[int, dict[str, float]]]  # group -> seed -> measure -> value
+Measurements = dict[str, dict[int, dict[str, float]]]  # group -> seed -> measure -> value
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,12 @@ def measured(result: Mapping[str, Any]) -> dict[str, float]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def entries(values: Values, baseline: str) -> list[Entry]:
+def entries(values: Measurements, baseline: str) -> list[Entry]:
     """Every measure of every group, in the order of `MEASURES` and of `values`."""
     return [entry for measure in MEASURES for entry in _entries_of(measure, values, baseline)]
 
 
-def _entries_of(measure: str, values: Values, baseline: str) -> list[Entry]:
+def _entries_of(measure: str, values: Measurements, baseline: str) -> list[Entry]:
     """One measure: a family of comparisons with the baseline."""
     by_seed = {
         group: {seed: found[measure] for seed, found in runs.items() if measure in found}
@@ -156,7 +156,7 @@ def main_measures(found: Sequence[Entry]) -> list[Entry]:
     return [entry for entry in found if entry.measure in MAIN]
 
 
-def write_tables(folder: Path, values: Values, baseline: str, heading: str) -> list[Entry]:
+def write_tables(folder: Path, values: Measurements, baseline: str, heading: str) -> list[Entry]:
     """Write `table.md`, `table.csv` and `results.json`, which has every run's values.
 
     Prints the main measures.

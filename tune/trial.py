@@ -78,10 +78,10 @@ def _train_here(job: Job, resources: Resources, best: BestSoFar) -> None:
         raise
 
 
-def judge_run(
+def validate_run(
     settings: Settings, corpus: Corpus, resources: Resources, parent: MlflowRun | None
 ) -> None:
-    """Train one run in this process and judge it on validation; it is never read on test."""
+    """Train one run in this process, on which only validation has a say: test is never read."""
     train_trial(settings, settings, corpus, resources, parent, lambda _: None)
     if parent is not None:
         with suppress(UnreachableError):  # the study uploads what is missing in the end

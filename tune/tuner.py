@@ -26,7 +26,7 @@ from afa_ray.records.mlflow_run import MlflowRun, UnreachableError
 from afa_ray.records.run_folder import CONFIG, TRIAL, read_settings
 from afa_ray.track import upload_child
 from tune.options import Resources, SearchOptions
-from tune.progress import Progress
+from tune.scoreboard import Scoreboard
 from tune.space import Space, describe, draw, for_tune
 from tune.study import LOST_WORKERS, Study
 from tune.trial import end_trial, train_trial
@@ -70,8 +70,8 @@ def run_trials(study: Study, options: SearchOptions, space: Space) -> list[str]:
         _trial, base=base, corpus=study.corpus, resources=options, parent=study.mlflow
     )
     title = f"searching {', '.join(space)} on {study.title}"
-    with Progress(title, options.samples, study) as progress:
-        follower = Follower(study, progress)
+    with Scoreboard(title, options.samples, study) as board:
+        follower = Follower(study, board)
         tuner = ray_tune.Tuner(
             ray_tune.with_resources(trainable, resources),
             param_space=for_tune(space),
@@ -144,8 +144,8 @@ def _algorithm(study: Study, options: SearchOptions, space: Space) -> Any:
 class Follower(Callback):
     """Tells the user how the trials go, and closes each that has ended."""
 
-    def __init__(self, study: Study, progress: Progress) -> None:
-        self._study, self._progress = study, progress
+    def __init__(self, study: Study, board: Scoreboard) -> None:
+        self._study, self._board = study, board
         self.failures: list[str] = []
 
     def __getstate__(self) -> dict[str, Any]:
@@ -156,9 +156,9 @@ class Follower(Callback):
     ) -> None:
         folder, about = self._folder(trial), describe(trial.config)
         if (folder / TRIAL).exists():  # it only reports again
-            self._progress.found(folder, about)
+            self._board.found(folder, about)
         else:
-            self._progress.started(folder, about)
+            self._board.started(folder, about)
 
     def on_trial_complete(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
@@ -166,7 +166,7 @@ class Follower(Callback):
         folder = self._folder(trial)
         early = end_trial(folder, early=True)
         self._close_tracking(folder)
-        self._progress.ended(folder, "ended early" if early else "done")
+        self._board.ended(folder, "ended early" if early else "done")
 
     def on_trial_error(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
@@ -174,7 +174,7 @@ class Follower(Callback):
         folder = self._folder(trial)
         reason = _reason(trial)
         self.failures.append(f"{folder.name}: {reason}")
-        self._progress.ended(folder, "failed", reason)
+        self._board.ended(folder, "failed", reason)
 
     def _close_tracking(self, folder: Path) -> None:
         if self._study.mlflow is not None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from afa_ray import train as train_module
-from tests.ray.studies import options, result, stamps
+from tests.ray.small_study import options, result, stamps
 from tune import compare as compare_module
 from tune import sensitivity as sensitivity_module
 from tune.statistics import paired_difference

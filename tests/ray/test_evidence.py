@@ -6,19 +6,19 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.ray.studies import options, result, stamps
-from tune import evidence as evidence_module
+from studies.evidence import search
+from tests.ray.small_study import options, result, stamps
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("cluster")]
 
 
 def arguments(folder: Path) -> list[str]:
-    preset = folder / "sharp.yaml"
+    preset = folder / "own.yaml"
     preset.write_text("discriminator: {pairing: contrast}\nafa: {k: 1}\ndata: {name: other}")
     return options(
         folder,
-        evidence__methods=f"plain,sharp={preset}",
-        evidence__trials=4,
+        evidence__methods=f"plain,own={preset}",
+        evidence__draws=4,
         evidence__search_seeds=2,
         evidence__seeds=2,
         train__epochs=1,
@@ -28,10 +28,10 @@ def arguments(folder: Path) -> list[str]:
 
 def test_evidence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Equal budgets, judged on validation; only what was found is read on test, with new seeds."""
-    assert evidence_module.main(arguments(tmp_path)) == 0
+    assert search.main(arguments(tmp_path)) == 0
     study = tmp_path / "runs" / "evidence-small"
     searched, final = study / "search", study / "final"
-    for name in ("plain", "sharp"):
+    for name in ("plain", "own"):
         assert len(list(searched.glob(f"{name}-*-seed0"))) == 4
         assert len(list(searched.glob(f"{name}-*-seed1"))) == 2  # the best third, rounded up
         assert len(list(final.glob(f"{name}-seed*"))) == 2
@@ -53,12 +53,12 @@ def test_evidence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
             assert settings["train.seed"] == seed
             assert settings["data.split_seed"] == 0
             assert settings["data.name"] == "small"
-    drawn = [_rate(searched / f"{name}-2-seed0") for name in ("plain", "sharp")]
+    drawn = [_rate(searched / f"{name}-2-seed0") for name in ("plain", "own")]
     assert len(set(drawn)) == 1  # what all draw is the same under the same number
     before = stamps(study, "trial.json") | stamps(study, "result.json")
-    assert evidence_module.main(arguments(tmp_path)) == 0
+    assert search.main(arguments(tmp_path)) == 0
     assert stamps(study, "trial.json") | stamps(study, "result.json") == before
-    assert "| sharp | " in capsys.readouterr().out
+    assert "| own | " in capsys.readouterr().out
 
 
 def _rate(folder: Path) -> float:
@@ -66,10 +66,10 @@ def _rate(folder: Path) -> float:
 
 
 def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    wrong = ["--evidence.trials=0", "--evidence.search_seeds=0", "--evidence.seeds=0"]
-    assert evidence_module.main([*arguments(tmp_path), *wrong]) == 2
+    wrong = ["--evidence.draws=0", "--evidence.search_seeds=0", "--evidence.seeds=0"]
+    assert search.main([*arguments(tmp_path), *wrong]) == 2
     message = capsys.readouterr().err
     assert "Traceback" not in message
-    for name in ("trials", "search_seeds", "seeds"):
+    for name in ("draws", "search_seeds", "seeds"):
         assert f"evidence.{name} = 0: must be at least 1" in message
     assert not (tmp_path / "runs").exists()

@@ -14,7 +14,7 @@ from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus
 from tests.conftest import small_texts, with_values
 from tests.families import save_tiny
-from tests.ray.studies import options, result
+from tests.ray.small_study import options, result
 from tests.tokenizers import word_pieces
 from tune import sensitivity as sensitivity_module
 

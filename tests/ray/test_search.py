@@ -15,7 +15,7 @@ import yaml
 
 from afa_ray.command_line import TRAIN, parse
 from afa_ray.config import flatten
-from tests.ray.studies import options, result, stamps
+from tests.ray.small_study import options, result, stamps
 from tune import search as search_module
 from tune import tuner
 from tune.search import SEARCH

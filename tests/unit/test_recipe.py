@@ -11,7 +11,9 @@ from afa_ray.recipe import CHOSEN, chosen, describe
 from afa_ray.records.run_folder import begin, require_same_settings
 from afa_ray.training.worker import total_steps
 
-CONFIGS = Path(__file__).parents[2] / "afa_ray" / "configs"
+ROOT = Path(__file__).parents[2]
+CONFIGS = ROOT / "afa_ray" / "configs"
+STUDY = ROOT / "studies" / "evidence"
 
 
 def of(settings: Settings, texts: int) -> dict:
@@ -86,7 +88,7 @@ def test_the_papers_setting_is_spelled_out_for_its_data(name: str) -> None:
 
 
 def test_the_evidence_starts_from_what_it_was_measured_with() -> None:
-    settings = parse(["--config", str(CONFIGS / "evidence.yaml")])
+    settings = parse(["--config", str(STUDY / "evidence.yaml")])
     changed = {"target.hidden_size": 128, "discriminator.hidden_size": 128,
                "train.target_lr": 5e-4, "train.discriminator_lr": 5e-4,
                "train.epochs": 12, "train.patience": 2}  # fmt: skip
