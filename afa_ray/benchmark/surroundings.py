@@ -25,7 +25,8 @@ from afa_ray.data.sources import load_raw
 from afa_ray.data.tokenizer import train_tokenizer
 from afa_ray.data.word2vec import Sentences, train_word_vectors
 from afa_ray.errors import UserError
-from afa_ray.evaluation.deletion import deletion_curve
+from afa_ray.evaluation.deletion import DELETION
+from afa_ray.evaluation.one_pass import figure
 from afa_ray.training.learner import Learner
 from afa_ray.training.worker import batches_for, usable_cores
 
@@ -84,7 +85,7 @@ def shares_of_an_epoch(settings: Settings, corpus: Corpus) -> list[Figure]:
         pass
     batching = time.perf_counter() - started
     started = time.perf_counter()
-    deletion_curve(learner.target, corpus.validation, tuple(range(SPECIAL)), 0)
+    figure(learner.target, corpus.validation, tuple(range(SPECIAL)), 0, DELETION)
     evaluating = time.perf_counter() - started
     name = settings.data.name
     return [

@@ -1,4 +1,4 @@
-"""Agreement of the attention with marked words: human rationales, or planted ones."""
+"""Agreement of scores with marked words: human rationales, or planted ones."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from afa_ray.data.packed import PackedTexts
-from afa_ray.evaluation.prediction import batches_on_device, read
+from afa_ray.evaluation.one_pass import Measure, Scored
 from afa_ray.models import AnyTarget
-from afa_ray.progress import Advance, ignored
-from envs import maskable_tokens
 
 
 class Agreement(NamedTuple):
@@ -49,30 +46,23 @@ def agreement(scores: Tensor, marked: Tensor, judged: Tensor) -> Agreement:
     return Agreement(*(x.masked_fill(silent, torch.nan) for x in (auroc, precision)))
 
 
-def agreement_with_marks(
-    target: AnyTarget,
-    texts: PackedTexts,
-    special_ids: tuple[int, ...],
-    advance: Advance = ignored,
-) -> dict[str, float | int | None]:
-    """AUROC and average precision of attention as a score for "is marked", means over texts.
+def _agreements(target: AnyTarget, batch: Scored) -> Tensor:
+    """(3,) sums of AUROC and average precision over the texts that say something, and of these."""
+    assert batch.marked is not None
+    found = torch.stack(agreement(batch.scores, batch.marked, batch.maskable))  # (2, n)
+    judged = (~found[0].isnan()).sum()[None]
+    return torch.cat([found.nansum(1), judged]).double()
 
-    Each text is judged by itself, over its maskable tokens, since attention sums to one in each.
-    Texts with no marked or no unmarked token say nothing and are left out; None where all are.
 
-    Returns:
-        auroc, average_precision, and texts, the number of texts judged.
-    """
-    found = []
-    for examples, tokens in batches_on_device(texts, target, advance=advance):
-        marked = torch.from_numpy(texts.padded_marks(examples)).to(tokens.device).bool()
-        row = read(target, tokens)[1]
-        found.append(torch.stack(agreement(row, marked, maskable_tokens(tokens, special_ids))))
-    figures = torch.cat(found, 1)  # (2, N)
-    auroc, average_precision = figures.nanmean(1).tolist()
-    judged = int((~figures[0].isnan()).sum())
-    return {
-        "auroc": auroc if judged else None,
-        "average_precision": average_precision if judged else None,
-        "texts": judged,
-    }
+def _mean_agreement(sums: Tensor, count: int) -> dict[str, float | int | None]:
+    *totals, judged = sums.tolist()
+    auroc, average_precision = (x / judged if judged else None for x in totals)
+    return {"auroc": auroc, "average_precision": average_precision, "texts": int(judged)}
+
+
+AGREEMENT = Measure((3,), _agreements, _mean_agreement)
+"""`auroc` and `average_precision` of scores for "is marked", means over `texts`, so many.
+
+Each text is judged by itself, over its maskable tokens, since attention sums to one in each. Texts
+with no marked or no unmarked token say nothing and are left out; None where all are.
+"""

@@ -6,7 +6,6 @@ falls below that of randomly deleted tokens (Liu, arXiv 2512.20661, figure 3).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,12 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from afa_ray.data.packed import PackedTexts
-from afa_ray.evaluation.prediction import batches_on_device, read
+from afa_ray.evaluation.one_pass import Measure, Scored
+from afa_ray.evaluation.prediction import classify
 from afa_ray.models import AnyTarget
-from afa_ray.noise import uniform
-from afa_ray.progress import Advance, ignored
-from envs import delete_tokens, maskable_tokens
+from envs import delete_tokens
 
 COUNTS = (0, 1, 2, 3, 5, 8)
 
@@ -57,38 +54,25 @@ class DeletionCurve:
         }
 
 
-def deletion_curve(
-    target: AnyTarget,
-    texts: PackedTexts,
-    special_ids: tuple[int, ...],
-    seed: int,
-    *,
-    rank: int = 0,
-    workers: int = 1,
-    add_up: Callable[[Tensor], object] = lambda tensor: tensor,
-    advance: Advance = ignored,
-) -> DeletionCurve:
-    """Delete 0, 1, 2, 3, 5, 8 tokens of each text (all maskable ones where there are fewer).
+def _right_after_each(target: AnyTarget, batch: Scored) -> Tensor:
+    """(2, 6) how many of the texts are classified right, by scores and by chance."""
+    untouched = (batch.predicted == batch.labels).sum()[None]
+    return torch.stack(
+        [
+            torch.cat([untouched, right_after(target, *batch[:2], score, batch.maskable)])
+            for score in (batch.scores, batch.chance)
+        ]
+    ).double()
 
-    Args:
-        special_ids: ids never deleted; seed: of the random order.
-        rank, workers, add_up: with several workers each judges its share of the texts, and
-            `add_up` sums a tensor over them in place.
-    """
-    right = torch.zeros(2, len(COUNTS), dtype=torch.float64, device=target.device)
-    for examples, tokens in batches_on_device(texts, target, rank, workers, advance):
-        numbers, labels = (
-            torch.from_numpy(x).to(target.device) for x in (examples, texts.labels[examples])
-        )
-        untouched, row = read(target, tokens)
-        maskable = maskable_tokens(tokens, special_ids)
-        chance = uniform(seed, 0, numbers, 1, tokens.shape[1])[:, 0]
-        right[:, 0] += (untouched == labels).sum()
-        for i, score in enumerate((row, chance)):
-            right[i, 1:] += right_after(target, tokens, labels, score, maskable)
-    add_up(right)
-    by_attention, random = (right / len(texts)).tolist()
+
+def _curve(right: Tensor, count: int) -> DeletionCurve:
+    by_attention, random = (right / count).tolist()
     return DeletionCurve(COUNTS, tuple(by_attention), tuple(random))
+
+
+DELETION = Measure((2, len(COUNTS)), _right_after_each, _curve)
+"""`DeletionCurve`: 0, 1, 2, 3, 5, 8 tokens of each text deleted (all maskable ones where there are
+fewer)."""
 
 
 def right_after(
@@ -101,7 +85,7 @@ def right_after(
     """
     place = ranks(score, maskable)
     shorter = (delete_tokens(tokens, place < n, target.config.pad_token_id) for n in COUNTS[1:])
-    return torch.stack([(read(target, left)[0] == labels).sum() for left in shorter])
+    return torch.stack([(classify(target, left) == labels).sum() for left in shorter])
 
 
 def ranks(score: Tensor, maskable: Tensor) -> Tensor:

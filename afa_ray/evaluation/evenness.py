@@ -5,30 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from afa_ray.data.packed import PackedTexts
-from afa_ray.evaluation.prediction import batches_on_device, read
+from afa_ray.evaluation.one_pass import Measure, Scored
 from afa_ray.models import AnyTarget
-from afa_ray.progress import Advance, ignored
-from envs import maskable_tokens
-
-
-def evenness(
-    target: AnyTarget,
-    texts: PackedTexts,
-    special_ids: tuple[int, ...],
-    advance: Advance = ignored,
-) -> float | None:
-    """Mean normalised entropy of attention over each text's maskable tokens: 1 is perfectly even,
-    0 is all on one token.
-
-    Texts with fewer than two such tokens say nothing; None where all are so.
-    """
-    found = [
-        normalized_entropy(read(target, tokens)[1], maskable_tokens(tokens, special_ids)).cpu()
-        for _, tokens in batches_on_device(texts, target, advance=advance)
-    ]
-    figure = torch.cat(found).nanmean().item()
-    return None if figure != figure else figure
 
 
 def normalized_entropy(row: Tensor, maskable: Tensor) -> Tensor:
@@ -43,3 +21,21 @@ def normalized_entropy(row: Tensor, maskable: Tensor) -> Tensor:
     count = maskable.sum(-1)
     figure = torch.special.entr(share).sum(-1) / count.double().log()
     return figure.masked_fill(count < 2, torch.nan)
+
+
+def _entropies(target: AnyTarget, batch: Scored) -> Tensor:
+    """(2,) sum over the texts that say something, and how many these are."""
+    found = normalized_entropy(batch.scores, batch.maskable)
+    return torch.stack([found.nansum(), (~found.isnan()).sum()])
+
+
+def _mean_entropy(sums: Tensor, count: int) -> float | None:
+    total, judged = sums.tolist()
+    return total / judged if judged else None
+
+
+EVENNESS = Measure((2,), _entropies, _mean_entropy)
+"""Mean normalised entropy over each text's maskable tokens: 1 is perfectly even, 0 is all on one.
+
+Texts with fewer than two such tokens say nothing; None where all are so.
+"""

@@ -33,29 +33,26 @@ def batches_on_device(
 
 
 def read(target: AnyTarget, tokens: Tensor) -> tuple[Tensor, Tensor]:
-    """Predicted classes (n,) and attention rows (n, L) in eval mode, without gradient.
+    """Logits (n, C) and attention rows (n, L) in eval mode, without gradient.
 
-    The class is -1 where the logits are not finite.
+    Padding that all texts end with is not read.
     """
-    logits, row = _output(target, tokens)
-    return logits.argmax(-1).where(logits.isfinite().all(-1), -1), row
-
-
-def probabilities(target: AnyTarget, tokens: Tensor) -> tuple[Tensor, Tensor]:
-    """Probabilities of the classes (n, C) and attention rows (n, L), likewise."""
-    logits, row = _output(target, tokens)
-    return logits.float().softmax(-1), row
-
-
-def _output(target: AnyTarget, tokens: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits (n, C) and attention rows (n, L); padding that all texts end with is not read."""
     target.eval()
     present = tokens != target.config.pad_token_id
     length = max(1, int(present.sum(-1).max()))
     with torch.no_grad():
         output = target(tokens[:, :length], attention_mask=present[:, :length])
-    row = F.pad(output.attention_row, (0, tokens.shape[1] - length))
-    return output.logits, row
+    return output.logits, F.pad(output.attention_row, (0, tokens.shape[1] - length))
+
+
+def classes_of(logits: Tensor) -> Tensor:
+    """(n,) predicted classes of (n, C) logits, -1 where these are not finite."""
+    return logits.argmax(-1).where(logits.isfinite().all(-1), -1)
+
+
+def classify(target: AnyTarget, tokens: Tensor) -> Tensor:
+    """(n,) predicted classes."""
+    return classes_of(read(target, tokens)[0])
 
 
 def predict(
@@ -69,5 +66,5 @@ def predict(
     the logits are not finite."""
     predictions = torch.zeros(len(texts), dtype=torch.int64, device=target.device)
     for examples, tokens in batches_on_device(texts, target, rank, workers, advance):
-        predictions[torch.from_numpy(examples).to(target.device)] = read(target, tokens)[0]
+        predictions[torch.from_numpy(examples).to(target.device)] = classify(target, tokens)
     return predictions

@@ -41,8 +41,11 @@ class AttentionModel(Protocol):
     every head, so that one can ask whether another attention would have decided alike.
     """
 
-    config: Any
-    evaluation_batch: int
+    @property
+    def config(self) -> Any: ...
+
+    @property
+    def evaluation_batch(self) -> int: ...
 
     @property
     def device(self) -> torch.device: ...

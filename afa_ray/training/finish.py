@@ -12,13 +12,14 @@ from afa_ray.config import flatten
 from afa_ray.data.packed import PackedTexts
 from afa_ray.data.sample import sample
 from afa_ray.data.tokenizer import special_ids
-from afa_ray.evaluation.agreement import agreement_with_marks
+from afa_ray.evaluation.agreement import AGREEMENT
 from afa_ray.evaluation.baseline import bag_of_words
 from afa_ray.evaluation.classification import classification_metrics
-from afa_ray.evaluation.deletion import DeletionCurve, deletion_curve
+from afa_ray.evaluation.deletion import DELETION, DeletionCurve
 from afa_ray.evaluation.doubts import doubts
-from afa_ray.evaluation.evenness import evenness
-from afa_ray.evaluation.faithfulness import faithfulness
+from afa_ray.evaluation.erasure import ERASURE
+from afa_ray.evaluation.evenness import EVENNESS
+from afa_ray.evaluation.one_pass import figures as figures_of
 from afa_ray.evaluation.plots import plot_deletion_curve
 from afa_ray.evaluation.prediction import predict
 from afa_ray.evaluation.robustness import robustness
@@ -70,33 +71,29 @@ def evaluate(job: Job, worker: Worker) -> tuple[DeletionCurve, dict[str, Any]]:
 
     with stage("predictions", corpus.test) as task:
         predictions = predict(target, corpus.test, advance=task.advance).cpu().numpy()
-    with stage("deletion curve") as task:
-        curve = deletion_curve(target, part, special, seed, advance=task.advance)
-    with stage("comprehensiveness and sufficiency") as task:
-        faithful = faithfulness(target, part, special, seed, task.advance)
+    measures = {"deletion": DELETION, "erasure": ERASURE, "evenness": EVENNESS}
+    if part.marks is not None:
+        measures["agreement"] = AGREEMENT
+    with stage("attention") as task:
+        found = figures_of(target, part, special, seed, measures, advance=task.advance)
     with stage("damaged texts", passes=2) as task:
         robust = robustness(target, part, corpus.tokenizer, seed, task.advance)
-    with stage("evenness of attention") as task:
-        even = evenness(target, part, special, task.advance)
-    agreement = None
-    if part.marks is not None:
-        with stage("agreement with marked words") as task:
-            agreement = agreement_with_marks(target, part, special, task.advance)
+    curve: DeletionCurve = found["deletion"]
     figures = {
         "test": classification_metrics(corpus.test.labels, predictions),
         "evaluated": {"texts": len(part), "of": len(corpus.test)},
         "deletion_curve": curve.as_dict(),
-        "faithfulness": faithful,
+        "faithfulness": found["erasure"],
         "robustness": robust,
-        "attention": {"normalized_entropy": even},
-        "agreement": agreement,
+        "attention": {"normalized_entropy": found["evenness"]},
+        "agreement": found.get("agreement"),
     }
     if worker.tracker is not None:
         with Task("fitting a bag of words to compare with", say=worker.say):
             baseline = bag_of_words(corpus)
         figures["baseline"] = baseline.figures(corpus.test.labels)
         figures["warnings"] = doubts(
-            corpus.test.labels, predictions, corpus.label_names, baseline, even
+            corpus.test.labels, predictions, corpus.label_names, baseline, found["evenness"]
         )
     return curve, figures
 

@@ -21,7 +21,8 @@ from afa_ray.data.batches import Batch, batch_count, worker_batches
 from afa_ray.data.corpus import Corpus
 from afa_ray.data.tokenizer import special_ids
 from afa_ray.evaluation.classification import classification_metrics
-from afa_ray.evaluation.deletion import deletion_curve
+from afa_ray.evaluation.deletion import DELETION, DeletionCurve
+from afa_ray.evaluation.one_pass import figure
 from afa_ray.evaluation.prediction import predict
 from afa_ray.models.sharding import is_sharded
 from afa_ray.progress import Task
@@ -260,7 +261,9 @@ class Worker:
         figures["score"] = figures["accuracy"]
         if train.deletion_weight:
             special = special_ids(self.corpus.tokenizer)
-            curve = deletion_curve(target, texts, special, train.seed, add_up=add_up, **share)
+            curve: DeletionCurve = figure(
+                target, texts, special, train.seed, DELETION, add_up=add_up, **share
+            )
             figures["normalized_area"] = curve.normalized_area
             figures["score"] -= train.deletion_weight * curve.normalized_area
         return {f"val/{name}": value for name, value in figures.items()}

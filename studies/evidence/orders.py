@@ -20,7 +20,7 @@ from torch import Tensor
 from afa_ray.data.corpus import Corpus
 from afa_ray.data.tokenizer import special_ids
 from afa_ray.evaluation.deletion import COUNTS, DeletionCurve, right_after
-from afa_ray.evaluation.prediction import read
+from afa_ray.evaluation.prediction import classes_of, read
 from afa_ray.models.target import Target
 from afa_ray.models.target_judge import log_odds
 from afa_ray.noise import uniform
@@ -57,7 +57,8 @@ def predicted_and_scores(
         return model(tokens, attention_mask=tokens != pad).logits
 
     lost = torch.stack([losses(logits, *both, pad) for both in zip(tokens, maskable, strict=True)])
-    predicted, row = read(model, tokens)
+    logits, row = read(model, tokens)
+    predicted = classes_of(logits)
     return predicted, row, lost.abs(), lost
 
 

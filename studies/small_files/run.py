@@ -36,7 +36,8 @@ from afa_ray.data.corpus import Corpus, prepare_corpus
 from afa_ray.data.sources import load_raw
 from afa_ray.data.tickets import TEAMS, generate_tickets
 from afa_ray.data.tokenizer import special_ids
-from afa_ray.evaluation.deletion import deletion_curve
+from afa_ray.evaluation.deletion import DELETION
+from afa_ray.evaluation.one_pass import figure
 from afa_ray.evaluation.prediction import predict
 from afa_ray.training.session import local_session, pick_device
 from afa_ray.training.worker import Job, Worker, prepare_process, usable_cores
@@ -159,7 +160,7 @@ def train_and_judge(settings: Settings, corpus: Corpus, run: Path) -> dict[str, 
     area = None
     if not settings.target.pretrained:  # the others take long
         special, seed = special_ids(corpus.tokenizer), settings.train.seed
-        area = deletion_curve(target, texts, special, seed).normalized_area
+        area = figure(target, texts, special, seed, DELETION).normalized_area
     return {
         "accuracy": float((predicted == texts.labels).mean()),
         "normalized_area": area,

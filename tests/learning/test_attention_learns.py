@@ -10,7 +10,8 @@ from afa_ray.config import Settings
 from afa_ray.data.batches import worker_batches
 from afa_ray.data.corpus import Corpus
 from afa_ray.data.tokenizer import special_ids
-from afa_ray.evaluation.agreement import agreement_with_marks
+from afa_ray.evaluation.agreement import AGREEMENT
+from afa_ray.evaluation.one_pass import figure
 from afa_ray.evaluation.prediction import predict
 from afa_ray.training.learner import Learner, averages
 from tests.conftest import BAD, GOOD
@@ -27,7 +28,7 @@ def train(learner: Learner, corpus: Corpus, epochs: int, contrast: bool = False)
 
 
 def agreement(learner: Learner, corpus: Corpus) -> float:
-    found = agreement_with_marks(learner.target, corpus.test, special_ids(corpus.tokenizer))
+    found = figure(learner.target, corpus.test, special_ids(corpus.tokenizer), 0, AGREEMENT)
     assert isinstance(found["auroc"], float)
     return found["auroc"]
 

@@ -5,7 +5,8 @@ from torch import Tensor
 
 from afa_ray.data.corpus import Corpus
 from afa_ray.data.tokenizer import special_ids
-from afa_ray.evaluation.agreement import agreement_with_marks
+from afa_ray.evaluation.agreement import AGREEMENT
+from afa_ray.evaluation.one_pass import figure
 from afa_ray.models.target_judge import log_odds
 from studies.evidence import orders, right_or_wrong
 from tests.unit.test_models import small_target
@@ -47,5 +48,5 @@ def test_orders_and_marks_of_a_corpus(small_corpus: Corpus) -> None:
     assert found.shape == (len(right_or_wrong.WHERE), len(orders.ORDERS))
     special = special_ids(small_corpus.tokenizer)
     everywhere, right, wrong = found[:, 0].tolist()
-    assert everywhere == agreement_with_marks(model, small_corpus.test, special)["auroc"]
+    assert everywhere == figure(model, small_corpus.test, special, 0, AGREEMENT)["auroc"]
     assert min(right, wrong) <= everywhere <= max(right, wrong)

@@ -22,7 +22,8 @@ from afa_ray.data.splits import stratified_split
 from afa_ray.evaluation import baseline as baseline_module
 from afa_ray.evaluation.baseline import Baseline, bag_of_words
 from afa_ray.evaluation.doubts import doubts, standard_error
-from afa_ray.evaluation.evenness import evenness, normalized_entropy
+from afa_ray.evaluation.evenness import EVENNESS, normalized_entropy
+from afa_ray.evaluation.one_pass import figure
 from tests.conftest import TINY
 from tests.unit.test_evaluation import SPECIAL, KeyTarget, texts
 
@@ -131,11 +132,11 @@ def test_normalised_entropy_by_hand() -> None:
 
 
 def test_evenness_of_even_and_of_pointed_attention() -> None:
-    even, pointed = (evenness(KeyTarget(w), texts(), SPECIAL) for w in (0.0, 1e9))  # type: ignore[arg-type]
+    even, pointed = (figure(KeyTarget(w), texts(), SPECIAL, 0, EVENNESS) for w in (0.0, 1e9))  # type: ignore[arg-type]
     assert even == pytest.approx(1)
     assert pointed == pytest.approx(0.5, abs=1e-3)  # half of the texts have a key to point at
     silent = packed([[2, 5, 3]] * 3, [0, 1, 0])
-    assert evenness(KeyTarget(0.0), silent, SPECIAL) is None  # type: ignore[arg-type]
+    assert figure(KeyTarget(0.0), silent, SPECIAL, 0, EVENNESS) is None  # type: ignore[arg-type]
 
 
 def judged(right: int, other: int, count: int = 1000, even: float | None = 0.5) -> list[str]:

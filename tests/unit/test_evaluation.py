@@ -14,13 +14,15 @@ from torch import Tensor, nn
 
 from afa_ray.data.packed import PackedTexts
 from afa_ray.data.tokenizer import train_tokenizer
-from afa_ray.evaluation.agreement import agreement, agreement_with_marks
+from afa_ray.evaluation.agreement import AGREEMENT, agreement
 from afa_ray.evaluation.classification import classification_metrics
-from afa_ray.evaluation.deletion import COUNTS, DeletionCurve, deletion_curve
-from afa_ray.evaluation.faithfulness import FIGURES, faithfulness
+from afa_ray.evaluation.deletion import COUNTS, DELETION, DeletionCurve
+from afa_ray.evaluation.erasure import ERASURE, FIGURES
+from afa_ray.evaluation.one_pass import figure, figures
 from afa_ray.evaluation.plots import plot_deletion_curve
-from afa_ray.evaluation.prediction import predict, read
+from afa_ray.evaluation.prediction import classes_of, predict, read
 from afa_ray.evaluation.robustness import robustness, typo_ids
+from afa_ray.models.interface import AttentionModel, Inputs
 
 SPECIAL = (0, 2, 3)
 KEY = 9
@@ -83,14 +85,14 @@ def test_padding_that_all_texts_end_with_is_not_read() -> None:
             return super().forward(tokens, attention_mask)
 
     tokens = torch.tensor([[2, KEY, 3, 0, 0, 0], [2, 10, 11, 3, 0, 0]])
-    predicted, row = read(Recording(1.0), tokens)  # type: ignore[arg-type]
+    logits, row = read(Recording(1.0), tokens)  # type: ignore[arg-type]
     assert read_lengths == [4]
-    assert predicted.tolist() == [1, 0]
+    assert classes_of(logits).tolist() == [1, 0]
     assert row.tolist() == [[0.25, 0.5, 0.25, 0, 0, 0], [0.25] * 4 + [0, 0]]
 
 
 def test_deletion_curve_of_attention_on_the_evidence() -> None:
-    curve = deletion_curve(KeyTarget(5.0), texts(keys=2), SPECIAL, seed=0)  # type: ignore[arg-type]
+    curve = figure(KeyTarget(5.0), texts(keys=2), SPECIAL, 0, DELETION)  # type: ignore[arg-type]
     assert curve.counts == (0, 1, 2, 3, 5, 8)
     assert curve.by_attention == (1, 1, 0.5, 0.5, 0.5, 0.5)
     assert curve.random[0] == 1
@@ -100,19 +102,19 @@ def test_deletion_curve_of_attention_on_the_evidence() -> None:
 
 
 def test_deletion_curve_of_attention_off_the_evidence() -> None:
-    curve = deletion_curve(KeyTarget(-0.9), texts(), SPECIAL, seed=0)  # type: ignore[arg-type]
+    curve = figure(KeyTarget(-0.9), texts(), SPECIAL, 0, DELETION)  # type: ignore[arg-type]
     assert curve.by_attention == (1,) * len(COUNTS)
 
 
 def test_random_deletion_is_what_chance_gives() -> None:
-    curve = deletion_curve(KeyTarget(0.0), texts(4000), SPECIAL, seed=1)  # type: ignore[arg-type]
+    curve = figure(KeyTarget(0.0), texts(4000), SPECIAL, 1, DELETION)  # type: ignore[arg-type]
     for count, accuracy in zip(COUNTS, curve.random, strict=True):
         assert accuracy == pytest.approx(1 - 0.5 * count / 12, abs=0.02)
 
 
 def test_texts_shorter_than_the_deletion_lose_all_they_have() -> None:
     packed = PackedTexts(np.array([2, KEY, 3, 2, 3], np.int32), np.array([0, 3, 5]), np.array([1, 0]), None, 0)  # fmt: skip  # noqa: E501
-    curve = deletion_curve(KeyTarget(1.0), packed, SPECIAL, seed=0)  # type: ignore[arg-type]
+    curve = figure(KeyTarget(1.0), packed, SPECIAL, 0, DELETION)  # type: ignore[arg-type]
     assert curve.by_attention == (1, 0.5, 0.5, 0.5, 0.5, 0.5)
 
 
@@ -125,7 +127,7 @@ def test_area_by_hand() -> None:
 def test_agreement_is_one_on_the_marks_zero_off_them_and_half_by_chance() -> None:
     packed = texts(keys=3)
     on, off, even = (
-        agreement_with_marks(KeyTarget(w), packed, SPECIAL)  # type: ignore[arg-type]
+        figure(KeyTarget(w), packed, SPECIAL, 0, AGREEMENT)  # type: ignore[arg-type]
         for w in (5.0, -0.9, 0.0)
     )
     assert on == {"auroc": 1, "average_precision": 1, "texts": 30}
@@ -156,7 +158,7 @@ def test_agreement_is_that_of_scikit_learn(ties: bool) -> None:
 
 def test_agreement_says_nothing_where_nothing_is_marked() -> None:
     packed = texts(keys=12)
-    found = agreement_with_marks(KeyTarget(1.0), packed, SPECIAL)  # type: ignore[arg-type]
+    found = figure(KeyTarget(1.0), packed, SPECIAL, 0, AGREEMENT)  # type: ignore[arg-type]
     assert found == {"auroc": None, "average_precision": None, "texts": 0}
 
 
@@ -186,7 +188,7 @@ def test_faithfulness_of_attention_on_and_off_the_evidence() -> None:
     sure = 1 / (1 + np.exp(-1))
     swing = 2 * sure - 1
     on, off = (
-        faithfulness(KeyTarget(weight), texts(), SPECIAL, seed=0)  # type: ignore[arg-type]
+        figure(KeyTarget(weight), texts(), SPECIAL, 0, ERASURE)  # type: ignore[arg-type]
         for weight in (5.0, -0.9)
     )
     assert tuple(on) == FIGURES
@@ -197,14 +199,14 @@ def test_faithfulness_of_attention_on_and_off_the_evidence() -> None:
     assert on["random_comprehensiveness"] == off["random_comprehensiveness"]
     counts = [1, 1, 1, 2, 6]  # of 12 tokens
     chance = np.mean([count / 12 for count in counts]) * swing / 2
-    many = faithfulness(KeyTarget(1.0), texts(4000), SPECIAL, seed=0)  # type: ignore[arg-type]
+    many = figure(KeyTarget(1.0), texts(4000), SPECIAL, 0, ERASURE)  # type: ignore[arg-type]
     assert many["random_comprehensiveness"] == pytest.approx(chance, abs=0.01)
     assert many["random_sufficiency"] == pytest.approx(swing / 2 - chance, abs=0.01)
 
 
 def test_a_text_without_words_loses_nothing() -> None:
     packed = PackedTexts(np.array([2, 3], np.int32), np.array([0, 2]), np.array([0]), None, 0)
-    found = faithfulness(KeyTarget(1.0), packed, SPECIAL, seed=0)  # type: ignore[arg-type]
+    found = figure(KeyTarget(1.0), packed, SPECIAL, 0, ERASURE)  # type: ignore[arg-type]
     assert list(found.values()) == [0, 0, 0, 0]
 
 
@@ -243,3 +245,32 @@ def test_the_plot_is_a_picture(tmp_path) -> None:
     curve = DeletionCurve(COUNTS, (1.0, 0.8, 0.6, 0.6, 0.4, 0.4), (1.0,) * 6)
     plot_deletion_curve(curve, "title", tmp_path / "curve.png")
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_any_scores_are_held_against_a_model() -> None:
+    """The key token alone decides: scores that point at it do better than the model's own row."""
+
+    def by_key(model: AttentionModel, inputs: Inputs, classes: Tensor) -> Tensor:
+        assert torch.equal(classes, (inputs.tokens == KEY).any(-1).long())
+        return (inputs.tokens == KEY).float()
+
+    measures = {"deletion": DELETION, "erasure": ERASURE, "agreement": AGREEMENT}
+    target, packed = KeyTarget(-0.9), texts(keys=2)
+    given = (target, packed, SPECIAL, 0, measures)
+    by_attention, by_scores = figures(*given), figures(*given, explainer=by_key)
+    assert by_scores["deletion"].by_attention == (1, 1, 0.5, 0.5, 0.5, 0.5)
+    assert by_scores["deletion"].random == by_attention["deletion"].random
+    assert by_scores["agreement"]["auroc"] == 1
+    assert by_attention["agreement"]["auroc"] == 0
+    assert by_scores["erasure"]["sufficiency"] < by_attention["erasure"]["sufficiency"]
+
+
+def test_workers_without_a_batch_add_nothing() -> None:
+    packed = texts(700)
+    whole = figure(KeyTarget(5.0), packed, SPECIAL, 0, DELETION)
+    total = torch.zeros(2, len(COUNTS), dtype=torch.float64)
+    for rank in range(5):  # of three batches
+        figure(
+            KeyTarget(5.0), packed, SPECIAL, 0, DELETION, rank=rank, workers=5, add_up=total.add_
+        )
+    assert torch.equal(total, torch.tensor([whole.by_attention, whole.random]).double() * 700)

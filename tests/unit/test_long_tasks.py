@@ -17,7 +17,8 @@ from afa_ray.data.packed import pack
 from afa_ray.data.texts import Texts
 from afa_ray.data.tokenizer import train_tokenizer
 from afa_ray.data.word2vec import EPOCHS, Sentences, word_vectors
-from afa_ray.evaluation.faithfulness import faithfulness
+from afa_ray.evaluation.erasure import ERASURE
+from afa_ray.evaluation.one_pass import figure, figures
 from afa_ray.progress import Task
 from afa_ray.records.tracking import Tracker
 from afa_ray.training import finish as finish_module
@@ -101,7 +102,7 @@ def test_lines_of_a_worker_reach_the_user(
 
 def test_evaluation_counts_every_text() -> None:
     counted: list[int] = []
-    faithfulness(KeyTarget(1.0), texts(700), SPECIAL, 0, counted.append)  # type: ignore[arg-type]
+    figure(KeyTarget(1.0), texts(700), SPECIAL, 0, ERASURE, advance=counted.append)
     assert counted == [256, 256, 188]
 
 
@@ -131,16 +132,16 @@ def test_evaluation_after_training_is_heard_of(
 ) -> None:
     """Each stage says what it is; one that is quick is not heard of."""
 
-    def slow(*given: Any) -> dict[str, float]:
+    def slow(*given: Any, **options: Any) -> dict[str, Any]:
         time.sleep(1)
-        return faithfulness(*given)
+        return figures(*given, **options)
 
     monkeypatch.setattr(train_module, "prepare_corpus", lambda settings: small_corpus)
-    monkeypatch.setattr(finish_module, "faithfulness", slow)
+    monkeypatch.setattr(finish_module, "figures_of", slow)
     monkeypatch.setattr(progress_module, "QUIET_S", 0.3)
     run = {"train.epochs": 1, "run.storage": str(tmp_path), "run.name": "slow"}
     train_module.train(tiny_settings(run))
     output = capsys.readouterr().out
-    assert "  evaluating: comprehensiveness and sufficiency: 0 of 60 texts\n" in output
+    assert "  evaluating: attention: 0 of 60 texts\n" in output
     assert output.index("epoch 1") < output.index("evaluating") < output.index("test (epoch")
     assert not list((tmp_path / "slow").glob(".*"))

@@ -1,0 +1,68 @@
+"""Does the decision rest on what attention points at? Comprehensiveness and sufficiency.
+
+DeYoung et al., "ERASER", ACL 2020: how much probability the predicted class loses when the tokens
+of highest attention are taken away, and when nothing else is left. Averaged over the largest 1, 5,
+10, 20 and 50% of each text's tokens, at least one. The same of random tokens stands beside them: a
+classifier whose probabilities are more extreme has larger figures whatever it attends to.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from afa_ray.evaluation.deletion import ranks
+from afa_ray.evaluation.one_pass import Measure, Scored
+from afa_ray.evaluation.prediction import read
+from afa_ray.models import AnyTarget
+from envs import delete_tokens
+
+SHARES = (0.01, 0.05, 0.1, 0.2, 0.5)
+FIGURES = (
+    "comprehensiveness", "sufficiency", "random_comprehensiveness", "random_sufficiency",
+)  # fmt: skip
+
+
+def _lost(target: AnyTarget, batch: Scored) -> Tensor:
+    """(4,) probability of the predicted class that is lost, summed over texts."""
+    best, predicted = batch.probabilities.max(-1)
+    lost = [
+        best - _left(target, batch.tokens, deleted, predicted)
+        for score in (batch.scores, batch.chance)
+        for deleted in _without_and_only(ranks(score, batch.maskable), batch.maskable)
+    ]
+    return torch.stack(lost).double().sum(-1)
+
+
+def _means(lost: Tensor, count: int) -> dict[str, float]:
+    return dict(zip(FIGURES, (lost / count).tolist(), strict=True))
+
+
+ERASURE = Measure((len(FIGURES),), _lost, _means)
+"""Means over texts and `SHARES` of p(c | X) - p(c | X'), c the class predicted for X.
+
+X' is X without its tokens of highest score (comprehensiveness: large where the decision needs
+them), or with nothing but them (sufficiency: small where they are enough).
+"""
+
+
+def _without_and_only(place: Tensor, maskable: Tensor) -> tuple[Tensor, Tensor]:
+    """(S, n, L) deleted tokens, for each share: the first ones, and all but the first ones."""
+    shares = torch.tensor(SHARES, device=place.device)[:, None]
+    counts = (shares * maskable.sum(-1)).round().clamp_min(1)  # (S, n)
+    first = place < counts[..., None]
+    return first, maskable & ~first
+
+
+def _left(target: AnyTarget, tokens: Tensor, deleted: Tensor, predicted: Tensor) -> Tensor:
+    """(n,) mean over the (S, n, L) deletions of the predicted class's probability."""
+    left = [
+        probabilities(target, delete_tokens(tokens, mask, target.config.pad_token_id))
+        for mask in deleted
+    ]
+    return torch.stack(left).gather(-1, predicted.expand(len(left), -1)[..., None]).mean((0, -1))
+
+
+def probabilities(target: AnyTarget, tokens: Tensor) -> Tensor:
+    """(n, C) of the classes."""
+    return read(target, tokens)[0].float().softmax(-1)
