@@ -8,14 +8,22 @@ from pathlib import Path
 import pytest
 
 from tune.plots import forest_plot, search_plot, sensitivity_plot
-from tune.tables import Values, entries, main_measures, markdown, means, measured, write_tables
+from tune.tables import (
+    Measurements,
+    entries,
+    main_measures,
+    markdown,
+    means,
+    measured,
+    write_tables,
+)
 
 RESULT = {
     "test": {"accuracy": 0.9, "macro_precision": 0.8, "macro_recall": 0.7, "macro_f1": 0.75},
     "deletion_curve": {"area_by_attention": 0.6, "area_random": 0.8, "normalized_area": 0.75},
     "agreement": None,
 }
-VALUES: Values = {
+VALUES: Measurements = {
     "plain": {0: {"accuracy": 0.80}, 1: {"accuracy": 0.82}, 2: {"accuracy": 0.84}},
     "good": {0: {"accuracy": 0.81}, 1: {"accuracy": 0.84}, 2: {"accuracy": 0.87}},
     "same": {0: {"accuracy": 0.80}, 1: {"accuracy": 0.82}, 2: {"accuracy": 0.84}},
