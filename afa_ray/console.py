@@ -11,8 +11,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from afa_ray.config import Settings
+from afa_ray.config import Settings, flatten
 from afa_ray.data.corpus import Corpus
+from afa_ray.method import described
 from afa_ray.records.tracking import METRICS, UNDERWAY
 
 POLL_S = 0.2
@@ -29,14 +30,10 @@ def header(settings: Settings, corpus: Corpus, run: Path, version: str) -> str:
         )
     )
     afa = settings.afa
-    method = "plain training (afa.lambda_adv 0)"
+    method = described(flatten(settings))
     if afa.lambda_adv:
-        judge = f"pairing {settings.discriminator.pairing}"
-        if settings.discriminator.judge == "target":
-            judge = "judged by the target"
-        method = (
-            f"adversarial feedback, {judge}, policy {afa.policy}, "
-            f"k {afa.k}, epsilon {afa.epsilon}, lambda {afa.lambda_adv}"
+        method += (
+            f", policy {afa.policy}, k {afa.k}, epsilon {afa.epsilon}, lambda {afa.lambda_adv}"
         )
     lines = [
         f"afa_ray {version}",

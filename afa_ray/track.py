@@ -19,12 +19,10 @@ from afa_ray.command_line import INTERRUPTED, USAGE_ERROR
 from afa_ray.errors import UserError
 from afa_ray.output import print_anywhere
 from afa_ray.records.mlflow_about import files_to_keep
+from afa_ray.records.mlflow_client import UnreachableError
+from afa_ray.records.mlflow_opening import find_or_create
 from afa_ray.records.mlflow_place import place_of_tracking
-from afa_ray.records.mlflow_run import (
-    MlflowRun,
-    UnreachableError,
-    find_or_create,
-)
+from afa_ray.records.mlflow_run import MlflowRun
 from afa_ray.records.run_folder import CONFIG, FIGURES, RESULT, TRIAL, read_result, read_settings
 from afa_ray.records.tracking import figure_records
 

@@ -19,14 +19,11 @@ from afa_ray.errors import DivergedError, UserError
 from afa_ray.recipe import chosen, describe
 from afa_ray.records.checkpoint import latest_checkpoint, read_progress
 from afa_ray.records.fingerprints import begin_run, require_same_run
+from afa_ray.records.mlflow_client import UnreachableError
+from afa_ray.records.mlflow_opening import find_or_create, open_mlflow_run
 from afa_ray.records.mlflow_place import place_of_tracking
 from afa_ray.records.mlflow_registry import register_model, require_registry
-from afa_ray.records.mlflow_run import (
-    MlflowRun,
-    UnreachableError,
-    find_or_create,
-    open_mlflow_run,
-)
+from afa_ray.records.mlflow_run import MlflowRun
 from afa_ray.records.run_folder import (
     discard,
     new_since,
@@ -39,10 +36,12 @@ from afa_ray.records.run_lock import own_folder
 from afa_ray.track import upload_run
 from afa_ray.training.dry_run import dry_run
 from afa_ray.training.finish import train_and_finish
+from afa_ray.training.making import total_steps
 from afa_ray.training.players import check_target
+from afa_ray.training.process import prepare_process, usable_cores
 from afa_ray.training.ray_address import require_cluster
 from afa_ray.training.session import local_session, pick_device
-from afa_ray.training.worker import Job, prepare_process, total_steps, usable_cores
+from afa_ray.training.worker import Job
 
 Launch = Callable[[Job], None]
 

@@ -19,7 +19,9 @@ from afa_ray.config import Settings, flatten
 from afa_ray.data.corpus import Corpus, prepare_corpus
 from afa_ray.errors import UserError
 from afa_ray.records.fingerprints import begin_run
-from afa_ray.records.mlflow_run import MlflowRun, UnreachableError, open_mlflow_run
+from afa_ray.records.mlflow_client import UnreachableError
+from afa_ray.records.mlflow_opening import open_mlflow_run
+from afa_ray.records.mlflow_run import MlflowRun
 from afa_ray.records.run_folder import (
     CONFIG,
     TRIAL,
@@ -30,8 +32,9 @@ from afa_ray.records.run_folder import (
 from afa_ray.records.run_lock import own_folder
 from afa_ray.track import upload_run
 from afa_ray.training.finish import train_and_finish
+from afa_ray.training.process import prepare_process
 from afa_ray.training.session import local_session, pick_device
-from afa_ray.training.worker import Job, prepare_process
+from afa_ray.training.worker import Job
 from tune.options import Resources
 from tune.scoreboard import Scoreboard
 from tune.study import LOST_WORKERS, Run, Study, close

@@ -13,7 +13,9 @@ from afa_ray.config import Settings, override, to_yaml
 from afa_ray.data.corpus import prepare_corpus
 from afa_ray.errors import UserError
 from afa_ray.records.fingerprints import begin_run, require_same_run
-from afa_ray.records.mlflow_run import MlflowRun, UnreachableError, open_mlflow_run, upload_hint
+from afa_ray.records.mlflow_client import UnreachableError
+from afa_ray.records.mlflow_opening import open_mlflow_run, upload_hint
+from afa_ray.records.mlflow_run import MlflowRun
 from afa_ray.records.run_folder import (
     CONFIG,
     FIGURES,

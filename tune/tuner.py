@@ -22,7 +22,8 @@ from ray.tune.search import BasicVariantGenerator
 from afa_ray.config import Settings, decided, override
 from afa_ray.data.corpus import Corpus
 from afa_ray.recipe import chosen
-from afa_ray.records.mlflow_run import MlflowRun, UnreachableError
+from afa_ray.records.mlflow_client import UnreachableError
+from afa_ray.records.mlflow_run import MlflowRun
 from afa_ray.records.run_folder import CONFIG, TRIAL, read_settings
 from afa_ray.track import upload_child
 from tune.options import Resources, SearchOptions

@@ -17,7 +17,7 @@ from afa_ray.benchmark import memory, profile, scale, step, surroundings
 from afa_ray.benchmark.options import SpeedSettings, speed_complaints
 from afa_ray.benchmark.plots import plot_memory, plot_updates
 from afa_ray.command_line import Command, run_command
-from afa_ray.training.worker import prepare_process, usable_cores
+from afa_ray.training.process import prepare_process, usable_cores
 
 MEASURES: dict[str, Callable[[SpeedSettings], Any]] = {
     "step": step.measure,

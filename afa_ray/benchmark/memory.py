@@ -10,7 +10,7 @@ from afa_ray.benchmark.peers import PlainTraining, TextbookClassifier
 from afa_ray.benchmark.step import CLASSES, make_learner, random_batches
 from afa_ray.benchmark.timing import Updates, turn_of
 from afa_ray.config import Settings
-from afa_ray.training.worker import prepare_process
+from afa_ray.training.process import prepare_process
 
 TEXTS = 8  # of an update
 

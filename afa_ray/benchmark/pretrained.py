@@ -36,9 +36,10 @@ from afa_ray.models.pretrained import PretrainedTarget
 from afa_ray.recipe import chosen
 from afa_ray.training.dry_run import GB, peak_memory
 from afa_ray.training.learner import build_learner
+from afa_ray.training.making import to_device
 from afa_ray.training.players import fit_for_training, make_discriminator
+from afa_ray.training.process import prepare_process, usable_cores
 from afa_ray.training.session import pick_device
-from afa_ray.training.worker import prepare_process, to_device, usable_cores
 
 LABELS = ["no", "yes"]
 

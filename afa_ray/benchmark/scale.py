@@ -26,8 +26,8 @@ from afa_ray.benchmark.step import (
     random_batches,
 )
 from afa_ray.benchmark.timing import turn_of
+from afa_ray.training.process import prepare_process
 from afa_ray.training.replicas import replicated
-from afa_ray.training.worker import prepare_process
 from envs import MaskingEnv, MaskingVectorEnv
 
 UPDATES = 12  # timed, after three that are not

@@ -33,9 +33,9 @@ from afa_ray.errors import UserError
 from afa_ray.models import Discriminator, DiscriminatorConfig, Target, TargetConfig
 from afa_ray.models.updating import Wrap
 from afa_ray.training.learner import Learner, build_learner
+from afa_ray.training.making import to_device
 from afa_ray.training.memory import parameter_memory
 from afa_ray.training.session import pick_device
-from afa_ray.training.worker import to_device
 
 CPU = torch.device("cpu")
 CLASSES = 2

@@ -28,7 +28,8 @@ from afa_ray.errors import UserError
 from afa_ray.evaluation.deletion import DELETION
 from afa_ray.evaluation.one_pass import figure
 from afa_ray.training.learner import Learner
-from afa_ray.training.worker import batches_for, usable_cores
+from afa_ray.training.making import batches_for
+from afa_ray.training.process import usable_cores
 
 UPDATES = 12  # timed, of batches of all lengths
 EPOCHS = 3

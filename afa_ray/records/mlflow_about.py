@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from afa_ray.config import Settings
+from afa_ray.method import method_of
 from afa_ray.records.run_folder import RESULT, SPLITS, read_fingerprints
 
 CONTEXT = {"train": "training", "validation": "validation", "test": "test"}  # a split's, at MLflow
@@ -26,15 +27,6 @@ def tags_of(params: Mapping[str, Any], folder: Path) -> dict[str, str]:
     if groups <= {field.name for field in fields(Settings)} and "afa.lambda_adv" in params:
         tags["method"] = method_of(params)
     return tags
-
-
-def method_of(params: Mapping[str, Any]) -> str:
-    """plain, random, or the pairing, and whether the Target is the judge."""
-    if params["afa.lambda_adv"] == 0:
-        return "plain"
-    judge = params.get("discriminator.judge", "trained")
-    name = "random" if params.get("afa.epsilon") == 1 else params["discriminator.pairing"]
-    return f"{name}, judged by the target" if judge == "target" else str(name)
 
 
 def datasets_of(params: Mapping[str, Any], folder: Path) -> list[Any]:

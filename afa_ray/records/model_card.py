@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from afa_ray.config import DATA_FILES, SINGLE_LAYER
+from afa_ray.method import described
 
 FILES = (*(f"data.{file}" for file in DATA_FILES), "target.name")
 
@@ -17,12 +18,6 @@ FILES = (*(f"data.{file}" for file in DATA_FILES), "target.name")
 def model_card(result: dict[str, Any]) -> str:
     """Markdown with the metadata block that the Hugging Face hub reads."""
     data, settings = result["data"], result["settings"]
-    plain = settings["afa.lambda_adv"] == 0
-    method = f"adversarial feedback for attention, pairing `{settings['discriminator.pairing']}`"
-    if plain:
-        method = "plain training"
-    elif settings["discriminator.judge"] == "target":
-        method = "adversarial feedback for attention, judged by the classifier itself"
     lines = [
         "---",
         f"library_name: {'peft' if _has_adapters(settings) else 'transformers'}",
@@ -32,7 +27,7 @@ def model_card(result: dict[str, Any]) -> str:
         "---",
         f"# {_escape(data['name'])}: {_kind(settings)}",
         "",
-        f"Trained with afa_ray {result['versions']['afa_ray']}: {method}.",
+        f"Trained with afa_ray {result['versions']['afa_ray']}: {described(settings)}.",
         "",
         "```python",
         *_usage(settings),

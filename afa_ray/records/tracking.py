@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from afa_ray.records.mlflow_run import MlflowRun, UnreachableError, upload_hint
+from afa_ray.records.mlflow_client import UnreachableError
+from afa_ray.records.mlflow_opening import upload_hint
+from afa_ray.records.mlflow_run import MlflowRun
 from afa_ray.records.run_folder import as_json, write_whole
 
 METRICS, SAMPLES = "metrics.jsonl", "samples.jsonl"

@@ -19,9 +19,10 @@ from afa_ray.errors import UserError
 from afa_ray.models import Discriminator
 from afa_ray.recipe import chosen
 from afa_ray.training.learner import Learner
+from afa_ray.training.making import batches_for, make_learner
 from afa_ray.training.memory import Memory, activation_memory, add, parameter_memory
+from afa_ray.training.process import prepare_process, usable_cores
 from afa_ray.training.session import local_session, pick_device
-from afa_ray.training.worker import batches_for, make_learner, prepare_process, usable_cores
 
 UPDATES = 3
 GB = 1e9

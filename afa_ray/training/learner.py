@@ -57,18 +57,18 @@ class Learner:
         wrap: Wrap = lambda module: module,
         rank: int = 0,
     ) -> None:
-        self.train = settings.train
+        self.options = settings.train
         self.device, self.rank, self.total_steps = device, rank, total_steps
         self.pad_id, self.objectives = pad_id, objectives
         self.target, self._wrapped_target = target, wrapped(target, wrap)
-        self.target_optimizer = adam(target, decided(self.train.target_lr))
+        self.target_optimizer = adam(target, decided(self.options.target_lr))
         of_objectives = [name for each, _ in objectives for name in each.figures]
         self.metrics = (*PLAIN_METRICS, *of_objectives)
         self.sums = torch.zeros(len(self.metrics) + 2, device=device, dtype=torch.float64)
 
     @property
     def batch_size(self) -> int:
-        return decided(self.train.batch_size)
+        return decided(self.options.batch_size)
 
     @property
     def needs(self) -> frozenset[str]:
@@ -105,7 +105,7 @@ class Learner:
         once they have seen all of them, for its own gradient.
         """
         self._set_learning_rates(step)
-        parts = parts_of(batch, self.train.accumulation_steps, self.device)
+        parts = parts_of(batch, self.options.accumulation_steps, self.device)
         again = len(parts) > 1
         outputs = []
         if self.objectives or not again:
@@ -116,23 +116,23 @@ class Learner:
             with synchronising(self._wrapped_target, part is parts[-1]):
                 output = self._forward(part, step) if again else outputs[number]
                 self._descend(part, [of_parts[number] for of_parts in prepared], output)
-        if self.train.max_grad_norm:
+        if self.options.max_grad_norm:
             self.target_optimizer.spread()
-            nn.utils.clip_grad_norm_(trainable(self.target), self.train.max_grad_norm)
+            nn.utils.clip_grad_norm_(trainable(self.target), self.options.max_grad_norm)
         self.target_optimizer.step()
 
     def _set_learning_rates(self, step: int) -> None:
-        warmup = decided(self.train.warmup_steps)
-        factor = learning_rate_factor(step, self.total_steps, self.train.schedule, warmup)
+        warmup = decided(self.options.warmup_steps)
+        factor = learning_rate_factor(step, self.total_steps, self.options.schedule, warmup)
         for optimizer in self.optimizers.values():
             set_learning_rate(optimizer, optimizer.defaults["lr"] * factor)
 
     def _forward(self, part: Part, step: int, *, choosing: bool = False) -> TargetOutput:
         """The Target's output with dropout, which is the same whenever a part is read again."""
-        torch.manual_seed(stream(self.train.seed, step, self.rank, part.number))
+        torch.manual_seed(stream(self.options.seed, step, self.rank, part.number))
         self.target.train()
         module = self.target if choosing else self._wrapped_target
-        cast = autocast(self.device, self.train.precision, self.target)
+        cast = autocast(self.device, self.options.precision, self.target)
         with cast, torch.set_grad_enabled(not choosing), by_rows(self.target):
             return module(part.tokens, attention_mask=part.tokens != self.pad_id)
 

@@ -17,10 +17,11 @@ from afa_ray.errors import DivergedError, UserError
 from afa_ray.models import Discriminator
 from afa_ray.models.sharding import shard
 from afa_ray.training.finish import train_and_finish
+from afa_ray.training.process import prepare_process, usable_cores
 from afa_ray.training.ray_address import require_cluster
 from afa_ray.training.replicas import replicated
 from afa_ray.training.session import Session, write_folder
-from afa_ray.training.worker import Job, prepare_process, usable_cores
+from afa_ray.training.worker import Job
 
 QUIET = {  # set before `import ray`; each can be overridden from outside
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # poll reports often: short epochs are common here

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import torch
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from afa_ray.config import Settings, decided
-from afa_ray.data.batches import Batch, batch_count, worker_batches
+from afa_ray.data.batches import batch_count
 from afa_ray.data.corpus import Corpus
 from afa_ray.data.tokenizer import special_ids
 from afa_ray.evaluation.classification import classification_metrics
@@ -45,12 +41,11 @@ from afa_ray.records.samples import describe_rollout
 from afa_ray.records.tracking import Tracker
 from afa_ray.training.averaging import Average
 from afa_ray.training.divergence import diverged, require_finite
-from afa_ray.training.learner import Learner, averages, build_learner
-from afa_ray.training.players import build_players
+from afa_ray.training.learner import averages
+from afa_ray.training.making import batches_for, make_learner, total_steps
 from afa_ray.training.session import Session
 
 AddUp = Callable[[Tensor], object]
-M = TypeVar("M", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -297,72 +292,3 @@ class Worker:
                 fingerprints=self.fingerprints,
             ),
         )
-
-
-def batches_for(learner: Learner, corpus: Corpus, **share: int) -> Iterator[Batch]:
-    """A worker's share of an epoch as a learner reads it; `share` as `worker_batches` takes it."""
-    return worker_batches(
-        corpus.train,
-        batch_size=learner.batch_size,
-        seed=learner.train.seed,
-        needs=learner.needs,
-        pad_id=learner.pad_id,
-        **share,
-    )
-
-
-def make_learner(settings: Settings, corpus: Corpus, session: Session) -> tuple[Learner, list[str]]:
-    """A learner with fresh players on the session's device, and notes for the user."""
-    tokenizer = corpus.tokenizer
-    target, discriminator, notes = build_players(settings, corpus)
-    learner = build_learner(
-        settings,
-        target if session.sharded else to_device(target, session.device),
-        None if discriminator is None else to_device(discriminator, session.device),
-        special_ids=special_ids(tokenizer),
-        pad_id=tokenizer.pad_token_id,
-        mask_id=tokenizer.mask_token_id,
-        device=session.device,
-        wrap=session.wrap,
-        rank=session.rank,
-        add_up=session.add_up,
-        total_steps=total_steps(settings, len(corpus.train)),
-    )
-    return learner, notes
-
-
-def to_device(module: M, device: torch.device) -> M:
-    module.to(device)
-    return module
-
-
-def total_steps(settings: Settings, texts: int) -> int:
-    """Updates of a whole run if patience does not end it before."""
-    train = chosen(settings, texts).train
-    most = batch_count(texts, decided(train.batch_size)) * decided(train.epochs)
-    return min(most, train.max_steps or most)
-
-
-def usable_cores() -> int:
-    """Processors that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def prepare_process(settings: Settings, threads: int) -> None:
-    """Threads, determinism, and memory that stays with the process once it has been touched.
-
-    Blocks of tens of megabytes, such as a batch's embeddings, come and go with every update. By
-    default glibc hands them back to the kernel, and much of an update's time is page faults.
-    """
-    torch.set_num_threads(threads)
-    if settings.train.deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(True)
-    if sys.platform == "linux":
-        libc = ctypes.CDLL(None)
-        if hasattr(libc, "mallopt"):
-            m_trim_threshold, m_mmap_threshold, largest = -1, -3, 2**31 - 1
-            libc.mallopt(m_mmap_threshold, 2**30)
-            libc.mallopt(m_trim_threshold, largest)

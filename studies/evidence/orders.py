@@ -57,9 +57,8 @@ def predicted_and_scores(
         return model(tokens, attention_mask=tokens != pad).logits
 
     lost = torch.stack([losses(logits, *both, pad) for both in zip(tokens, maskable, strict=True)])
-    logits, row = read(model, tokens)
-    predicted = classes_of(logits)
-    return predicted, row, lost.abs(), lost
+    untouched, row = read(model, tokens)
+    return classes_of(untouched), row, lost.abs(), lost
 
 
 def areas(model: Target, corpus: Corpus) -> list[float]:

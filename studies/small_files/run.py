@@ -39,8 +39,9 @@ from afa_ray.data.tokenizer import special_ids
 from afa_ray.evaluation.deletion import DELETION
 from afa_ray.evaluation.one_pass import figure
 from afa_ray.evaluation.prediction import predict
+from afa_ray.training.process import prepare_process, usable_cores
 from afa_ray.training.session import local_session, pick_device
-from afa_ray.training.worker import Job, Worker, prepare_process, usable_cores
+from afa_ray.training.worker import Job, Worker
 
 DATA = ("ag_news", "sms_spam", "sst2_sentences", "hatexplain", "yelp_hat", "tickets")
 CONFIGS = Path(__file__).parents[2] / "afa_ray" / "configs"

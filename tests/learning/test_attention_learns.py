@@ -98,7 +98,7 @@ def test_the_discriminator_learns_to_tell_masked_from_untouched(
     )
     learner = make_learner(settings)
     contrast = pairing == "contrast"
-    train(learner, small_corpus, epochs=6, contrast=contrast)
+    train(learner, small_corpus, epochs=8, contrast=contrast)
     learner.sums.zero_()
     train(learner, small_corpus, epochs=1, contrast=contrast)
     figures, _ = averages(learner.sums, learner.metrics)

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from afa_ray.config import Settings, override
-from afa_ray.records.mlflow_run import MlflowRun, open_mlflow_run
+from afa_ray.records.mlflow_opening import open_mlflow_run
+from afa_ray.records.mlflow_run import MlflowRun
 from afa_ray.records.run_folder import begin
 from tests.conftest import free_port
 from tests.tracking.helpers import artifacts, history, logged_runs

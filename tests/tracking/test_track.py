@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from afa_ray.records import mlflow_run
-from afa_ray.records.mlflow_run import MlflowRun, UnreachableError
+from afa_ray.records import mlflow_opening
+from afa_ray.records.mlflow_client import UnreachableError
+from afa_ray.records.mlflow_run import MlflowRun
 from afa_ray.track import main as track
 from tests.tracking.helpers import Server, artifacts, history, logged_runs, make_run
 
@@ -172,7 +173,7 @@ def test_a_child_that_died_before_it_wrote_its_number(
     assert track(command) == 0
     assert len(logged_runs(database, "died")) == 4
     with monkeypatch.context() as patch:
-        patch.setattr(mlflow_run, "_remember", die)
+        patch.setattr(mlflow_opening, "_remember", die)
         extra = make_run(study / "final" / "best-seed0")
         assert track(command) == 2
     assert not (extra / "mlflow.json").exists()

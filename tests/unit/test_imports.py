@@ -10,10 +10,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 ORDER = (  # a room may import those above it, and itself
     ("afa_ray.errors", "afa_ray.noise", "afa_ray.output", "afa_ray.progress", "envs"),
-    ("afa_ray.hub", "afa_ray.config"),
+    ("afa_ray.hub", "afa_ray.config", "afa_ray.method"),
     ("afa_ray.complaints", "afa_ray.models"),
     ("afa_ray.data",),
-    ("afa_ray.recipe", "afa_ray.objectives"),
+    ("afa_ray.recipe", "afa_ray.objectives", "afa_ray.explainers"),
     ("afa_ray.evaluation",),
     ("afa_ray.records",),
     ("afa_ray.training",),

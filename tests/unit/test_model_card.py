@@ -58,9 +58,9 @@ def test_figures_and_settings() -> None:
     ("values", "method"),
     [
         ({"afa.lambda_adv": 0}, "plain training"),
-        ({}, "adversarial feedback for attention, pairing `contrast`"),
-        ({"discriminator.pairing": "original"}, "pairing `original`"),
-        ({"discriminator.judge": "target"}, "judged by the classifier itself"),
+        ({}, "adversarial feedback for attention, pairing contrast"),
+        ({"discriminator.pairing": "original"}, "pairing original"),
+        ({"discriminator.judge": "target"}, "judged by the target"),
     ],
 )
 def test_the_method_is_named(values: dict[str, Any], method: str) -> None:

@@ -9,7 +9,7 @@ from afa_ray.config import Settings, flatten, override
 from afa_ray.errors import UserError
 from afa_ray.recipe import CHOSEN, chosen, describe
 from afa_ray.records.run_folder import begin, require_same_settings
-from afa_ray.training.worker import total_steps
+from afa_ray.training.making import total_steps
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "afa_ray" / "configs"

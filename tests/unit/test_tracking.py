@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from afa_ray.console import POLL_S, Follower, render
-from afa_ray.records.mlflow_run import UnreachableError
+from afa_ray.records.mlflow_client import UnreachableError
 from afa_ray.records.tracking import GameWatch, Tracker, figure_records, keep_up_to
 
 TRAIN = {

@@ -24,7 +24,7 @@ from afa_ray.benchmark.gpu import explaining, kernels, large, replicas, runs, sa
 from afa_ray.benchmark.gpu.checks import Check, Row, run_part, table
 from afa_ray.benchmark.gpu.options import LIMITS, GpuSettings, gpu_complaints
 from afa_ray.command_line import Command, run_command
-from afa_ray.training.worker import usable_cores
+from afa_ray.training.process import usable_cores
 
 CHECKS: dict[str, Callable[[GpuSettings], Iterable[Check]]] = {
     "same": same.checks,

@@ -23,9 +23,9 @@ from afa_ray.config import override
 from afa_ray.data.batches import Batch
 from afa_ray.models.pretrained import PretrainedTarget
 from afa_ray.training.learner import Learner, averages, build_learner
+from afa_ray.training.making import to_device
 from afa_ray.training.players import make_discriminator
 from afa_ray.training.session import pick_device
-from afa_ray.training.worker import to_device
 
 M = TypeVar("M", bound=nn.Module)
 
