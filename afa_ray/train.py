@@ -36,7 +36,7 @@ from afa_ray.records.run_lock import own_folder
 from afa_ray.track import upload_run
 from afa_ray.training.dry_run import dry_run
 from afa_ray.training.finish import train_and_finish
-from afa_ray.training.making import total_steps
+from afa_ray.training.making import Further, no_more, total_steps
 from afa_ray.training.players import check_target
 from afa_ray.training.process import prepare_process, usable_cores
 from afa_ray.training.ray_address import require_cluster
@@ -57,10 +57,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(TRAIN, run, sys.argv[1:] if arguments is None else arguments)
 
 
-def train(settings: Settings) -> dict[str, Any]:
+def train(settings: Settings, further: Further = no_more) -> dict[str, Any]:
     """Train as `settings` say, or continue the run of that name; returns the run's result.
 
     With `train.dry_run` only say what that would take; there is no result then.
+
+    Args:
+        further: makes objectives of your own, for the Target and the corpus, beside those that the
+            settings ask for. A run that is continued must be given the same.
 
     Raises:
         UserError: settings or data that cannot be used. Nothing has been written then.
@@ -76,7 +80,7 @@ def train(settings: Settings) -> dict[str, Any]:
         settings = override(settings, {"run.name": run.name})
         result = read_result(run)
         if result is None:
-            _train(settings, run)
+            _train(settings, run, further)
             result = read_result(run)
         else:
             _require_registry(settings, run)
@@ -88,7 +92,7 @@ def train(settings: Settings) -> dict[str, Any]:
         return result
 
 
-def _train(settings: Settings, run: Path) -> None:
+def _train(settings: Settings, run: Path, further: Further) -> None:
     """Train from the start, or from the last checkpoint in the run's folder, to the end."""
     files = require_same_run(settings, run)
     if settings.train.workers[1]:
@@ -105,7 +109,7 @@ def _train(settings: Settings, run: Path) -> None:
             print(f"  chosen  {by_texts}", flush=True)
         mlflow = open_mlflow_run(settings, run)
         with Follower(run, total_steps(settings, len(corpus.train)), _announce_resume(run)):
-            _guard(launch, Job(settings, corpus, run, mlflow))
+            _guard(launch, Job(settings, corpus, run, mlflow, further))
 
 
 def _require_registry(settings: Settings, run: Path) -> None:

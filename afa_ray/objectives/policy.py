@@ -113,8 +113,9 @@ def unit_scores(row: Tensor, maskable: Tensor, units: Tensor) -> tuple[Tensor, T
 
 
 def attention_entropy(row: Tensor) -> Tensor:
-    """(B,) entropy of the attention row in nats, over all real tokens (padding has exactly 0)."""
-    return torch.special.entr(row).sum(-1)
+    """(B,) entropy of the attention row in nats, over all real tokens; differentiable, for padding,
+    which has exactly 0, has no gradient."""
+    return torch.special.entr(row.clamp_min(torch.finfo(row.dtype).tiny)).sum(-1)
 
 
 def _log(x: Tensor) -> Tensor:

@@ -43,6 +43,9 @@ class Learner:
         total_steps: updates of the whole run, for `train.schedule`.
         wrap: applied to the Target for its update (DistributedDataParallel); by default none.
         rank: this worker's number, for its dropout noise.
+
+    Raises:
+        ValueError: two figures, or two players, of the same name.
     """
 
     def __init__(
@@ -64,6 +67,8 @@ class Learner:
         self.target_optimizer = adam(target, decided(self.options.target_lr))
         of_objectives = [name for each, _ in objectives for name in each.figures]
         self.metrics = (*PLAIN_METRICS, *of_objectives)
+        _require_distinct("figures", self.metrics)
+        _require_distinct("players", ["target", *(n for o, _ in objectives for n in o.players)])
         self.sums = torch.zeros(len(self.metrics) + 2, device=device, dtype=torch.float64)
 
     @property
@@ -175,13 +180,25 @@ def build_learner(
     total_steps: int,
     wrap: Wrap = lambda module: module,
     rank: int = 0,
+    further: Sequence[Weighed] = (),
     **others: Any,
 ) -> Learner:
-    """A learner with the objectives that the settings ask for; see there, and `build_objectives`
-    for what `others` may be: `special_ids` and `mask_id`, and `add_up`."""
+    """A learner with the objectives that the settings ask for, and `further` ones.
+
+    See there, and `build_objectives` for what `others` may be: `special_ids`, `mask_id`, `add_up`.
+    """
     both: dict[str, Any] = {"pad_id": pad_id, "device": device, "wrap": wrap}
     objectives = build_objectives(settings, target, discriminator, **both, **others)
+    objectives += further
     return Learner(settings, target, objectives, total_steps=total_steps, rank=rank, **both)
+
+
+def _require_distinct(what: str, names: Sequence[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(
+            f"objectives: {what} named {', '.join(twice)} twice; give each its own name"
+        )
 
 
 def averages(sums: Tensor, names: tuple[str, ...]) -> tuple[dict[str, float], int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import torch
@@ -12,12 +12,21 @@ from afa_ray.config import Settings, decided
 from afa_ray.data.batches import Batch, batch_count, worker_batches
 from afa_ray.data.corpus import Corpus
 from afa_ray.data.tokenizer import special_ids
+from afa_ray.models import AnyTarget
+from afa_ray.objectives.interface import Weighed
 from afa_ray.recipe import chosen
 from afa_ray.training.learner import Learner, build_learner
 from afa_ray.training.players import build_players
 from afa_ray.training.session import Session
 
 M = TypeVar("M", bound=nn.Module)
+Further = Callable[[AnyTarget, Corpus], Sequence[Weighed]]
+"""Objectives of one's own for a Target, on its device, and a corpus; called in every worker."""
+
+
+def no_more(target: AnyTarget, corpus: Corpus) -> Sequence[Weighed]:
+    """No objectives but those that the settings ask for."""
+    return ()
 
 
 def batches_for(learner: Learner, corpus: Corpus, **share: int) -> Iterator[Batch]:
@@ -32,13 +41,17 @@ def batches_for(learner: Learner, corpus: Corpus, **share: int) -> Iterator[Batc
     )
 
 
-def make_learner(settings: Settings, corpus: Corpus, session: Session) -> tuple[Learner, list[str]]:
+def make_learner(
+    settings: Settings, corpus: Corpus, session: Session, further: Further = no_more
+) -> tuple[Learner, list[str]]:
     """A learner with fresh players on the session's device, and notes for the user."""
     tokenizer = corpus.tokenizer
     target, discriminator, notes = build_players(settings, corpus)
+    if not session.sharded:
+        to_device(target, session.device)
     learner = build_learner(
         settings,
-        target if session.sharded else to_device(target, session.device),
+        target,
         None if discriminator is None else to_device(discriminator, session.device),
         special_ids=special_ids(tokenizer),
         pad_id=tokenizer.pad_token_id,
@@ -48,6 +61,7 @@ def make_learner(settings: Settings, corpus: Corpus, session: Session) -> tuple[
         rank=session.rank,
         add_up=session.add_up,
         total_steps=total_steps(settings, len(corpus.train)),
+        further=further(target, corpus),
     )
     return learner, notes
 

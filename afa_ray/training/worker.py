@@ -42,7 +42,7 @@ from afa_ray.records.tracking import Tracker
 from afa_ray.training.averaging import Average
 from afa_ray.training.divergence import diverged, require_finite
 from afa_ray.training.learner import averages
-from afa_ray.training.making import batches_for, make_learner, total_steps
+from afa_ray.training.making import Further, batches_for, make_learner, no_more, total_steps
 from afa_ray.training.session import Session
 
 AddUp = Callable[[Tensor], object]
@@ -50,12 +50,16 @@ AddUp = Callable[[Tensor], object]
 
 @dataclass(frozen=True)
 class Job:
-    """What to train, on what, and where its results go (`run` is an absolute path)."""
+    """What to train, on what, and where its results go (`run` is an absolute path).
+
+    `further` makes objectives beside those of the settings; it travels to the workers.
+    """
 
     settings: Settings
     corpus: Corpus
     run: Path
     mlflow: MlflowRun | None
+    further: Further = no_more
 
 
 class Worker:
@@ -66,7 +70,7 @@ class Worker:
 
     def __init__(self, job: Job, session: Session) -> None:
         self.settings, self.corpus = chosen(job.settings, len(job.corpus.train)), job.corpus
-        self.session = session
+        self.session, self.further = session, job.further
         folder = latest_checkpoint(job.run)
         self.progress = Progress() if folder is None else read_progress(folder)
         if self.progress.refit_from >= 0:
@@ -86,7 +90,7 @@ class Worker:
 
     def _make_learner(self) -> list[str]:
         """Fresh players, and their average; returns notes for the user."""
-        self.learner, notes = make_learner(self.settings, self.corpus, self.session)
+        self.learner, notes = make_learner(self.settings, self.corpus, self.session, self.further)
         self.best = trained_weights(self.learner.target)
         self.average: Average | None = None
         if self._averaged:
