@@ -9,7 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ORDER = (  # a room may import those above it, and itself
-    ("afa_ray.errors", "afa_ray.noise", "afa_ray.output", "afa_ray.progress", "envs"),
+    ("afa_ray.errors", "afa_ray.metrics", "afa_ray.noise", "afa_ray.output", "afa_ray.progress"),
+    ("envs",),
     ("afa_ray.hub", "afa_ray.config"),
     ("afa_ray.complaints", "afa_ray.models"),
     ("afa_ray.data",),
@@ -19,7 +20,7 @@ ORDER = (  # a room may import those above it, and itself
     ("afa_ray.training",),
     ("afa_ray.console", "afa_ray.command_line"),
     ("afa_ray.track",),
-    ("afa_ray.train",),
+    ("afa_ray.train", "afa_ray.cli"),
     ("afa_ray.benchmark",),
     ("tune",),
     ("studies",),
