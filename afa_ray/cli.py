@@ -54,7 +54,7 @@ def overview() -> str:
             "commands:",
             *lines,
             "",
-            "afa-ray COMMAND --help explains a command's settings; afa-ray --version tells the version.",
+            "afa-ray COMMAND --help explains a command's settings, afa-ray --version the version.",
         ]
     )
 
