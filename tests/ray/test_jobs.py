@@ -1,4 +1,4 @@
-"""Ray jobs, sent with the real `ray job submit` to the head node that docs/how-to/clusters.md starts."""
+"""Ray jobs, sent with the real `ray job submit` to the head node of the docs' quick start."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def processes_of(folder: str) -> list[psutil.Process]:
 
 
 def quick_start(dashboard: int) -> str:
-    """What the page on clusters has a user type, on ports that are free and with the `.venv` that runs this.
+    """What docs/how-to/clusters.md has a user type, on free ports and with the `.venv` of this.
 
     Two CPUs whatever the machine has, so that a search cannot run all of its trials at once.
     """
