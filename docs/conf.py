@@ -17,6 +17,9 @@ myst_heading_anchors = 4
 napoleon_use_rtype = False
 suppress_warnings = ["toc.not_included", "myst.header"]  # files of tables, in studies
 
+default_role = "code"  # `x` in docstrings
+highlight_language = "text"
+
 nitpicky = True
 nitpick_ignore_regex = [  # types of other projects, whose pages are not at hand, and of settings
     ("py:.*", r"(?!afa_ray\.attention_row|afa_ray\.models\.|envs\.).*"),
@@ -24,5 +27,7 @@ nitpick_ignore_regex = [  # types of other projects, whose pages are not at hand
 
 html_theme = "furo"
 html_title = f"afa_ray {release}"
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
 html_show_sphinx = False
 html_copy_source = False

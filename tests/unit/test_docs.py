@@ -6,7 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 from pkgutil import resolve_name
+from typing import Any
 
+import numpy as np
 import pytest
 
 from afa_ray.data.generated import MOCK_NAMES
@@ -62,6 +64,18 @@ def test_every_data_set_is_described() -> None:
     page = (ROOT / "docs/reference/data.md").read_text(encoding="utf-8")
     for name in (*LABEL_NAMES, "reviews", MOCK_NAMES[0], MOCK_NAMES[-1]):
         assert f"`{name}`" in page
+
+
+def test_the_example_of_an_environment_runs() -> None:
+    page = (ROOT / "docs/reference/environments.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    exec(page.split("```python")[1].split("```")[0], names)
+    _, info = names["env"].reset(seed=0)
+    picked = [int(np.flatnonzero(info["action_mask"])[0])]
+    _, reward, done, _, info = names["env"].step(picked[0])
+    assert not done
+    assert reward == 0
+    assert info["action_mask"][picked[0]] == 0
 
 
 def test_the_map_of_the_house_is_true() -> None:
