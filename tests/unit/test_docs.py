@@ -79,14 +79,15 @@ def test_the_example_of_an_environment_runs() -> None:
     assert rewards[-1] == pytest.approx(np.log1p(np.exp(2)))  # 8 is gone
 
 
-def test_the_map_of_the_house_is_true() -> None:
+def test_the_map_of_the_house_is_true_and_whole() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     block = readme.split("## The house")[1].split("```")[1]
-    within = ROOT
-    for indent, folder in re.findall(r"^( *)(\w+)/", block, re.MULTILINE):
-        place = (within if indent else ROOT) / folder
-        assert place.is_dir(), folder
-        within = within if indent else place
+    within, shown = "", set()
+    for indent, name in re.findall(r"^( *)(\w+)/", block, re.MULTILINE):
+        shown.add(f"{within}/{name}" if indent else name)
+        within = within if indent else name
+    rooms = {relative(path.parent) for path in (ROOT / "afa_ray").glob("*/__init__.py")}
+    assert shown == rooms | {"envs", "afa_ray", "tune", "studies", "docs", "tests"}
 
 
 def test_readme_and_makefile_are_of_one_screen_or_two() -> None:
