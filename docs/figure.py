@@ -1,4 +1,7 @@
-"""Draws the README's figure from the table of the study that it is of: `python -m docs.figure`."""
+"""Draws the README's figure from a table of the study that it is of:
+
+`python -m docs.figure studies/evidence/results/two-readings/tables.md`
+"""
 
 from __future__ import annotations
 
