@@ -19,7 +19,7 @@ from afa_ray.config import (
 LONGEST_NAME = 100
 FOLDER_NAME = re.compile(rf"(?!\.)[^/\\\x00-\x1f\x7f]{{1,{LONGEST_NAME}}}")
 
-_AT_LEAST = {
+AT_LEAST = {
     "data.max_length": 3,
     "data.vocab_size": 6,
     "data.min_frequency": 1,
@@ -43,7 +43,7 @@ _AT_LEAST = {
     "train.log_every": 1,
     "evaluate.texts": 0,
 }
-_IN_RANGE: dict[str, tuple[Callable[[float], bool], str]] = {
+IN_RANGE: dict[str, tuple[Callable[[float], bool], str]] = {
     "train.seed": (lambda x: 0 <= x < 2**32, "between 0 and 4294967295"),
     "data.validation_share": (lambda x: 0 < x < 1, "above 0 and below 1"),
     "target.dropout": (lambda x: 0 <= x < 1, "at least 0 and below 1"),
@@ -70,12 +70,12 @@ def complaints(settings: Settings) -> list[str]:
     values = flatten(settings)
     found = [
         f"{name} = {values[name]}: must be at least {least}"
-        for name, least in _AT_LEAST.items()
+        for name, least in AT_LEAST.items()
         if values[name] is not None and values[name] < least
     ]
     found += [
         f"{name} = {values[name]}: must be {allowed}"
-        for name, (holds, allowed) in _IN_RANGE.items()
+        for name, (holds, allowed) in IN_RANGE.items()
         if values[name] is not None and not holds(values[name])
     ]
     single_layer = () if settings.target.pretrained else ("target",)

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from afa_ray.command_line import INTERRUPTED, USAGE_ERROR
 from afa_ray.errors import UserError
+from afa_ray.metrics import flat_figures
 from afa_ray.output import print_anywhere
 from afa_ray.records.mlflow_about import files_to_keep
 from afa_ray.records.mlflow_client import UnreachableError
@@ -156,8 +157,6 @@ def _final_figures(run: Path) -> list[dict[str, Any]]:
     result = read_result(run)
     if result is None:
         return []
-    from afa_ray.training.finish import flat_figures  # with PyTorch, which takes seconds
-
     at = (run / RESULT).stat().st_mtime
     return [{"step": result["training"]["steps"], "at": at, **flat_figures(result)}]
 

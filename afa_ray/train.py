@@ -1,4 +1,7 @@
-"""`python -m afa_ray.train`: the composition root."""
+"""`python -m afa_ray.train`: train a classifier with feedback for its attention, or continue a run.
+
+The composition root.
+"""
 
 from __future__ import annotations
 

@@ -23,6 +23,7 @@ from afa_ray.evaluation.one_pass import figures as figures_of
 from afa_ray.evaluation.plots import plot_deletion_curve
 from afa_ray.evaluation.prediction import predict
 from afa_ray.evaluation.robustness import robustness
+from afa_ray.metrics import flat_figures
 from afa_ray.models import Discriminator, Target, save_player
 from afa_ray.progress import Task
 from afa_ray.recipe import chosen
@@ -124,18 +125,6 @@ def describe(job: Job, progress: Progress, figures: dict[str, Any]) -> dict[str,
         "settings": flatten(chosen(job.settings, len(job.corpus.train))),
         "versions": versions(),
     }
-
-
-def flat_figures(result: dict[str, Any]) -> dict[str, float]:
-    """The result's figures under their names in MLflow."""
-    curve = result["deletion_curve"]
-    figures = {f"test/{name}": value for name, value in result["test"].items()}
-    areas = ("area_by_attention", "area_random", "normalized_area")
-    figures |= {f"deletion/{name}": curve[name] for name in areas}
-    for part in ("faithfulness", "robustness", "attention", "agreement", "baseline"):
-        found = (result.get(part) or {}).items()  # runs of before have fewer
-        figures |= {f"{part}/{name}": v for name, v in found if isinstance(v, int | float)}
-    return figures | {"time/train_s": result["training"]["seconds"]}
 
 
 def save_models(job: Job, worker: Worker, result: dict[str, Any]) -> None:

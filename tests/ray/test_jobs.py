@@ -1,4 +1,4 @@
-"""Ray jobs, sent with the real `ray job submit` to the head node of the README's quick start."""
+"""Ray jobs, sent with the real `ray job submit` to the head node of the docs' quick start."""
 
 from __future__ import annotations
 
@@ -95,12 +95,12 @@ def processes_of(folder: str) -> list[psutil.Process]:
 
 
 def quick_start(dashboard: int) -> str:
-    """What the README has a user type, on ports that are free and with the `.venv` that runs this.
+    """What docs/how-to/clusters.md has a user type, on free ports and with the `.venv` of this.
 
     Two CPUs whatever the machine has, so that a search cannot run all of its trials at once.
     """
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    marked = re.search(r"<!-- a test types this.*?```bash\n(.*?)```", readme, re.DOTALL)
+    page = (ROOT / "docs" / "how-to" / "clusters.md").read_text(encoding="utf-8")
+    marked = re.search(r"<!-- a test types this.*?```bash\n(.*?)```", page, re.DOTALL)
     assert marked is not None
     ports = {"port": free_port(), "dashboard-port": dashboard,
              "dashboard-agent-listen-port": free_port(), "ray-client-server-port": free_port(),

@@ -9,8 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ORDER = (  # a room may import those above it, and itself
-    ("afa_ray.errors", "afa_ray.noise", "afa_ray.output", "afa_ray.progress", "envs"),
-    ("afa_ray.hub", "afa_ray.config", "afa_ray.method"),
+    ("envs", "afa_ray.errors", "afa_ray.metrics", "afa_ray.noise", "afa_ray.output"),
+    ("afa_ray.hub", "afa_ray.config", "afa_ray.method", "afa_ray.progress"),
     ("afa_ray.complaints", "afa_ray.models"),
     ("afa_ray.data",),
     ("afa_ray.recipe", "afa_ray.objectives", "afa_ray.explainers"),
@@ -19,11 +19,11 @@ ORDER = (  # a room may import those above it, and itself
     ("afa_ray.training",),
     ("afa_ray.console", "afa_ray.command_line"),
     ("afa_ray.track",),
-    ("afa_ray.train",),
+    ("afa_ray.train", "afa_ray.cli"),
     ("afa_ray.benchmark",),
     ("tune",),
     ("studies",),
-)
+)  # fmt: skip
 ANYWHERE = ("afa_ray.__version__",)
 LIGHT = ("envs", "afa_ray.objectives.policy", "afa_ray.objectives.losses", "afa_ray.noise")
 HOUSE = ("envs", "afa_ray", "tune", "studies")

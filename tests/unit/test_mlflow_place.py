@@ -10,11 +10,11 @@ import pytest
 from afa_ray import train as train_module
 from afa_ray.config import Settings, override
 from afa_ray.data.corpus import Corpus
+from afa_ray.metrics import flat_figures
 from afa_ray.records.mlflow_about import method_of, tags_of
 from afa_ray.records.mlflow_place import place_of_tracking, sqlite_database
 from afa_ray.track import main as track
 from afa_ray.train import main
-from afa_ray.training.finish import flat_figures
 from tune.tables import MEASURES, figure_name
 
 URI, EXPERIMENT = "MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"

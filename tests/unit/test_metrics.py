@@ -1,0 +1,61 @@
+"""The table of figures names what runs really write, and nothing else."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from afa_ray.config import Settings
+from afa_ray.data.corpus import Corpus
+from afa_ray.metrics import METRICS, flat_figures
+from afa_ray.train import train
+
+ABOUT = {"kind", "step", "epoch", "at", "text"}  # of a record, no figures
+OF_FEEDBACK = {"train/loss_adv", "train/reward_mean", "train/reward_spread"}
+OF_A_DISCRIMINATOR = {"train/loss_d", "train/d_accuracy"}
+TINIEST = {"train.max_steps": 8, "train.epochs": 1}
+
+
+@pytest.fixture
+def written(
+    tiny_settings: Callable[..., Settings],
+    small_corpus: Corpus,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[[dict[str, Any]], set[str]]:
+    """Names of all figures in the files of a run with these settings."""
+    monkeypatch.setattr("afa_ray.train.prepare_corpus", lambda _: small_corpus)
+
+    def run(values: dict[str, Any]) -> set[str]:
+        place = {"run.storage": str(tmp_path), "run.name": "run"}
+        result = train(tiny_settings(TINIEST | place | values))
+        lines = (tmp_path / "run" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        names = {name for line in lines for name in json.loads(line)} - ABOUT
+        return names | set(flat_figures(result))
+
+    return run
+
+
+def test_a_run_with_everything_writes_every_metric_and_no_other(written) -> None:
+    assert written({"train.deletion_weight": 0.1}) == METRICS.keys()
+
+
+def test_what_is_said_to_be_of_feedback_is_left_out_by_plain_training(written) -> None:
+    missing = METRICS.keys() - written({"afa.lambda_adv": 0.0})
+    assert missing == OF_FEEDBACK | OF_A_DISCRIMINATOR | {"val/normalized_area"}
+
+
+def test_a_target_that_judges_itself_has_no_figures_of_a_discriminator(written) -> None:
+    missing = METRICS.keys() - written(
+        {"discriminator.judge": "target", "discriminator.pairing": "contrast"}
+    )
+    assert missing == OF_A_DISCRIMINATOR | {"val/normalized_area"}
+
+
+def test_every_metric_has_a_meaning_and_a_unit() -> None:
+    for meaning, unit in METRICS.values():
+        assert len(meaning) > 10
+        assert unit
+        assert "|" not in meaning  # it is a cell of a table
