@@ -20,8 +20,9 @@ from afa_ray.console import Follower, header, summary
 from afa_ray.data.corpus import Corpus, prepare_corpus
 from afa_ray.errors import DivergedError, UserError
 from afa_ray.recipe import chosen, describe
-from afa_ray.records.checkpoint import latest_checkpoint, read_progress
+from afa_ray.records.checkpoint import read_progress
 from afa_ray.records.fingerprints import begin_run, require_same_run
+from afa_ray.records.manifest import latest_checkpoint, tidy
 from afa_ray.records.mlflow_client import UnreachableError
 from afa_ray.records.mlflow_opening import find_or_create, open_mlflow_run
 from afa_ray.records.mlflow_place import place_of_tracking
@@ -88,6 +89,7 @@ def train(settings: Settings, further: Further = no_more) -> dict[str, Any]:
         else:
             _require_registry(settings, run)
             require_same_run(settings, run, new_since(settings, run))
+            tidy(run)
             print(f"{run} is complete: nothing to train. Choose another run.name for a new run.")
         assert result is not None
         print(summary(result, run))

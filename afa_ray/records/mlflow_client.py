@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+from afa_ray.records.mlflow_database import advice, make_whole
+
 MANNERS = {  # quick to give up, and silent
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -29,7 +31,14 @@ def speaking_to(uri: str) -> Iterator[Any]:
     """
     try:
         _be_silent()
-        yield _client(uri)
+        client = _client(uri)
+    except Exception as error:
+        reason = _reason(error, uri)
+        raise UnreachableError(
+            f"MLflow could not be reached ({reason}){advice(uri, reason)}"
+        ) from error
+    try:
+        yield client
     except Exception as error:  # requests', sqlalchemy's and MLflow's own
         raise UnreachableError(f"MLflow could not be reached ({_reason(error, uri)})") from error
 
@@ -55,4 +64,5 @@ def _reason(error: Exception, uri: str) -> str:
 def _client(uri: str) -> Any:
     from mlflow import MlflowClient
 
+    make_whole(uri)
     return MlflowClient(uri)

@@ -20,7 +20,7 @@ from afa_ray.training.finish import train_and_finish
 from afa_ray.training.process import prepare_process, usable_cores
 from afa_ray.training.ray_address import require_cluster
 from afa_ray.training.replicas import replicated
-from afa_ray.training.session import Session, write_folder
+from afa_ray.training.session import Session, write_checkpoint
 from afa_ray.training.worker import Job
 
 QUIET = {  # set before `import ray`; each can be overridden from outside
@@ -97,7 +97,6 @@ def train_on_ray(job: Job, *, use_gpu: bool) -> None:
     """Train in a worker group of the connected cluster; raises what ended it early."""
     import ray
     from ray.train import (
-        CheckpointConfig,
         FailureConfig,
         LoggingConfig,
         RunConfig,
@@ -120,7 +119,6 @@ def train_on_ray(job: Job, *, use_gpu: bool) -> None:
             name=job.run.name,
             storage_path=str(job.run.parent),
             failure_config=FailureConfig(max_failures=settings.max_failures),
-            checkpoint_config=CheckpointConfig(num_to_keep=1),
             logging_config=LoggingConfig(log_level="ERROR"),  # type: ignore[call-arg]
         ),
     )
@@ -176,7 +174,7 @@ def _ray_session(run: Path, use_gpu: bool, sharded: bool) -> Session:
         if rank > 0:
             ray.train.report(figures)
             return
-        write_folder(run / name, write)  # where it stays: nothing has to be copied
+        write_checkpoint(run / name, write)  # where it stays: nothing has to be copied
         ray.train.report(
             figures,
             checkpoint=Checkpoint.from_directory(run / name),

@@ -28,13 +28,13 @@ from afa_ray.records.checkpoint import (
     Progress,
     checkpoint_name,
     collect,
-    latest_checkpoint,
     load_checkpoint,
     load_trained,
     read_progress,
     save_checkpoint,
     trained_weights,
 )
+from afa_ray.records.manifest import find_checkpoint
 from afa_ray.records.mlflow_run import MlflowRun
 from afa_ray.records.run_folder import read_fingerprints
 from afa_ray.records.samples import describe_rollout
@@ -71,7 +71,8 @@ class Worker:
     def __init__(self, job: Job, session: Session) -> None:
         self.settings, self.corpus = chosen(job.settings, len(job.corpus.train)), job.corpus
         self.session, self.further = session, job.further
-        folder = latest_checkpoint(job.run)
+        found = find_checkpoint(job.run)
+        folder = found.folder
         self.progress = Progress() if folder is None else read_progress(folder)
         if self.progress.refit_from >= 0:
             self.corpus = decided(job.corpus.whole)
@@ -85,8 +86,8 @@ class Worker:
         self.tracker = None
         if session.rank == 0:
             self.tracker = Tracker(job.run, self.progress.step, job.mlflow)
-            for note in notes if folder is None else ():
-                self.tracker.note(0, 1, note)
+            for note in notes if folder is None else found.damaged:
+                self.tracker.note(self.progress.step, self.progress.epoch + 1, note)
 
     def _make_learner(self) -> list[str]:
         """Fresh players, and their average; returns notes for the user."""
