@@ -18,6 +18,7 @@ from afa_ray.complaints import complaints
 from afa_ray.config import REMOVED, S, Settings, flatten, leaves, override, removed, to_yaml
 from afa_ray.errors import DivergedError, UserError
 from afa_ray.output import print_anywhere
+from afa_ray.redaction import redacted
 
 DIVERGED = 1  # exit status
 USAGE_ERROR = 2  # exit status
@@ -54,7 +55,7 @@ def run_command(command: Command[S], run: Callable[[S], int], arguments: Sequenc
         print(f"{command.module}: stopped:\n{_indent(str(error))}", file=sys.stderr)
         return DIVERGED
     except UserError as error:
-        print(f"{command.module}: cannot run:\n{_indent(str(error))}", file=sys.stderr)
+        print(f"{command.module}: cannot run:\n{_indent(redacted(str(error)))}", file=sys.stderr)
         return USAGE_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED

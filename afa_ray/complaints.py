@@ -15,6 +15,7 @@ from afa_ray.config import (
     TrainSettings,
     flatten,
 )
+from afa_ray.redaction import login_fault
 
 LONGEST_NAME = 100
 FOLDER_NAME = re.compile(rf"(?!\.)[^/\\\x00-\x1f\x7f]{{1,{LONGEST_NAME}}}")
@@ -91,7 +92,7 @@ def complaints(settings: Settings) -> list[str]:
             f"data.split_seed = {settings.data.split_seed}: must be between 0 and 4294967295"
         )
     found += _worker_complaints(settings.train)
-    found += _register_complaints(settings.mlflow)
+    found += _mlflow_complaints(settings.mlflow)
     if settings.target.pretrained:
         found += _pretrained_complaints(settings)
     else:
@@ -135,7 +136,13 @@ def _worker_complaints(train: TrainSettings) -> list[str]:
     return []
 
 
-def _register_complaints(mlflow: MlflowSettings) -> list[str]:
+def _mlflow_complaints(mlflow: MlflowSettings) -> list[str]:
+    """What MLflow does not take, and passwords, which do not belong into settings."""
+    found = [fault] if mlflow.uri and (fault := login_fault("mlflow.uri", mlflow.uri)) else []
+    return found + _registry_complaints(mlflow)
+
+
+def _registry_complaints(mlflow: MlflowSettings) -> list[str]:
     """What MLflow's registry takes as a name, and where there is none."""
     given = f"mlflow.register = {mlflow.register}"
     if mlflow.register is None:

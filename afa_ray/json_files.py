@@ -21,12 +21,12 @@ class DamagedError(UserError):
 class Lines:
     """What a JSON Lines file holds.
 
-    `records` are the objects of its whole lines, `damaged` the numbers, from 1, of the lines that
-    hold none. A last line that was cut short, as a crash leaves it, is neither.
+    `records` are the objects of its whole lines, `damaged` the number of lines that hold none. A
+    last line that was cut short, as a crash leaves it, is neither.
     """
 
     records: list[dict[str, Any]]
-    damaged: list[int]
+    damaged: int
 
 
 def read_object(path: Path) -> dict[str, Any] | None:
@@ -52,8 +52,8 @@ def read_lines(path: Path) -> Lines:
     """
     *lines, last = (_bytes_of(path) or b"").split(b"\n")
     found = [parse_object(line) for line in lines]
-    damaged = [number for number, record in enumerate(found, start=1) if record is None]
-    return Lines([r for r in (*found, parse_object(last)) if r is not None], damaged)
+    records = [r for r in (*found, parse_object(last)) if r is not None]
+    return Lines(records, found.count(None))
 
 
 def parse_object(raw: bytes | str) -> dict[str, Any] | None:

@@ -29,6 +29,7 @@ from afa_ray.records.mlflow_place import place_of_tracking
 from afa_ray.records.mlflow_registry import register_model, require_registry
 from afa_ray.records.mlflow_run import MlflowRun
 from afa_ray.records.run_folder import (
+    CONFIG,
     discard,
     new_since,
     placed,
@@ -108,13 +109,14 @@ def _train(settings: Settings, run: Path, further: Further) -> None:
         require_same_choice(settings, run)
         launch = _launcher(settings, stack)
         _require_registry(settings, run)
+        new = not (run / CONFIG).exists()
         begin_run(settings, run, corpus, files)
         print(header(settings, corpus, run, __version__), flush=True)
         if by_texts := describe(asked, settings):
             print(f"  chosen  {by_texts}", flush=True)
         mlflow = open_mlflow_run(settings, run)
         with Follower(run, total_steps(settings, len(corpus.train)), _announce_resume(run)):
-            _guard(launch, Job(settings, corpus, run, mlflow, further))
+            _guard(launch, Job(settings, corpus, run, mlflow, further), new)
 
 
 def _require_registry(settings: Settings, run: Path) -> None:
@@ -159,13 +161,18 @@ def _launcher(settings: Settings, stack: ExitStack) -> Launch:
     return train_here
 
 
-def _guard(launch: Launch, job: Job) -> None:
-    """Train; an early end is said, with what to do, and marked at the tracking server."""
+def _guard(launch: Launch, job: Job, new: bool) -> None:
+    """Train; an early end is said, with what to do, and marked at the tracking server.
+
+    Args:
+        new: whether this command has made the run's folder.
+    """
     try:
         launch(job)
     except UserError:  # found by a worker before it trained
         _mark_failed(job.mlflow)
-        discard(job.run)
+        if new:
+            discard(job.run)
         raise
     except DivergedError:
         _mark_failed(job.mlflow)

@@ -53,7 +53,8 @@ class Progress:
     `stale` the epochs since, `best_step` the updates up to it.
     `refit_from` is the number of updates after which training on all texts began (-1: not yet).
     `seconds` of training, validation and saving not included, and `tokens` read in them, up to the
-    last logged figures; `interval_seconds` since.
+    last logged figures; `interval_seconds` since. `written` is how many records each of the run's
+    files has.
     """
 
     step: int = 0
@@ -69,6 +70,7 @@ class Progress:
     seconds: float = 0.0
     tokens: int = 0
     interval_seconds: float = 0.0
+    written: dict[str, int] = field(default_factory=dict)
     watch: GameWatch = field(default_factory=GameWatch)
 
 

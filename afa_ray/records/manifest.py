@@ -34,7 +34,9 @@ class Found:
 
 def seal(folder: Path) -> None:
     """Write the manifest of a checkpoint whose other files are all there (.1 s for 100 MB)."""
-    digests = {file.name: _digest(file) for file in sorted(folder.iterdir())}
+    digests = {
+        file.name: _digest(file) for file in sorted(folder.iterdir()) if file.name != MANIFEST
+    }
     content = {"checkpoint": folder.name, "sha256": digests}
     (folder / MANIFEST).write_text(json.dumps(content, indent=1), encoding="utf-8")
 

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from afa_ray.records.mlflow_database import advice, make_whole
+from afa_ray.redaction import redacted
 
 MANNERS = {  # quick to give up, and silent
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
@@ -54,9 +55,9 @@ def _be_silent() -> None:
 
 
 def _reason(error: Exception, uri: str) -> str:
-    text = str(error).strip()
+    text = redacted(str(error).strip())
     if text.startswith("API request to") and "failed with exception" in text:
-        return f"no answer from {uri}"
+        return f"no answer from {redacted(uri)}"
     return text.splitlines()[0][:200] if text else type(error).__name__
 
 

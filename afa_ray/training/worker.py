@@ -85,9 +85,10 @@ class Worker:
         self.fingerprints = read_fingerprints(job.run)
         self.tracker = None
         if session.rank == 0:
-            self.tracker = Tracker(job.run, self.progress.step, job.mlflow)
-            for note in notes if folder is None else found.damaged:
-                self.tracker.note(self.progress.step, self.progress.epoch + 1, note)
+            progress = self.progress
+            self.tracker = Tracker(job.run, progress.step, job.mlflow, progress.written)
+            for note in notes if folder is None else found.damaged + self.tracker.lost:
+                self.tracker.note(progress.step, progress.epoch + 1, note)
 
     def _make_learner(self) -> list[str]:
         """Fresh players, and their average; returns notes for the user."""
@@ -281,6 +282,8 @@ class Worker:
         sums = self._sums_of_all_workers()
         since = averages(sums, self.learner.metrics)[0]
         require_finite(since, self.progress.step, self.settings.train)
+        if self.tracker is not None:
+            self.progress.written = dict(self.tracker.written)
         tensors = {}
         if self.session.rank == 0 or self.sharded:
             tensors = collect(self.learner, sums=sums, best=self.best)
