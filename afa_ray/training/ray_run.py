@@ -39,9 +39,6 @@ OUR_OWN = {  # a cluster of our own needs no tokens, for nobody else reaches it
 }
 
 
-TOO_SLOW = ("timed out during startup", "Failed to get the system config", "Failed to start")
-
-
 @contextmanager
 def ray_cluster() -> Iterator[str | None]:
     """Be connected to a Ray cluster; yields the address of its dashboard, where it is known.
@@ -66,12 +63,11 @@ def ray_cluster() -> Iterator[str | None]:
             f"{error}: is it running, and does it ask for a token? Then set RAY_AUTH_MODE=token; "
             "RAY_ADDRESS=local starts a cluster of its own"
         ) from error
-    except Exception as error:  # Ray has no type of its own for this
-        if not any(words in str(error) for words in TOO_SLOW):
-            raise
+    except Exception as error:  # Ray raises anything where a process of its own is slow to start
+        ray.shutdown()
         raise UserError(
-            f"Ray did not start on this machine in time ({first_line(error)}): try again when it "
-            "is less busy, or train without Ray: train.num_workers 0"
+            f"Ray did not start, or cannot be used, on this machine ({first_line(error)}): try "
+            "again when it is less busy, or train without Ray: train.num_workers 0"
         ) from error
     try:
         yield f"http://{context.dashboard_url}" if context.dashboard_url else None
