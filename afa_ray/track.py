@@ -18,6 +18,7 @@ from afa_ray.command_line import INTERRUPTED, USAGE_ERROR
 from afa_ray.errors import UserError
 from afa_ray.json_files import read_object
 from afa_ray.metrics import flat_figures
+from afa_ray.names import path_fault
 from afa_ray.output import print_anywhere
 from afa_ray.records.mlflow_about import files_to_keep
 from afa_ray.records.mlflow_client import UnreachableError
@@ -207,6 +208,8 @@ def parse(arguments: Sequence[str]) -> tuple[Path, str | None, str | None]:
         faults.append(fault)
     if given.uri == "none":
         faults.append("mlflow.uri = none: give a tracking server or database")
+    if not faults and (fault := path_fault("RUN_DIR", given.folder[0])):
+        faults.append(fault)
     if faults:
         raise UserError("\n".join(faults))
     return Path(given.folder[0]), given.uri, given.experiment

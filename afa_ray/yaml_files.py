@@ -16,6 +16,7 @@ from afa_ray.errors import UserError, first_line
 MOST_BYTES, DEEPEST, MOST_NODES = 1_000_000, 20, 10_000
 TAG = "tag:yaml.org,2002:"
 PLAIN_TAGS = {TAG + name for name in ("map", "seq", "str", "int", "float", "bool", "null", "merge")}
+NOT_AS_USUAL = (TAG + "int", TAG + "timestamp")
 NUMBER = re.compile(r"(?:[-+]?(?:0|[1-9][\d_]*)|0x[\da-fA-F]+)$")
 
 
@@ -50,13 +51,13 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         found = super().construct_mapping(node, deep)
-        if odd := next((name for name in found if not isinstance(name, str)), None) is not None:
-            raise YamlError(f"the name {odd!r} is no text")
+        if odd := [name for name in found if not isinstance(name, str)]:
+            raise YamlError(f"the name {odd[0]!r} is no text")
         return found
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag[-4:] != ":int" and "time" not in tag]
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in NOT_AS_USUAL]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver(TAG + "int", NUMBER, list("-+0123456789"))

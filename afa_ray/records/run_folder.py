@@ -10,8 +10,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from afa_ray.complaints import text_complaints
 from afa_ray.config import (
     DATA_FILES,
     REMOVED,
@@ -28,7 +27,7 @@ from afa_ray.errors import UserError
 from afa_ray.json_files import DamagedError, read_object
 from afa_ray.metrics import flat_figures
 from afa_ray.recipe import CHOSEN
-from afa_ray.redaction import login_fault
+from afa_ray.yaml_files import load_yaml
 
 CONFIG, RESULT, FINGERPRINTS = "config.yaml", "result.json", "fingerprints.json"
 SPLITS = ("train", "validation", "test")  # that fingerprints tell of
@@ -67,10 +66,10 @@ def placed(settings: S, default_name: str) -> tuple[S, Path]:
     """The settings with the run's name filled in and all paths absolute, and the run's folder.
 
     Raises:
-        UserError: see `absolute_storage`; or a password in `mlflow.uri`.
+        UserError: see `absolute_storage` and `text_complaints`.
     """
-    if settings.mlflow.uri and (fault := login_fault("mlflow.uri", settings.mlflow.uri)):
-        raise UserError(fault)
+    if faults := text_complaints(flatten(settings)):
+        raise UserError("\n".join(faults))
     paths = {
         f"data.{field}": _absolute(path)
         for field in ("dir", *DATA_FILES)
@@ -240,12 +239,12 @@ def _absolute(path: str) -> str:
 def read_settings(run: Path) -> dict[str, Any]:
     """The settings that a run was started with, by dotted name."""
     try:
-        content = yaml.safe_load((run / CONFIG).read_text(encoding="utf-8"))
+        content = load_yaml((run / CONFIG).read_text(encoding="utf-8"))
         settings = dict(leaves(content))
         if not all("." in name for name in settings):
             raise ValueError
         return settings
-    except (OSError, ValueError, AttributeError, yaml.YAMLError):
+    except (OSError, ValueError, AttributeError):
         raise UserError(
             f"{run} is not empty and holds no readable {CONFIG} of a run; choose another run.name"
         ) from None

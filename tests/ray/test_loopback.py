@@ -59,6 +59,6 @@ def test_a_ray_that_does_not_start(error: Exception, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("ray.is_initialized", lambda: False)
     monkeypatch.setattr("ray.init", init)
     said = str(error).splitlines()[0]
-    with pytest.raises(UserError, match="train.num_workers 0") as refused, ray_cluster():
+    with pytest.raises(UserError, match=r"train\.num_workers 0") as refused, ray_cluster():
         pass
     assert f"({said})" in str(refused.value)
