@@ -43,4 +43,4 @@ campaign: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv build docs/_build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv build docs/_build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -26,7 +26,7 @@ from afa_ray.records.mlflow_opening import find_or_create
 from afa_ray.records.mlflow_place import place_of_tracking
 from afa_ray.records.mlflow_run import MlflowRun
 from afa_ray.records.run_folder import CONFIG, FIGURES, RESULT, TRIAL, read_result, read_settings
-from afa_ray.records.tracking import METRICS, read_records
+from afa_ray.records.tracking import METRICS, UNTRACKED, read_records
 from afa_ray.redaction import login_fault, redacted
 
 PLACES = ("trials", "runs", "final")  # of the runs in a study's folder
@@ -113,9 +113,11 @@ def upload_run(folder: Path, run: MlflowRun, say: Say = print) -> None:
     ended, files = has_ended(folder), files_to_keep(folder)
     new = run.add_missing([*_dated_records(folder), *_final_figures(folder)])
     if ended and not new and run.status() == FINISHED and run.has_files(folder, files):
+        (folder / UNTRACKED).unlink(missing_ok=True)
         say(f"{folder.name}: was tracked completely")
         return
     run.close(folder, FINISHED if ended else FAILED, _last_change(files))
+    (folder / UNTRACKED).unlink(missing_ok=True)
     incomplete = "" if ended else ", of a run that is not complete"
     damaged = read_records(folder).damaged
     lost = f"; {damaged} damaged lines of {METRICS} left out" if damaged else ""

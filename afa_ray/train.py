@@ -38,6 +38,7 @@ from afa_ray.records.run_folder import (
     require_writable,
 )
 from afa_ray.records.run_lock import own_folder
+from afa_ray.records.tracking import UNTRACKED
 from afa_ray.track import upload_run
 from afa_ray.training.dry_run import dry_run
 from afa_ray.training.finish import train_and_finish
@@ -92,6 +93,7 @@ def train(settings: Settings, further: Further = no_more) -> dict[str, Any]:
             require_same_run(settings, run, new_since(settings, run))
             tidy(run)
             print(f"{run} is complete: nothing to train. Choose another run.name for a new run.")
+            _track_the_rest(settings, run)
         assert result is not None
         print(summary(result, run))
         _register(settings, run)
@@ -125,14 +127,28 @@ def _require_registry(settings: Settings, run: Path) -> None:
         require_registry(uri, settings.mlflow.register)
 
 
+def _track_the_rest(settings: Settings, run: Path) -> None:
+    """Upload what a complete run had not handed on when its process was ended."""
+    if settings.mlflow.uri == "none" or not (run / UNTRACKED).exists():
+        return
+    try:
+        upload_run(run, _tracked(settings, run))
+    except UnreachableError as problem:
+        print(f"{problem}: the same command tries it again", file=sys.stderr)
+
+
+def _tracked(settings: Settings, run: Path) -> MlflowRun:
+    uri = place_of_tracking(settings.mlflow.uri, run)
+    return find_or_create(run, uri, settings.mlflow.experiment, flatten(settings))
+
+
 def _register(settings: Settings, run: Path) -> None:
     """Register the model of a complete run, where asked for, once its files are at the server."""
     name = settings.mlflow.register
     if not name:
         return
-    uri = place_of_tracking(settings.mlflow.uri, run)
     try:
-        tracked = find_or_create(run, uri, settings.mlflow.experiment, flatten(settings))
+        tracked = _tracked(settings, run)
         upload_run(run, tracked, say=lambda _: None)
         print(f"registered: models:/{name}/{register_model(tracked, name)}")
     except UnreachableError as problem:

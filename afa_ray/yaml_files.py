@@ -42,7 +42,14 @@ def load_yaml(text: str) -> Any:
         raise
     except yaml.YAMLError as error:
         raise YamlError(" ".join(str(error).split())) from error
-    except (ValueError, AttributeError, TypeError, KeyError, RecursionError) as error:
+    except (
+        ValueError,
+        LookupError,
+        AttributeError,
+        TypeError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
         raise YamlError(f"a value does not fit its type: {first_line(error)}") from error
 
 

@@ -22,6 +22,7 @@ from afa_ray.records.run_folder import as_json, write_whole
 
 METRICS, SAMPLES = "metrics.jsonl", "samples.jsonl"
 WATCHED = ("train/reward_spread", "train/d_accuracy")
+UNTRACKED = ".untracked"  # there while a complete run's last figures and files are not at MLflow
 UNDERWAY = ".progress"  # the last line on what takes long, while it does
 
 
@@ -77,12 +78,19 @@ class Tracker:
             with self._unless_unreachable(step, epoch):
                 self._mlflow.log_metrics(figures, step)
 
+    def expect(self) -> None:
+        """Before a run's result is written: its figures and files are to be handed on, too, even
+        if this process does not come to it."""
+        if self._mlflow is not None:
+            (self.run / UNTRACKED).touch()
+
     def finish(self, step: int, epoch: int, figures: dict[str, float]) -> None:
         """Hand the run's final figures and files on to MLflow."""
         (self.run / UNDERWAY).unlink(missing_ok=True)
         if self._mlflow is not None:
             with self._unless_unreachable(step, epoch):
                 self._mlflow.finish(self.run, figures, step)
+                (self.run / UNTRACKED).unlink(missing_ok=True)
 
     @contextmanager
     def _unless_unreachable(self, step: int, epoch: int) -> Iterator[None]:

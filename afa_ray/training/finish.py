@@ -59,6 +59,7 @@ def train_and_finish(job: Job, session: Session) -> None:
     save_models(job, worker, result)
     if there := checkpoints(job.run):
         drop_others(job.run, there[-1], keep=1)
+    tracker.expect()
     write_whole(job.run / RESULT, as_json(result, indent=1))
     tracker.finish(progress.step, progress.epoch, flat_figures(result))
 

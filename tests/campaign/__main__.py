@@ -84,9 +84,8 @@ def _summary(records: list[dict]) -> int:
         seconds[part] += record["seconds"]
     print("\n| part | held | of these refused | broken | seconds |\n|---|---|---|---|---|")
     for part in held:
-        print(
-            f"| {part} | {held[part]:,} | {refused[part]:,} | {broken[part]} | {seconds[part]:.0f} |"
-        )
+        counts = f"{held[part]:,} | {refused[part]:,} | {broken[part]}"
+        print(f"| {part} | {counts} | {seconds[part]:.0f} |")
     return int(broken.total() > 0)
 
 

@@ -25,7 +25,8 @@ VALUE = st.one_of(
     st.floats().map(str),
     st.sampled_from(
         ["null", "~", "true", "off", "1:4", "09", "0x_", "2026-99-99", "!!int x", "&a [*a]",
-         "[" * 5000, "あ" * 100, "x" * 5000, "../x", "a/b", ".x", "http://u:PW@h", "-", "", " ", "1e999"]
+         "[" * 5000, "あ" * 100, "x" * 5000, "../x", "a/b", ".x", "http://u:PW@h", "-", "", " ",
+         "1e999"]
     ),
 )  # fmt: skip
 ARGUMENT = st.one_of(
@@ -46,7 +47,8 @@ TREE = st.recursive(
 PIECES = st.sampled_from(
     ["afa:", "k: 3", "\n", "  ", "- ", "[", "]", "{", "}", "&a", "*a", "<<:", "!!int",
      "!!timestamp", "!!python/name:os.system", "|", ">", "'", '"', "%TAG", "---", "...", "?", ":",
-     "#", "\t", "\x00", "\ufeff", "2026-99-99", "09", "0x_", "null", ": 1", ", ", "あ", "\x85", "1e400"]
+     "#", "\t", "\x00", "\ufeff", "2026-99-99", "09", "0x_", "null", ": 1", ", ", "あ",
+     "\x85", "1e400"]
 )  # fmt: skip
 
 

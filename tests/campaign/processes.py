@@ -132,6 +132,7 @@ def kill(folder: Path, seed: int, times: int, mlflow: str = "none") -> Outcome:
         process.join()
         status = place.run(name)
         wrong = place.like(name) if status == 0 else [f"status {status}: {place.said(name)[-800:]}"]
+        wrong += tracked(place, name) if mlflow != "none" else []
         outcome.broken += [f"{name}: {fault}" for fault in wrong]
         outcome.done += not wrong
         shutil.rmtree(place.storage / name, ignore_errors=True)
@@ -140,8 +141,6 @@ def kill(folder: Path, seed: int, times: int, mlflow: str = "none") -> Outcome:
 
 def crowd(folder: Path, seed: int, runs: int) -> Outcome:
     """So many runs at once, in a new storage with a new sqlite store: all complete and tracked."""
-    from mlflow import MlflowClient
-
     outcome = Outcome("crowd", seed)
     shutil.rmtree(folder, ignore_errors=True)
     place = Place(folder, f"sqlite:///{folder}/mlflow.db")
@@ -152,18 +151,29 @@ def crowd(folder: Path, seed: int, runs: int) -> Outcome:
             outcome.broken.append(
                 f"r{number}: {process.exitcode}: {place.said(f'r{number}')[-800:]}"
             )
+    for number in range(runs):
+        outcome.broken += tracked(place, f"r{number}")
+    outcome.done = runs - len(outcome.broken)
+    return outcome
+
+
+def tracked(place: Place, name: str) -> list[str]:
+    """What is wrong with what the server has of a complete run."""
+    from mlflow import MlflowClient
+
     client = MlflowClient(place.mlflow)
     experiment = client.get_experiment_by_name("afa_ray")
     found = client.search_runs([experiment.experiment_id]) if experiment else []
-    for run in found:
-        steps = len(client.get_metric_history(run.info.run_id, "train/loss"))
-        wanted = sum(record["kind"] == "train" for record in _records(place.storage / "r0"))
-        if (run.info.status, steps) != ("FINISHED", wanted):
-            outcome.broken.append(f"{run.info.run_name}: {run.info.status}, {steps} of {wanted}")
-    if len(found) != runs:
-        outcome.broken.append(f"{len(found)} of {runs} runs are at the server")
-    outcome.done = runs - len(outcome.broken)
-    return outcome
+    found = [run for run in found if run.info.run_name == name]
+    if len(found) != 1:
+        return [f"{name} is {len(found)} times at the server"]
+    steps = [
+        metric.step for metric in client.get_metric_history(found[0].info.run_id, "train/loss")
+    ]
+    wanted = [r["step"] for r in _records(place.storage / name) if r["kind"] == "train"]
+    if (found[0].info.status, steps) != ("FINISHED", wanted):
+        return [f"{name} is {found[0].info.status}, with steps {steps} of {wanted}"]
+    return []
 
 
 def interrupted(place: Place) -> Path:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from afa_ray.records.mlflow_run import MlflowRun
 from afa_ray.track import main as track
 from tests.tracking.helpers import RESULT, logged_runs, make_run
 from tests.tracking.test_track import make_study
@@ -62,3 +63,26 @@ def test_figures_of_a_study_that_are_none(
     assert "figures.json holds no whole JSON object" in capsys.readouterr().err
     (study / "figures.json").write_text('{"plain/test/accuracy": 0.5, "odd": [1]}')
     assert track([str(study), "--mlflow.uri", database, "--mlflow.experiment", "study"]) == 0
+
+
+def test_a_run_that_was_killed_while_it_finished(
+    run, database: str, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowRun, "finish", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run(database, "killed")
+    (logged,) = logged_runs(database, "killed")
+    assert logged.info.status == "FAILED"
+    folder = run(database, "killed")
+    (logged,) = logged_runs(database, "killed")
+    assert logged.info.status == "FINISHED"
+    assert "test/accuracy" in logged.data.metrics
+    assert not [path.name for path in folder.iterdir() if path.name.startswith(".")]
+    capsys.readouterr()
+    run(database, "killed")
+    assert "tracked" not in capsys.readouterr().out
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

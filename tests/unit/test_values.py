@@ -50,6 +50,7 @@ ODD_YAML = {
     "afa: {true: 1}": "the name True is no text",
     "afa: {? [a] : 1}": "unhashable",
     "k: !!int x": "does not fit its type",
+    "k: !!int": "does not fit its type",
     "k: !!float y": "does not fit its type",
     "k: !!bool z": "does not fit its type",
     "k: !!timestamp x": "!!timestamp is no type that settings have",
