@@ -29,7 +29,10 @@ VALUE = st.one_of(
          "1e999"]
     ),
 )  # fmt: skip
+USUAL = [f"--{name}={value}" for name, value in flatten(Settings()).items() if value is not None]
 ARGUMENT = st.one_of(
+    st.sampled_from(USUAL),
+    st.sampled_from(USUAL),
     st.tuples(st.sampled_from(NAMES), VALUE).map(lambda pair: f"--{pair[0]}={pair[1]}"),
     st.tuples(TEXT, VALUE).map(lambda pair: f"--{pair[0]}={pair[1]}"),
     st.sampled_from(NAMES).map(lambda name: f"--{name}"),
@@ -95,18 +98,24 @@ YAML = st.one_of(TREE.map(_as_yaml), st.lists(PIECES, max_size=40).map("".join),
 CELL = st.one_of(
     TEXT, st.sampled_from(["good one", "bad one", "", "NA", "1", "1.0", "nan", '"', "\r"])
 )
+SANE = [(f"{'good' if i % 2 else 'bad'} text number {i}", str(i % 2)) for i in range(40)]
 ROWS = st.lists(st.tuples(CELL, CELL), max_size=12)
 PARQUET_TYPES = st.sampled_from(
     [pa.string(), pa.int64(), pa.float64(), pa.date32(), pa.timestamp("s"), pa.binary(), pa.bool_(),
      pa.list_(pa.int8()), pa.decimal128(20, 3), pa.duration("s"), pa.null(), pa.large_string()]
 )  # fmt: skip
-COLUMN = st.tuples(PARQUET_TYPES, st.lists(st.integers(-(2**62), 2**62), min_size=1, max_size=8))
+NUMBERS = st.one_of(
+    st.lists(st.integers(-(2**62), 2**62), min_size=1, max_size=8),
+    st.lists(st.integers(0, 2), min_size=2, max_size=4).map(lambda some: some * 20),
+)
+COLUMN = st.tuples(PARQUET_TYPES, NUMBERS)
 
 
 def delimited(case: tuple[str, bytes, list[tuple[str, str]]]) -> bool:
     """A CSV or TSV file."""
     suffix, tail, rows = case
     separator = "," if suffix == ".csv" else "\t"
+    rows = [*(SANE if len(rows) % 2 else []), *rows]
     lines = ["text" + separator + "label", *(f"{text}{separator}{label}" for text, label in rows)]
     return _train_file(suffix, "\n".join(lines).encode("utf-8", "surrogatepass") + tail)
 
@@ -114,7 +123,8 @@ def delimited(case: tuple[str, bytes, list[tuple[str, str]]]) -> bool:
 def json_lines(case: tuple[list[Any], bytes]) -> bool:
     """A JSON Lines file."""
     values, tail = case
-    lines = "\n".join(json.dumps(value, default=str, skipkeys=True) for value in values)
+    sane = [{"text": text, "label": label} for text, label in SANE] if len(values) % 2 else []
+    lines = "\n".join(json.dumps(value, default=str, skipkeys=True) for value in [*sane, *values])
     return _train_file(".jsonl", lines.encode() + tail)
 
 
