@@ -20,7 +20,7 @@ from afa_ray import train as train_module
 from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus
 from afa_ray.errors import DivergedError, UserError
-from afa_ray.records.checkpoint import latest_checkpoint
+from afa_ray.records.manifest import latest_checkpoint
 from afa_ray.training.players import build_players
 from tests.conftest import with_values
 from tests.invariant.test_resume import interrupt_at

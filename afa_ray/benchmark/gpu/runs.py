@@ -25,7 +25,7 @@ from afa_ray.benchmark.gpu.options import GpuSettings
 from afa_ray.config import SINGLE_LAYER
 from afa_ray.data.generated import generate_reviews
 from afa_ray.data.tokenizer import train_tokenizer
-from afa_ray.records.checkpoint import latest_checkpoint
+from afa_ray.records.manifest import checkpoints
 from afa_ray.records.run_folder import RESULT
 from afa_ray.train import main
 
@@ -181,12 +181,12 @@ def kill_and_resume(settings: GpuSettings) -> Found:
         run = Path(storage) / "run"
         words = arguments(run, small, SINGLE_LAYER, steps, workers=1)
         process = start(words)
-        while (checkpoint := latest_checkpoint(run) if run.exists() else None) is None:
+        while not (there := checkpoints(run)):
             if process.poll() is not None:
                 wait_for(process, run)
                 raise RuntimeError("the run was over before it could be killed")
             time.sleep(0.02)
         kill(process)
-        killed_at = checkpoint.name
+        killed_at = there[-1].name
         ended = found(wait_for(start(words), run))
     return Found({"killed at": killed_at, **ended.figures}, ended.figures["updates"] == steps)
