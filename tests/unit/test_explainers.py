@@ -15,10 +15,13 @@ from tests.unit.test_pretrained import padded
 
 FAMILIES = ("bert", "roberta", "distilbert", "modernbert", "gpt2", "llama")
 SINGLE = ("one hop", "two hops")
-QUICK = {"ig": {"steps": 6, "most": 6}}
+QUICK = {"ig": {"steps": 6, "most": 6}, "shap": {"samples": 10}, "lime": {"samples": 10}}
+LRP = ("lrp", "full_lrp", "transformer_attribution", "mgae")
 REFUSED = {
-    *((name, method) for name in SINGLE for method in ("rollout", "attcat")),
+    *((name, method) for name in SINGLE for method in ("rollout", "attcat", "attn_lrp", *LRP)),
     ("two hops", "gae"),
+    ("two hops", "cp_lrp"),
+    *((name, method) for name in ("modernbert", "llama") for method in LRP),
 }
 
 
