@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from afa_ray.explainers.attention import attcat, attention, cam, gae, gradcam, random, rollout
+from afa_ray.explainers.expnet import expnet
 from afa_ray.explainers.gradients import gradient_norm, gradient_x_input, integrated_gradients
 from afa_ray.explainers.interface import Explained, Explainer, decided, text_tokens
 from afa_ray.explainers.perturbation import leave_one_out
@@ -50,6 +51,7 @@ METHODS: dict[str, Method] = {
     "attn_lrp": attn_lrp,
     "shap": shap,
     "lime": lime,
+    "expnet": expnet,
 }
 """By name: (model, inputs, classes, options by keyword) -> scores, or scores with figures; what
 they say of special tokens and padding is not used."""

@@ -11,7 +11,6 @@ from math import comb
 
 import numpy as np
 import torch
-from sklearn.linear_model import LinearRegression, Ridge
 from torch import Tensor
 
 from afa_ray.explainers.interface import Explained, text_tokens
@@ -124,6 +123,8 @@ def _coalitions(noise: np.random.Generator, n: int, samples: int) -> tuple[np.nd
 
 def _shapley(kept: np.ndarray, weights: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, float]:
     """Least squares among the scores that sum to the text's probability minus that of nothing."""
+    from sklearn.linear_model import LinearRegression  # takes a second to import
+
     whole, nothing = found[:2]
     total = whole - nothing
     if len(kept) == 2:  # one word
@@ -146,6 +147,8 @@ def _neighbours(noise: np.random.Generator, n: int, samples: int) -> tuple[np.nd
 
 
 def _ridge(kept: np.ndarray, weights: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, float]:
+    from sklearn.linear_model import Ridge
+
     fitted = Ridge(alpha=1.0).fit(kept, found, weights)
     return fitted.coef_, _r2(fitted.predict(kept), found, weights)
 
