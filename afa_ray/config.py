@@ -252,7 +252,7 @@ class MlflowSettings:
 
     uri: str | None = None
     """Tracking server or database, by default what MLFLOW_TRACKING_URI says, else sqlite in
-    run.storage; none switches MLflow off."""
+    run.storage; none switches MLflow off. Passwords belong into the environment."""
     experiment: str | None = None
     """Experiment that the run is filed under, by default what MLFLOW_EXPERIMENT_NAME says, else
     afa_ray."""

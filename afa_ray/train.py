@@ -30,6 +30,7 @@ from afa_ray.records.mlflow_registry import register_model, require_registry
 from afa_ray.records.mlflow_run import MlflowRun
 from afa_ray.records.run_folder import (
     CONFIG,
+    RESULT,
     discard,
     new_since,
     placed,
@@ -95,7 +96,13 @@ def train(settings: Settings, further: Further = no_more) -> dict[str, Any]:
             print(f"{run} is complete: nothing to train. Choose another run.name for a new run.")
             _track_the_rest(settings, run)
         assert result is not None
-        print(summary(result, run))
+        try:
+            told = summary(result, run)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise UserError(
+                f"{run / RESULT} is not the result of a run; choose another run.name"
+            ) from None
+        print(told)
         _register(settings, run)
         return result
 

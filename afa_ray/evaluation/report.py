@@ -6,13 +6,14 @@ Reads every `FOLDER/*/result.json`; prints a Markdown table and draws the deleti
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from afa_ray.errors import UserError
 from afa_ray.evaluation.plots import plot_deletion_curves
+from afa_ray.json_files import read_object
 from afa_ray.output import print_anywhere
 
 Runs = list[tuple[str, dict[str, Any]]]  # folder name, content of result.json
@@ -36,11 +37,20 @@ def data(result: dict[str, Any]) -> str:
 
 
 def read_runs(folder: Path) -> Runs:
-    """The complete runs below `folder`, by data set, method and name."""
-    runs = [
-        (file.parent.name, json.loads(file.read_text(encoding="utf-8")))
-        for file in folder.glob("*/result.json")
-    ]
+    """The complete runs below `folder`, by data set, method and name.
+
+    Raises:
+        UserError: one of the files is not the result of a run.
+    """
+    runs = []
+    for file in sorted(folder.glob("*/result.json")):
+        run = file.parent.name, read_object(file) or {}
+        try:
+            table([run])
+            method(run[1])
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise UserError(f"{file} is not the result of a run: remove or mend it") from None
+        runs.append(run)
     return sorted(runs, key=lambda run: (data(run[1]), METHODS.index(method(run[1])), run[0]))
 
 
@@ -85,7 +95,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("usage: python -m afa_ray.evaluation.report FOLDER", file=sys.stderr)
         return 2
     folder = Path(given[0])
-    runs = read_runs(folder)
+    try:
+        runs = read_runs(folder)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
     if not runs:
         print(f"{folder}: no complete runs (no */result.json) there", file=sys.stderr)
         return 2

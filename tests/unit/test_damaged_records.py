@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from afa_ray.errors import UserError
+from afa_ray.evaluation.report import main as report
 from afa_ray.json_files import DamagedError, parse_object, read_lines, read_object
 from afa_ray.records.mlflow_about import _version, datasets_of
 from afa_ray.records.mlflow_opening import _memory
@@ -126,3 +127,11 @@ def test_readers(tmp_path: Path) -> None:
     assert found.records == [{"a": 1}, {"b": "\u2028"}]
     assert found.damaged == 1
     assert parse_object('{"a": [1, 2.5]}') == {"a": [1, 2.5]}
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", "{}", '{"settings": 3}', json.dumps(RESULT)])
+def test_a_report_of_results_that_are_none(tmp_path: Path, content: str, capsys) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "result.json").write_text(content)
+    assert report([str(tmp_path)]) == 2
+    assert str(tmp_path / "one" / "result.json") in capsys.readouterr().err

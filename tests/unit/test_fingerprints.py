@@ -14,7 +14,7 @@ from afa_ray.config import Settings, override, to_yaml
 from afa_ray.data.corpus import Corpus
 from afa_ray.data.tokenizer import train_tokenizer
 from afa_ray.records.fingerprints import corpus_fingerprints
-from afa_ray.records.manifest import latest_checkpoint
+from afa_ray.records.manifest import latest_checkpoint, seal
 from afa_ray.train import main
 from afa_ray.training.learner import Learner
 
@@ -193,9 +193,13 @@ def test_texts_that_differ_though_no_file_does(
     progress = json.loads((checkpoint / "progress.json").read_text())
     progress["fingerprints"] = prints
     (checkpoint / "progress.json").write_text(json.dumps(progress))
-    assert start()[0] == 2
+    seal(checkpoint)
+    status, _, message = start()
+    assert status == 2
+    assert "the training texts are not those" in message
     progress["fingerprints"] = json.loads(kept)
     (checkpoint / "progress.json").write_text(json.dumps(progress))
+    seal(checkpoint)
     assert start()[0] == 0
 
 
