@@ -159,6 +159,16 @@ def test_an_empty_text_has_no_scores(name: str, method: str) -> None:
     assert torch.allclose(found[:1], alone, atol=1e-3 * float(alone.abs().max()), rtol=1e-3)
 
 
+@pytest.mark.parametrize("method", ["gae", "attn_lrp", "lrp", "mgae", "ig", "leave_one_out"])
+def test_a_model_in_bfloat16_is_explained_nearly_alike(method: str) -> None:
+    model, (ids, mask) = PretrainedTarget(tiny("bert").bfloat16()).eval(), batch("bert")
+    found, precise = (
+        scores(m, ids, mask, method, 0, **QUICK.get(method, {}))[0, 1:]
+        for m in (model, model_named("bert"))
+    )
+    assert torch.corrcoef(torch.stack([found, precise]))[0, 1] > 0.8
+
+
 def test_a_configuration_names_special_tokens() -> None:
     model = small_target()
     ids = torch.tensor([[2, 7, 8, 9, 3, 0]])
