@@ -148,7 +148,7 @@ def explained(
 @contextmanager
 def opened(model: Any) -> Iterator[AttentionModel]:
     """The model as an `AttentionModel` in eval mode; afterwards it is as it was."""
-    from afa_ray.models.opened import as_target
+    from afa_ray.models.opened import as_target, require_readable
     from afa_ray.models.pretrained import PretrainedTarget
 
     training = model.training
@@ -158,6 +158,7 @@ def opened(model: Any) -> Iterator[AttentionModel]:
             yield model
         else:
             base = model.get_base_model() if hasattr(model, "get_base_model") else model  # peft's
+            require_readable(base, 0)
             with as_target(base) as target:
                 yield target.eval()
     finally:

@@ -33,7 +33,7 @@ class _Linear(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, relevance: Tensor) -> tuple[Tensor, None, None]:
-        x, weight = ctx.saved_tensors
+        x, weight, relevance = _precise(*ctx.saved_tensors, relevance)
         more, less = (x.clamp_min(0), weight.clamp_min(0)), (x.clamp_max(0), weight.clamp_max(0))
         share = safe_divide(relevance, F.linear(*more) + F.linear(*less))
         return more[0] * (share @ more[1]) + less[0] * (share @ less[1]), None, None
@@ -49,7 +49,7 @@ class _Add(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, relevance: Tensor) -> tuple[Tensor, Tensor]:
-        a, b = ctx.saved_tensors
+        a, b, relevance = _precise(*ctx.saved_tensors, relevance)
         share = safe_divide(relevance, a + b)
         parts = (a * share, b * share)
         sums = [_over_text(part) for part in parts]
@@ -72,7 +72,7 @@ class _Product(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, relevance: Tensor) -> tuple[Tensor, Tensor]:
-        a, b = ctx.saved_tensors
+        a, b, relevance = _precise(*ctx.saved_tensors, relevance)
         share = safe_divide(relevance, a @ b)
         return a * (share @ b.transpose(-1, -2)) / 2, b * (a.transpose(-1, -2) @ share) / 2
 
@@ -87,6 +87,11 @@ class _Passed(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, relevance: Tensor) -> tuple[Tensor, None]:
         return relevance, None
+
+
+def _precise(*tensors: Tensor) -> list[Tensor]:
+    """In float32 at least: shares are quotients."""
+    return [x.to(torch.promote_types(x.dtype, torch.float32)) for x in tensors]
 
 
 def _over_text(x: Tensor) -> Tensor:

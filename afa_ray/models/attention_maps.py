@@ -125,7 +125,8 @@ def read_maps(
     keep = _Keep(heads)
     token = _keep.set(keep)
     try:
-        with _implementation(target), target.embedding(roll(embedded, texts.shift)):
+        words = target.embedding(roll(embedded, texts.shift))
+        with _implementation(target), words, target.precision():
             output = target.model(
                 input_ids=texts.tokens,
                 attention_mask=_seen(texts.mask),

@@ -183,16 +183,16 @@ class PretrainedTarget(nn.Module):
         inputs = {"input_ids": tokens, "attention_mask": mask, **types, **self.options}
         row = None if given is None else Given(given, position, self._layers)
         if self._tap is not None:
-            with self._tap.giving(row) as weights, self._precision():
+            with self._tap.giving(row) as weights, self.precision():
                 logits = self.model(**inputs).logits
             return logits, pick(weights[-1], position)
-        with watching(row) as watch, self._precision():
+        with watching(row) as watch, self.precision():
             logits = self.model(**inputs).logits
         assert watch.last is not None
         rows = attention_rows(watch.last, position) if given is None else given[:, None]
         return logits, rows
 
-    def _precision(self) -> AbstractContextManager[Any]:
+    def precision(self) -> AbstractContextManager[Any]:
         """Weights in bfloat16 with adapters in float32 compute in bfloat16, on CPUs, too."""
         mixed = self.get_input_embeddings().weight.dtype == torch.bfloat16
         return torch.autocast(self.device.type, torch.bfloat16) if mixed else nullcontext()

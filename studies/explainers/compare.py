@@ -26,7 +26,7 @@ from torch import Tensor
 from transformers import AutoModelForSequenceClassification
 
 from afa_ray.command_line import parse
-from afa_ray.data.corpus import Corpus, prepare_corpus
+from afa_ray.data.corpus import prepare_corpus
 from afa_ray.data.packed import PackedTexts
 from afa_ray.data.tokenizer import special_ids
 from afa_ray.evaluation.agreement import AGREEMENT
@@ -58,17 +58,15 @@ def main() -> None:
 def measured(run: Path, methods: list[str], count: int) -> Iterator[dict[str, Any]]:
     if not methods:
         return
-    model, corpus = opened(run)
-    texts = drawn(corpus.test, count)
+    model, texts, special = opened(run)
+    texts = drawn(texts, count)
     measures: dict[str, Measure] = {"deletion": DELETION, "erasure": ERASURE}
     if texts.marks is not None:
         measures["agreement"] = AGREEMENT
     for method in methods:
         clock = Clock(method)
         try:
-            found = figures(
-                model, texts, special_ids(corpus.tokenizer), 0, measures, explainer=clock
-            )
+            found = figures(model, texts, special, 0, measures, explainer=clock)
         except CannotExplainError as error:
             yield {"run": run.name, "method": method, "refused": str(error)}
             continue
@@ -101,15 +99,14 @@ class Clock:
         return scores
 
 
-def opened(run: Path) -> tuple[AnyTarget, Corpus]:
-    """A run's model in eval mode, and its data."""
+def opened(run: Path) -> tuple[AnyTarget, PackedTexts, tuple[int, ...]]:
+    """A run's model in eval mode, its test texts, and the ids of special tokens."""
     corpus = prepare_corpus(parse(["--config", str(run / "config.yaml")]))
     model = AutoModelForSequenceClassification.from_pretrained(run / "model")
-    if isinstance(model, Target):
-        return model.eval(), corpus
     from afa_ray.models.pretrained import PretrainedTarget
 
-    return PretrainedTarget(model).eval(), corpus
+    target = model if isinstance(model, Target) else PretrainedTarget(model)
+    return target.eval(), corpus.test, special_ids(corpus.tokenizer)
 
 
 def drawn(texts: PackedTexts, count: int) -> PackedTexts:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from afa_ray.data.tokenizer import train_tokenizer
 from afa_ray.explainers import EXPLAINERS, CannotExplainError, explained, scores
+from afa_ray.explainers.expnet import ExpNet, ExpNetConfig
 from afa_ray.models import Target, save_player
 from afa_ray.models.interface import Inputs
 from afa_ray.models.pretrained import PretrainedTarget
@@ -124,6 +125,48 @@ def test_what_is_not_defined_is_said() -> None:
         scores(small_target(), tokens().flip(1), None, "attention")
     with pytest.raises(ValueError, match="13 columns: the model has positions for 12"):
         scores(small_target(), torch.full((1, 13), 7), None, "attention")
+
+
+def test_a_model_that_names_no_padding_is_refused() -> None:
+    model = tiny("bert")
+    model.config.pad_token_id = None
+    with pytest.raises(ValueError, match="names no padding"):
+        scores(model, *batch("bert"), "ig")
+
+
+@pytest.mark.parametrize("method", ["gae", "lrp", "cp_lrp", "expnet"])
+def test_a_family_without_the_attention_interface_is_refused(method: str) -> None:
+    options = {"net": ExpNet(ExpNetConfig(8))} if method == "expnet" else {}
+    with pytest.raises(CannotExplainError, match=f"^{method}: deberta does not go through"):
+        scores(model_named("deberta"), *batch("deberta"), method, **options)
+
+
+@pytest.mark.parametrize("method", EXPLAINERS)
+@pytest.mark.parametrize("name", ["bert", "gpt2", "one hop"])
+def test_an_empty_text_has_no_scores(name: str, method: str) -> None:
+    """Nor has it a part in those of its neighbour."""
+    if (name, method) in REFUSED:
+        pytest.skip("refused")
+    model, (ids, mask) = model_named(name), batch(name)
+    mask = mask[:2].clone()
+    mask[1] = 0
+    ids = ids[:2].masked_fill(mask == 0, model.config.pad_token_id)
+    options = {"special_tokens_mask": torch.zeros_like(mask)} | QUICK.get(method, {})
+    found = scores(model, ids, mask, method, **options)
+    assert (found[1] == 0).all()
+    alone = scores(model, ids[:1], mask[:1], method, **(options | {
+        "special_tokens_mask": torch.zeros_like(mask[:1])}))  # fmt: skip
+    assert torch.allclose(found[:1], alone, atol=1e-3 * float(alone.abs().max()), rtol=1e-3)
+
+
+@pytest.mark.parametrize("method", ["gae", "attn_lrp", "lrp", "mgae", "ig", "leave_one_out"])
+def test_a_model_in_bfloat16_is_explained_nearly_alike(method: str) -> None:
+    model, (ids, mask) = PretrainedTarget(tiny("bert").bfloat16()).eval(), batch("bert")
+    found, precise = (
+        scores(m, ids, mask, method, 0, **QUICK.get(method, {}))[0, 1:]
+        for m in (model, model_named("bert"))
+    )
+    assert torch.corrcoef(torch.stack([found, precise]))[0, 1] > 0.8
 
 
 def test_a_configuration_names_special_tokens() -> None:
