@@ -113,13 +113,15 @@ def _score(
 
     logits, scores = read(target, tokens)
     predicted = classes_of(logits)
+    maskable = maskable_tokens(tokens, special_ids)
     if explainer is not None:
-        inputs = Inputs(tokens, tokens != target.config.pad_token_id)
+        present = tokens != target.config.pad_token_id
+        inputs = Inputs(tokens, present, special=present & ~maskable)
         scores = explainer(target, inputs, predicted.clamp_min(0))
     return Scored(
         tokens=tokens,
         labels=send(texts.labels[examples]),
-        maskable=maskable_tokens(tokens, special_ids),
+        maskable=maskable,
         probabilities=logits.float().softmax(-1),
         predicted=predicted,
         scores=scores,

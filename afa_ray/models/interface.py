@@ -16,11 +16,14 @@ class Inputs(NamedTuple):
     Attributes:
         tokens: (B, L) int64, padded; present: (B, L) bool, true at real tokens.
         query: (B, Q) int64, padded: what each text is read for; None where there is nothing.
+        special: (B, L) bool, tokens that are no part of the text; None where nobody knows, and the
+            model's configuration is asked. Models do not read it.
     """
 
     tokens: Tensor
     present: Tensor
     query: Tensor | None = None
+    special: Tensor | None = None
 
 
 @dataclass

@@ -46,14 +46,14 @@ def attention_row(model: Any, **inputs: Tensor) -> Tensor:
         assert row is not None
         return row
     model = model.get_base_model() if hasattr(model, "get_base_model") else model  # peft's
-    _require_readable(model, inputs["input_ids"].shape[1])
-    with _as_target(model) as target:
+    require_readable(model, inputs["input_ids"].shape[1])
+    with as_target(model) as target:
         row = target(**inputs).attention_row
         assert row is not None
         return row
 
 
-def _require_readable(model: Any, length: int) -> None:
+def require_readable(model: Any, length: int) -> None:
     from afa_ray.models.loading import longest_text
 
     if model.config.pad_token_id is None:
@@ -70,7 +70,7 @@ def _require_readable(model: Any, length: int) -> None:
 
 
 @contextmanager
-def _as_target(model: Any) -> Iterator[PretrainedTarget]:
+def as_target(model: Any) -> Iterator[PretrainedTarget]:
     """The model as a Target, whose way of computing attention is put back afterwards."""
     from afa_ray.models.pretrained import PretrainedTarget
 

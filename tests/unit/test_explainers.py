@@ -1,0 +1,117 @@
+"""Explainers: what holds for every method, on every family and on the single layer."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from afa_ray.explainers import EXPLAINERS, CannotExplainError, explained, scores
+from afa_ray.models import Target
+from tests.families import PAD, tiny
+from tests.unit.test_models import small_target, tokens
+from tests.unit.test_pretrained import padded
+
+FAMILIES = ("bert", "roberta", "distilbert", "modernbert", "gpt2", "llama")
+SINGLE = ("one hop", "two hops")
+QUICK = {"ig": {"most": 50}}
+REFUSED: set[tuple[str, str]] = set()
+
+
+def model_named(name: str) -> nn.Module:
+    return small_target(hops=1 + SINGLE.index(name)) if name in SINGLE else tiny(name)
+
+
+def batch(name: str, side: str = "right") -> tuple[Tensor, Tensor]:
+    if name in SINGLE:
+        return tokens(), (tokens() != 0).long()
+    return padded(side)
+
+
+def special(mask: Tensor) -> Tensor:
+    """(B, L): the first and the last real token, and padding."""
+    count = mask.cumsum(1)
+    return ((mask == 0) | (count == 1) | (count == count[:, -1:])).long()
+
+
+@pytest.mark.parametrize("method", EXPLAINERS)
+@pytest.mark.parametrize("name", [*FAMILIES, *SINGLE])
+def test_a_texts_scores_are_its_own(name: str, method: str) -> None:
+    """Neither padding on either side nor the other texts of a batch change them; special tokens
+    and padding have none; the model is as it was; or it is refused in one sentence."""
+    model = model_named(name).train()
+    ids, mask = batch(name)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    implementation = getattr(model.config, "_attn_implementation", None)
+    refused, options = None, QUICK.get(method, {})
+    try:
+        found = scores(model, ids, mask, method, special_tokens_mask=special(mask), **options)
+    except CannotExplainError as error:
+        refused = str(error)
+    assert model.training
+    assert implementation == getattr(model.config, "_attn_implementation", None)
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+    assert (refused is not None) == ((name, method) in REFUSED)
+    if refused is not None:
+        assert refused.startswith(f"{method}: ")
+        assert "\n" not in refused
+        return
+    assert found.shape == ids.shape
+    assert found.isfinite().all()
+    assert (found[special(mask).bool()] == 0).all()
+    assert found[0, 1:-1].abs().sum() > 0
+    close = {"atol": 1e-3 * float(found.abs().max()), "rtol": 1e-3}
+    for i, length in enumerate(mask.sum(1).tolist()):
+        alone, its = ids[i : i + 1, :length], mask[i : i + 1, :length]
+        row = scores(model, alone, its, method, special_tokens_mask=special(its), **options)[0]
+        assert torch.allclose(found[i, :length], row, **close)
+    if not isinstance(model, Target):
+        ids, mask = batch(name, "left")
+        left = scores(model, ids, mask, method, special_tokens_mask=special(mask), **options)
+        for i, length in enumerate(mask.sum(1).tolist()):
+            assert torch.allclose(left[i, 9 - length :], found[i, :length], **close)
+
+
+def test_what_is_not_defined_is_said() -> None:
+    model, (ids, mask) = tiny("bert"), batch("bert")
+    for given, message in (
+        ({"method": "lasso"}, "no explainer is called 'lasso': take one of attention, random"),
+        ({"method": "ig", "step": 3}, "ig has no option 'step': it has steps, tolerance, most"),
+        ({"method": "attention", "x": 3}, "attention has no option 'x': it has none"),
+        ({"method": "ig", "target": 3}, "target = 3: the model has classes 0 to 2"),
+        ({"method": "ig", "target": -1}, "target = -1: the model has classes 0 to 2"),
+        ({"method": "ig", "target": torch.tensor([1, 2])}, "for 3 texts"),
+    ):
+        with pytest.raises(ValueError, match=message.replace("(", r"\(")):
+            scores(model, ids, mask, **given)
+    with pytest.raises(ValueError, match="attention_mask of shape"):
+        scores(model, ids, mask[:, :4], "ig")
+    with pytest.raises(ValueError, match="padding on the left"):
+        scores(small_target(), tokens().flip(1), None, "attention")
+    with pytest.raises(ValueError, match="13 columns: the model has positions for 12"):
+        scores(small_target(), torch.full((1, 13), 7), None, "attention")
+
+
+def test_a_configuration_names_special_tokens() -> None:
+    model = small_target()
+    ids = torch.tensor([[2, 7, 8, 9, 3, 0]])
+    assert scores(model, ids, None, "random").bool().tolist() == [[0, 1, 1, 1, 0, 0]]
+    bert = scores(tiny("bert"), torch.tensor([[7, 8, 9, PAD]]), None, "random")
+    assert bert.bool().tolist() == [[0, 1, 1, 0]]  # the token it reads at
+    gpt2 = scores(tiny("gpt2"), torch.tensor([[7, 8, 9, PAD]]), None, "random")
+    assert gpt2.bool().tolist() == [[1, 1, 1, 0]]
+
+
+def test_random_scores_belong_to_a_text_and_a_seed() -> None:
+    model, (ids, mask) = tiny("bert"), batch("bert")
+    one, again, other = (scores(model, ids, mask, "random", seed=s) for s in (1, 1, 2))
+    assert torch.equal(one, again)
+    assert not torch.equal(one, other)
+
+
+def test_the_class_is_the_predicted_one_unless_another_is_given() -> None:
+    model, (ids, mask) = tiny("bert"), batch("bert")
+    classes = model(input_ids=ids, attention_mask=mask).logits.argmax(-1)
+    found = scores(model, ids, mask, "ig")
+    assert torch.allclose(found, scores(model, ids, mask, "ig", classes), rtol=1e-3, atol=1e-4)
+    other = scores(model, ids, mask, "ig", (classes + 1) % 3)
+    assert not torch.allclose(found, other, rtol=0.1)
+    assert (explained(model, ids, mask, "ig").figures["seconds"] > 0).all()
