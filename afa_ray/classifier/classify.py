@@ -52,6 +52,7 @@ class Classifier:
         tokenizer: as `data.tokenizer.load_tokenizer` gives it. name: to show.
 
     Attributes:
+        reads: the model, with its attention row where it has one.
         labels: the classes, in order. max_length: the most tokens that the model reads of a text.
         unreadable: why no attention row belongs to the model's decision; empty where one does.
     """
@@ -61,12 +62,12 @@ class Classifier:
 
         self.model, self.tokenizer, self.name = model, tokenizer, name
         self.unreadable = ""
-        self._reads: Any = model
+        self.reads: Any = model
         if not isinstance(model, (Target, PretrainedTarget)):
             base = model.get_base_model() if hasattr(model, "get_base_model") else model
             before = base.config._attn_implementation
             try:
-                self._reads = PretrainedTarget(base)
+                self.reads = PretrainedTarget(base)
             except UnreadableAttentionError as error:
                 base.set_attn_implementation(before)
                 self.unreadable = str(error)
@@ -180,7 +181,7 @@ class Classifier:
             ids[i, : len(encoding)] = encoding.ids
             mask[i, : len(encoding)] = 1
         tokens, present = (torch.from_numpy(x).to(self.device) for x in (ids, mask))
-        output = self._reads(input_ids=tokens, attention_mask=present)
+        output = self.reads(input_ids=tokens, attention_mask=present)
         probabilities = output.logits.float().softmax(-1).cpu()
         row = None if self.unreadable else output.attention_row.float().cpu()
         seconds = time.perf_counter() - began
@@ -221,7 +222,7 @@ class Classifier:
                     probability=prediction.probability,
                     probabilities=prediction.probabilities,
                     target=self.labels[int(classes[i])],
-                    cost={name: found[name].seconds / len(units) for name in given},
+                    cost={name: found[name].seconds for name in given},
                     error={n: found[n].error[i] for n in given if found[n].error is not None},
                     refused={name: each.refused for name, each in found.items() if each.refused},
                     specials=[encoding.tokens[t] for t in read.specials],

@@ -12,8 +12,10 @@ from transformers import AutoModelForSequenceClassification, pipeline
 
 import afa_ray
 from afa_ray.classifier import Classifier
+from afa_ray.classifier.methods import LARGEST
 from afa_ray.data.tokenizer import load_tokenizer, train_tokenizer
 from afa_ray.errors import UserError
+from afa_ray.explainers import EXPLAINERS, scores
 from afa_ray.models import Target, TargetConfig, save_player
 from tests.conftest import small_texts
 from tests.families import save_tiny, tiny
@@ -218,3 +220,27 @@ def test_the_package_alone_imports_no_classifier() -> None:
     code = "import sys, afa_ray; print({'afa_ray.classifier', 'afa_ray.report'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "set()", done.stderr
+
+
+def test_every_method_is_that_of_the_explainers_joined_to_words(folder: str) -> None:
+    classifier = afa_ray.load(folder)
+    text = "superb awful lovely"
+    methods = [name for name in EXPLAINERS if name not in ("attention", "random")]
+    found = classifier.explain([text], methods)[0]
+    inputs = classifier.tokenizer([text], return_tensors="pt", return_special_tokens_mask=True)
+    ids, special = inputs["input_ids"], inputs["special_tokens_mask"]
+    for name in found.scores:
+        row = scores(classifier.model, ids, None, name, special_tokens_mask=special)[0].tolist()
+        row = [s for s, apart in zip(row, special[0].tolist(), strict=True) if not apart]
+        at = 0
+        for score, within in zip(found.scores[name], found.pieces, strict=True):
+            join = max if name in LARGEST else sum
+            assert score == pytest.approx(join(row[at : at + len(within)]), rel=1e-3, abs=1e-6)
+            at += len(within)
+        assert found.cost[name] > 0
+    assert set(found.scores) | set(found.refused) == set(methods)
+    assert {"ig", "leave_one_out"} <= set(found.scores)
+    assert 0 <= found.error["ig"] < 0.2
+    page = found.to_html()
+    assert "Kendall" in page
+    assert f"error {found.error['ig']:.3f}" in page
