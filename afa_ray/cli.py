@@ -19,6 +19,7 @@ from afa_ray.output import print_anywhere
 COMMANDS = {
     "train": "afa_ray.train",
     "explain": "afa_ray.explain",
+    "serve": "afa_ray.serve",
     "track": "afa_ray.track",
     "compare": "tune.compare",
     "sensitivity": "tune.sensitivity",

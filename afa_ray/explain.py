@@ -204,7 +204,9 @@ def _parser() -> Parser:
     option("--methods", default="attention", help="separated by commas (default: attention)")
     option("--target", help="the class to explain, by default the predicted one")
     option("--unit", choices=("word", "token"), default="word", help="what has a weight")
-    option("--out", metavar="FILE", help="page.html, rows.jsonl or rows.csv; by default the terminal")
+    option(
+        "--out", metavar="FILE", help="page.html, rows.jsonl or rows.csv; by default the terminal"
+    )
     option("--batch_size", type=int, default=32, help="texts read together (default: 32)")
     option("--device", help="as PyTorch names it; by default a GPU where there is one")
     return parser

@@ -17,6 +17,7 @@ from markupsafe import Markup
 from afa_ray.report.view import agreement_of, view
 
 TEMPLATES = Path(__file__).parent / "templates"
+EARLY = 'document.documentElement.classList.add("js")'  # before anything is laid out
 Explained = Mapping[str, Any]
 """An explanation as `Explanation.to_dict` gives it."""
 
@@ -53,8 +54,9 @@ def page_html(
         agreement=_agreements([e for column in columns for e in column]),
         css=_css(),
         script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        connect="'self'" if live else "'none'",
+        early=Markup(EARLY),
+        hashes=" ".join(map(_hash, (EARLY, script))),
+        connect=Markup("'self'" if live else "'none'"),
         data=_json([e for texts in zip(*columns, strict=True) for e in texts]),
         version=_version(),
     )  # fmt: skip
@@ -114,7 +116,18 @@ def _json(value: Any) -> Markup:
     return Markup(text)
 
 
+def _hash(script: str) -> Markup:
+    """What a page's policy names a script by: no other one runs."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return Markup(f"'sha256-{digest}'")
+
+
 def _version() -> str:
     from afa_ray import __version__
 
     return __version__
+
+
+def interface_html(api: Mapping[str, Any]) -> str:
+    """A page on an OpenAPI description, which needs no network either."""
+    return _environment().get_template("interface.html").render(api=api, css=_css())

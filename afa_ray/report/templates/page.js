@@ -2,8 +2,6 @@
 (() => {
   const one = (selector, within = document) => within.querySelector(selector);
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
-  document.documentElement.classList.add("js");
-  document.body.classList.add("js");
   let data = JSON.parse(one("#data").textContent);
   const main = one("#texts");
 
@@ -89,6 +87,7 @@
     if (!text.trim()) { state.textContent = "Type a text first: at least one word."; return; }
     const more = all("[name=method]:checked", form).map((box) => box.value);
     state.textContent = "Asking …";
+    main.setAttribute("aria-busy", "true");
     try {
       for (const methods of more.length ? [["attention"], ["attention", ...more]] : [["attention"]]) {
         const began = performance.now(), found = await fetchTexts(methods, text);
@@ -107,6 +106,7 @@
     } catch (error) {
       if (turn === asked) state.textContent = `Not explained: ${error.message}`;
     }
+    if (turn === asked) main.setAttribute("aria-busy", "false");
   }
   form?.addEventListener("submit", (event) => { event.preventDefault(); removed = []; ask(); });
   one("#typed")?.addEventListener("keydown", (event) => {
