@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from afa_ray.explainers.attention import attention, random
+from afa_ray.explainers.attention import attcat, attention, cam, gae, gradcam, random, rollout
 from afa_ray.explainers.gradients import gradient_norm, gradient_x_input, integrated_gradients
 from afa_ray.explainers.interface import Explained, Explainer, decided, text_tokens
 from afa_ray.explainers.perturbation import leave_one_out
@@ -28,6 +28,11 @@ METHODS: dict[str, Method] = {
     "gradient_x_input": gradient_x_input,
     "ig": integrated_gradients,
     "leave_one_out": leave_one_out,
+    "rollout": rollout,
+    "gae": gae,
+    "cam": cam,
+    "gradcam": gradcam,
+    "attcat": attcat,
 }
 """By name: (model, inputs, classes, options by keyword) -> scores, or scores with figures; what
 they say of special tokens and padding is not used."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext, suppress
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -23,6 +23,20 @@ from afa_ray.models.lora import add_adapters, save_adapters
 from afa_ray.models.probing import AttentionTap, find_reading, probe
 
 TOLERANCE = {torch.bfloat16: 0.03, torch.float16: 0.01}  # of a weight; 1e-4 in float32
+
+
+class Aligned(NamedTuple):
+    """Texts on the side that a family needs.
+
+    Attributes:
+        tokens: (B, L); mask: (B, L) bool, true at real tokens; position: (B,), which is read.
+        shift: (B,) by how many columns to the left the tokens were moved, see `roll`.
+    """
+
+    tokens: Tensor
+    mask: Tensor
+    position: Tensor
+    shift: Tensor
 
 
 class PretrainedTarget(nn.Module):
@@ -51,7 +65,7 @@ class PretrainedTarget(nn.Module):
     def __init__(self, model: PreTrainedModel) -> None:
         super().__init__()
         self.model: Any = model  # or the same with adapters
-        self._options = (
+        self.options = (
             {"use_cache": False} if "use_cache" in signature(model.forward).parameters else {}
         )
         training = model.training
@@ -109,13 +123,13 @@ class PretrainedTarget(nn.Module):
         if attention_mask is None:
             attention_mask = input_ids != self.config.pad_token_id
         shift = self._shift(attention_mask)
-        mask = _roll(attention_mask, shift)
-        types = {} if token_type_ids is None else {"token_type_ids": _roll(token_type_ids, shift)}
-        logits, rows = self._classify(_roll(input_ids, shift), mask, **types)
+        mask = roll(attention_mask, shift)
+        types = {} if token_type_ids is None else {"token_type_ids": roll(token_type_ids, shift)}
+        logits, rows = self._classify(roll(input_ids, shift), mask, **types)
         return TargetOutput(
             loss=None if labels is None else F.cross_entropy(logits.float(), labels),
             logits=logits,
-            attention_row=_roll(rows.mean(1) * mask, -shift),
+            attention_row=roll(rows.mean(1) * mask, -shift),
         )
 
     def embed(self, inputs: Inputs) -> Tensor:
@@ -128,15 +142,24 @@ class PretrainedTarget(nn.Module):
         """See `AttentionModel`; the row that is given is the last layer's at the aggregating
         position."""
         shift = self._shift(inputs.present)
-        mask, tokens = _roll(inputs.present, shift), _roll(inputs.tokens, shift)
-        given = None if attention is None else _roll(attention, shift)
-        embedded = _roll(embedded, shift)
-        if self._columns_first:
-            embedded = embedded.transpose(0, 1)
-        hook = self.get_input_embeddings().register_forward_hook(lambda m, i, output: embedded)
-        with hook:
+        mask, tokens = roll(inputs.present, shift), roll(inputs.tokens, shift)
+        given = None if attention is None else roll(attention, shift)
+        embedded = roll(embedded, shift)
+        with self.embedding(embedded):
             logits, rows = self._classify(tokens, mask, given=given)
-        return TargetOutput(logits=logits, attention_row=_roll(rows.mean(1) * mask, -shift))
+        return TargetOutput(logits=logits, attention_row=roll(rows.mean(1) * mask, -shift))
+
+    def embedding(self, embedded: Tensor) -> AbstractContextManager[Any]:
+        """Within, (B, L, E) stand at the tokens instead of their embeddings."""
+        given = embedded.transpose(0, 1) if self._columns_first else embedded
+        return self.get_input_embeddings().register_forward_hook(lambda m, i, output: given)
+
+    def align(self, inputs: Inputs) -> Aligned:
+        """The texts on the side that the family needs."""
+        shift = self._shift(inputs.present)
+        mask = roll(inputs.present, shift)
+        position = self._position(mask.sum(1).clamp_min(1), mask.shape[1])
+        return Aligned(roll(inputs.tokens, shift), mask, position, shift)
 
     def _shift(self, mask: Tensor) -> Tensor:
         """(B,) by how many columns to the left the tokens move."""
@@ -157,7 +180,7 @@ class PretrainedTarget(nn.Module):
         mask = mask.to(torch.long, copy=True)
         mask[:, 0] += mask.sum(1) == 0  # an empty text is one padding token
         position = self._position(lengths, mask.shape[1])
-        inputs = {"input_ids": tokens, "attention_mask": mask, **types, **self._options}
+        inputs = {"input_ids": tokens, "attention_mask": mask, **types, **self.options}
         row = None if given is None else Given(given, position, self._layers)
         if self._tap is not None:
             with self._tap.giving(row) as weights, self._precision():
@@ -185,7 +208,7 @@ class PretrainedTarget(nn.Module):
         """None, and SDPA from now on, where the row from queries and keys is that of eager mode."""
         tokens, mask = probe(self.model)
         shift = self._shift(mask)
-        inputs = {"input_ids": _roll(tokens, shift), "attention_mask": _roll(mask, shift)}
+        inputs = {"input_ids": roll(tokens, shift), "attention_mask": roll(mask, shift)}
         shapes: list[torch.Size] = []
         hook = self.get_input_embeddings().register_forward_hook(
             lambda m, i, output: shapes.append(output.shape)
@@ -213,7 +236,7 @@ def pick(weights: Tensor, position: Tensor) -> Tensor:
     return weights[torch.arange(len(position), device=position.device), :, position].float()
 
 
-def _roll(x: Tensor, shift: Tensor) -> Tensor:
+def roll(x: Tensor, shift: Tensor) -> Tensor:
     """(B, L, …) moved to the left by (B,) `shift` columns, what falls out coming round."""
     column = torch.arange(x.shape[1], device=x.device)
     source = (column + shift[:, None]) % x.shape[1]

@@ -159,12 +159,13 @@ class Target(Player):
         self, embedded: Tensor, inputs: Inputs, attention: Tensor | None = None
     ) -> TargetOutput:
         """See `AttentionModel`; L is at most `max_position_embeddings`. With two hops the row that
-        is given is that of the second."""
+        is given is that of the second. It may be given by head, (B, H, L)."""
         lengths = _lengths(embedded, inputs.present, check=False)
         kept = ~padding_mask(lengths, embedded.shape[1])[:, None]
         given = None
         if attention is not None:
-            given = attention[:, None, None].expand(-1, -1, self.config.num_attention_heads, -1)
+            by_head = attention if attention.dim() == 3 else attention[:, None]
+            given = by_head[:, None].expand(-1, -1, self.config.num_attention_heads, -1)
         logits, rows = self._classify(None, embedded, kept, given=given)
         return TargetOutput(logits=logits, attention_row=rows[:, 0].mean(1))
 
