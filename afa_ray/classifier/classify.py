@@ -58,19 +58,8 @@ class Classifier:
     """
 
     def __init__(self, model: Any, tokenizer: PreTrainedTokenizerFast, name: str = "") -> None:
-        from afa_ray.models.pretrained import PretrainedTarget
-
         self.model, self.tokenizer, self.name = model, tokenizer, name
-        self.unreadable = ""
-        self.reads: Any = model
-        if not isinstance(model, (Target, PretrainedTarget)):
-            base = model.get_base_model() if hasattr(model, "get_base_model") else model
-            before = base.config._attn_implementation
-            try:
-                self.reads = PretrainedTarget(base)
-            except UnreadableAttentionError as error:
-                base.set_attn_implementation(before)
-                self.unreadable = str(error)
+        self.reads, self.unreadable = _with_row(model)
         config = model.config
         self.labels = [str(config.id2label[i]) for i in range(config.num_labels)]
         self.max_length = self._longest()
@@ -233,6 +222,23 @@ class Classifier:
                     model=self.name,
                 ),
             )
+
+
+def _with_row(model: Any) -> tuple[Any, str]:
+    """The model as it gives its attention row, too; or as it is, and why it has none."""
+    if isinstance(model, Target):
+        return model, ""
+    from afa_ray.models.pretrained import PretrainedTarget
+
+    if isinstance(model, PretrainedTarget):
+        return model, ""
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model  # peft's
+    before = base.config._attn_implementation
+    try:
+        return PretrainedTarget(base), ""
+    except UnreadableAttentionError as error:
+        base.set_attn_implementation(before)
+        return model, str(error)
 
 
 def require_texts(texts: Sequence[str]) -> Sequence[str]:

@@ -112,7 +112,7 @@ def run_view(result: Mapping[str, Any], about: str) -> dict[str, Any]:
     rows = [
         ("accuracy", test["accuracy"]),
         ("macro F1", test["macro_f1"]),
-        *([(f"accuracy of {baseline['name']}", baseline["accuracy"])] if baseline else []),
+        *([("accuracy of a bag of words", baseline["accuracy"])] if baseline else []),
         ("normalised deletion area, 1 is chance, less is better", curve["normalized_area"]),
         *((name.replace("_", " "), value) for name, value in faithful.items()),
     ]
