@@ -1,4 +1,4 @@
-"""The live page and its interface, as a FastAPI app: texts come in, nothing of the disk goes out."""
+"""The live page and its interface as a FastAPI app: texts go in, nothing of the disk comes out."""
 
 from __future__ import annotations
 

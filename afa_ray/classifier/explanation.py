@@ -21,8 +21,8 @@ class Explanation:
         label: the predicted class; probability: of it, 0 to 1; probabilities: of every class.
         target: the class that is explained, by default the predicted one.
         cost: seconds a text, for each method, the prediction included where it comes with it.
-        error: the share of what was to be explained that a method's scores do not account for, where
-            it tells: integrated gradients of the difference they sum to, surrogates 1 - R².
+        error: the share of what was to be explained that a method's scores leave out, where it
+            tells: integrated gradients of the difference they sum to, surrogates 1 - R².
         refused: for each method that gave no scores, why.
         specials: the special tokens that the model read; special_scores: theirs, for each method.
         cut: how many characters were read of a text that is too long for the model, else None.

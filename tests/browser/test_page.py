@@ -124,7 +124,8 @@ def contrast(page: Any) -> list[tuple[float, str]]:
     """The least contrast of words' letters on what is behind them, by the rules of WCAG."""
     return page.evaluate(
         """() => {
-        const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+        const canvas = document.createElement("canvas")
+          .getContext("2d", { willReadFrequently: true });
         const lum = ([r, g, b]) => [r, g, b].map(c => c / 255).map(c =>
           c <= .03928 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4)
           .reduce((s, c, i) => s + c * [.2126, .7152, .0722][i], 0);
@@ -134,7 +135,8 @@ def contrast(page: Any) -> list[tuple[float, str]]:
         const paper = getComputedStyle(document.body).backgroundColor;
         return [...document.querySelectorAll(".w, .quiet, small, th, .tag, .specials")].map(e => {
           const style = getComputedStyle(e);
-          const [a, b] = [paint(paper, style.backgroundColor, style.color), paint(paper, style.backgroundColor)].map(lum);
+          const behind = [paper, style.backgroundColor];
+          const [a, b] = [paint(...behind, style.color), paint(...behind)].map(lum);
           return [(Math.max(a, b) + .05) / (Math.min(a, b) + .05), e.className || e.tagName];
         }); }"""
     )
