@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 ATTENTION = "attention"
 FAST = ("gradient_norm", "gradient_x_input", "gae", "gradcam", "attcat", "cp_lrp", "attn_lrp")
 """Methods of a few passes a text."""
+OF_UNITS = ("shap", "lime")  # methods that score whole units: each of a unit's pieces has its score
 LARGEST = {
-    "random", "gradient_norm", "rollout", "lrp", "full_lrp", "gae", "transformer_attribution",
+    *OF_UNITS, "random", "gradient_norm", "rollout", "lrp", "full_lrp", "gae", "transformer_attribution",
     "mgae", "cam", "gradcam", "expnet",
 }  # fmt: skip
 """Methods whose scores do not add up: a word has the largest of its pieces' (Chefer et al.)."""
@@ -67,12 +68,21 @@ def scores_of(
         if batch.row is None:
             return Scores([], 0.0, refused=classifier.unreadable)
         return Scores(batch.row.tolist(), batch.seconds / len(units))
-    special = torch.zeros_like(batch.mask)
+    special, numbers = torch.zeros_like(batch.mask), torch.zeros_like(batch.mask)
     for row, read in enumerate(units):
         special[row, read.specials] = 1
+        for number, tokens in enumerate(read.tokens):
+            numbers[row, tokens] = number
+    options = {"units": numbers} if name in OF_UNITS else {}
     try:
         found = explained(
-            classifier.reads, batch.ids, batch.mask, name, classes, special_tokens_mask=special
+            classifier.reads,
+            batch.ids,
+            batch.mask,
+            name,
+            classes,
+            special_tokens_mask=special,
+            **options,
         )
     except (ValueError, ImportError) as error:
         return Scores([], 0.0, refused=first_line(error))

@@ -13,9 +13,19 @@ import torch
 from torch import Tensor
 
 from afa_ray.explainers.attention import attcat, attention, cam, gae, gradcam, random, rollout
+from afa_ray.explainers.expnet import expnet
 from afa_ray.explainers.gradients import gradient_norm, gradient_x_input, integrated_gradients
 from afa_ray.explainers.interface import Explained, Explainer, decided, text_tokens
 from afa_ray.explainers.perturbation import leave_one_out
+from afa_ray.explainers.relevance import (
+    attn_lrp,
+    cp_lrp,
+    full_lrp,
+    masked_attribution,
+    partial_lrp,
+    transformer_attribution,
+)
+from afa_ray.explainers.surrogates import lime, shap
 from afa_ray.models import Target
 from afa_ray.models.interface import AttentionModel, Inputs
 
@@ -33,6 +43,15 @@ METHODS: dict[str, Method] = {
     "cam": cam,
     "gradcam": gradcam,
     "attcat": attcat,
+    "lrp": partial_lrp,
+    "full_lrp": full_lrp,
+    "transformer_attribution": transformer_attribution,
+    "mgae": masked_attribution,
+    "cp_lrp": cp_lrp,
+    "attn_lrp": attn_lrp,
+    "shap": shap,
+    "lime": lime,
+    "expnet": expnet,
 }
 """By name: (model, inputs, classes, options by keyword) -> scores, or scores with figures; what
 they say of special tokens and padding is not used."""

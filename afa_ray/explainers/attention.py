@@ -65,7 +65,7 @@ def gae(model: AttentionModel, inputs: Inputs, classes: Tensor) -> Tensor:
             "gae: the hops of a single layer all read its inputs, and R += A R is for layers that "
             "read one another"
         )
-    layers = _with_gradients("gae", model, inputs, classes)
+    layers = with_gradients("gae", model, inputs, classes)
     if isinstance(model, Target):  # its row alone; what I adds stands at [EOS]
         return back((layers.slopes[0] * layers.maps[0]).relu().mean(1)[:, 0], layers)
     relevance = torch.eye(layers.maps[0].shape[-1], device=inputs.tokens.device)
@@ -79,7 +79,7 @@ def cam(model: AttentionModel, inputs: Inputs, classes: Tensor) -> Tensor:
 
     Which of ExpNet's two names, CAM and GradCAM, means which formula, is our reading.
     """
-    layers = _with_gradients("cam", model, inputs, classes)
+    layers = with_gradients("cam", model, inputs, classes)
     pairs = real_pairs(layers)
     slope = layers.slopes[-1].float().mean(1) * pairs
     rows = pairs.any(-1).sum(-1).clamp_min(1)
@@ -92,7 +92,7 @@ def gradcam(model: AttentionModel, inputs: Inputs, classes: Tensor) -> Tensor:
 
     See `cam` on the name.
     """
-    layers = _with_gradients("gradcam", model, inputs, classes)
+    layers = with_gradients("gradcam", model, inputs, classes)
     pairs = real_pairs(layers)
     count = pairs.sum((1, 2)).clamp_min(1)
     weight = (layers.slopes[-1].float() * pairs[:, None]).sum((2, 3)) / count[:, None]  # (B, H)
@@ -122,7 +122,7 @@ def attcat(
             "attcat: a single layer has no query but the last token's, so that no mean over "
             "queries tells what attention a token gets"
         )
-    layers = _with_gradients("attcat", model, inputs, classes)
+    layers = with_gradients("attcat", model, inputs, classes)
     first = 0 if states == "inputs" else 1
     pairs = real_pairs(layers)
     rows = pairs.any(-1).sum(-1).clamp_min(1)[:, None]
@@ -134,6 +134,6 @@ def attcat(
     return back(total, layers)
 
 
-def _with_gradients(method: str, model: AttentionModel, inputs: Inputs, classes: Tensor) -> Layers:
+def with_gradients(method: str, model: AttentionModel, inputs: Inputs, classes: Tensor) -> Layers:
     with torch.enable_grad():
         return gradients(method, layers_of(method, model, inputs), classes)

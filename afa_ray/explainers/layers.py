@@ -11,6 +11,7 @@ from torch import Tensor
 from afa_ray.explainers.interface import CannotExplainError, chosen
 from afa_ray.models import Target
 from afa_ray.models.interface import AttentionModel, Inputs
+from afa_ray.models.probing import UnreadableAttentionError
 
 
 class Layers(NamedTuple):
@@ -37,12 +38,17 @@ class Layers(NamedTuple):
 
 
 def layers_of(
-    method: str, model: AttentionModel, inputs: Inputs, heads: Tensor | None = None
+    method: str,
+    model: AttentionModel,
+    inputs: Inputs,
+    *,
+    embedded: Tensor | None = None,
+    heads: Tensor | None = None,
 ) -> Layers:
     """A pass with all attention weights.
 
     Args:
-        heads: see `read_maps`.
+        embedded, heads: see `read_maps`.
 
     Raises:
         CannotExplainError: they cannot be had.
@@ -53,10 +59,11 @@ def layers_of(
     from afa_ray.models.pretrained import PretrainedTarget
 
     assert isinstance(model, PretrainedTarget)
-    embedded = model.embed(inputs).detach().requires_grad_(torch.is_grad_enabled())
+    if embedded is None:
+        embedded = model.embed(inputs).detach().requires_grad_(torch.is_grad_enabled())
     try:
         read = read_maps(model, inputs, embedded, heads)
-    except ValueError as error:
+    except (UnreadableAttentionError, CannotExplainError) as error:
         raise CannotExplainError(f"{method}: {error}") from error
     texts = read.texts
     return Layers(read.logits, read.maps, read.states, texts.mask, texts.position, texts.shift)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from afa_ray.explainers.interface import chosen, decided, text_tokens
@@ -59,16 +60,24 @@ def _copies(model: Target, inputs: Inputs, classes: Tensor, text: Tensor, whole:
 def _shorter(
     model: AttentionModel, inputs: Inputs, classes: Tensor, text: Tensor, whole: Tensor
 ) -> Tensor:
-    """The same of any model: text by text, each without a token, in batches."""
+    """The same of any model."""
     found = whole[:, None].repeat(1, text.shape[1])
-    if not text.any():
-        return found
-    for places in text.nonzero().split(model.evaluation_batch):
-        which, column = places.T
-        gone = torch.zeros_like(text[which])
-        gone[torch.arange(len(gone), device=gone.device), column] = True
-        shorter = deleted(inputs, which, gone, model.config.pad_token_id)
-        found[which, column] = _probability(decided(model, shorter), classes[which])
+    which, column = text.nonzero().T
+    gone = F.one_hot(column, text.shape[1]).bool()
+    found[which, column] = probability_without(model, inputs, classes, which, gone)
+    return found
+
+
+def probability_without(
+    model: AttentionModel, inputs: Inputs, classes: Tensor, which: Tensor, gone: Tensor
+) -> Tensor:
+    """(N,) probabilities of their classes of the texts (N,) `which` without (N, L) bool `gone`, as
+    many at once as the model evaluates."""
+    found = torch.zeros(len(which), device=which.device)
+    for some in torch.arange(len(which), device=which.device).split(model.evaluation_batch):
+        if len(some):
+            shorter = deleted(inputs, which[some], gone[some], model.config.pad_token_id)
+            found[some] = _probability(decided(model, shorter), classes[which[some]])
     return found
 
 

@@ -20,6 +20,7 @@ from transformers.masking_utils import eager_mask
 
 from afa_ray.models.interface import Inputs
 from afa_ray.models.pretrained import Aligned, PretrainedTarget, roll
+from afa_ray.models.probing import UnreadableAttentionError
 
 IMPLEMENTATION = "afa_maps"  # value of `attn_implementation`
 
@@ -112,10 +113,10 @@ def read_maps(
             values is passed on, 0 where it is not; the weights kept have it all the same.
 
     Raises:
-        ValueError: the family does not go through transformers' attention interface.
+        UnreadableAttentionError: the family does not go through transformers' attention interface.
     """
     if target.eager:
-        raise ValueError(
+        raise UnreadableAttentionError(
             f"{target.config.model_type} does not go through transformers' attention interface, "
             "so that its attention weights are not at hand"
         )

@@ -12,7 +12,7 @@ from transformers import AutoModelForSequenceClassification, pipeline
 
 import afa_ray
 from afa_ray.classifier import Classifier
-from afa_ray.classifier.methods import LARGEST
+from afa_ray.classifier.methods import LARGEST, OF_UNITS
 from afa_ray.data.tokenizer import load_tokenizer, train_tokenizer
 from afa_ray.errors import UserError
 from afa_ray.explainers import EXPLAINERS, scores
@@ -225,7 +225,7 @@ def test_the_package_alone_imports_no_classifier() -> None:
 def test_every_method_is_that_of_the_explainers_joined_to_words(folder: str) -> None:
     classifier = afa_ray.load(folder)
     text = "superb awful lovely"
-    methods = [name for name in EXPLAINERS if name not in ("attention", "random")]
+    methods = [name for name in EXPLAINERS if name not in ("attention", "random", *OF_UNITS)]
     found = classifier.explain([text], methods)[0]
     inputs = classifier.tokenizer([text], return_tensors="pt", return_special_tokens_mask=True)
     ids, special = inputs["input_ids"], inputs["special_tokens_mask"]
@@ -244,3 +244,18 @@ def test_every_method_is_that_of_the_explainers_joined_to_words(folder: str) -> 
     page = found.to_html()
     assert "Kendall" in page
     assert f"error {found.error['ig']:.3f}" in page
+
+
+@pytest.mark.parametrize("name", OF_UNITS)
+def test_surrogates_delete_whole_words(name: str, tmp_path: Path) -> None:
+    """Of two words, one of several pieces: exact Shapley values by deleting one, both, none."""
+    classifier = afa_ray.load(save("bert", tmp_path))
+    found = classifier.explain(["superb bowled"], [name])[0]
+    assert len(found.scores[name]) == 2
+    assert len(found.pieces[0]) > 1
+    assert abs(found.error[name]) < 0.5
+    if name == "shap":
+        p = [classifier.predict([t])[0].probabilities[found.label] for t in ("superb", "bowled")]
+        whole, left = found.probability, p[0] - p[1]
+        assert found.scores[name][0] - found.scores[name][1] == pytest.approx(left, abs=1e-4)
+        assert sum(found.scores[name]) < whole

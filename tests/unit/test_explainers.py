@@ -1,13 +1,17 @@
 """Explainers: what holds for every method, on every family and on the single layer."""
 
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from afa_ray.data.tokenizer import train_tokenizer
 from afa_ray.explainers import EXPLAINERS, CannotExplainError, explained, scores
-from afa_ray.models import Target
+from afa_ray.models import Target, save_player
+from afa_ray.models.interface import Inputs
 from afa_ray.models.pretrained import PretrainedTarget
 from tests.families import PAD, tiny
 from tests.unit.test_models import small_target, tokens
@@ -15,10 +19,14 @@ from tests.unit.test_pretrained import padded
 
 FAMILIES = ("bert", "roberta", "distilbert", "modernbert", "gpt2", "llama")
 SINGLE = ("one hop", "two hops")
-QUICK = {"ig": {"steps": 6, "most": 6}}
+QUICK = {"ig": {"steps": 6, "most": 6}, "shap": {"samples": 10}, "lime": {"samples": 10}}
+LRP = ("lrp", "full_lrp", "transformer_attribution", "mgae")
 REFUSED = {
-    *((name, method) for name in SINGLE for method in ("rollout", "attcat")),
+    *((name, method) for name in SINGLE for method in ("rollout", "attcat", "attn_lrp", *LRP)),
+    *((name, "expnet") for name in (*FAMILIES, *SINGLE)),  # without a trained network
     ("two hops", "gae"),
+    ("two hops", "cp_lrp"),
+    *((name, method) for name in ("modernbert", "llama") for method in LRP),
 }
 
 
@@ -142,3 +150,23 @@ def test_the_class_is_the_predicted_one_unless_another_is_given() -> None:
     other = scores(model, ids, mask, "gradient_norm", (classes + 1) % 3)
     assert not torch.allclose(found, other, rtol=0.1)
     assert (explained(model, ids, mask, "cam").figures["seconds"] > 0).all()
+
+
+def test_the_page_on_explainers_of_ones_own_runs(tmp_path: Path) -> None:
+    """Its code, on a random model; and both its explainers are held against it."""
+    page = (Path(__file__).parents[2] / "docs/how-to/add-an-explainer.md").read_text("utf-8")
+    _, whole, more = (part.split("```")[0] for part in page.split("```python")[1:])
+    tokenizer = train_tokenizer(["the soup was cold a lovely evening"], 40, 12)
+    tokenizer.save_pretrained(tmp_path)
+    save_player(small_target(num_labels=2), tmp_path)
+    names: dict[str, Any] = {"folder": str(tmp_path)}
+    exec(whole + more, names)
+    found = names["found"]
+    assert set(found) == {"deletion", "erasure"}
+    assert found["erasure"]["comprehensiveness"] != found["erasure"]["random_comprehensiveness"]
+    model, ids = names["model"], tokens()
+    inputs = Inputs(ids, ids != 0)
+    classes = torch.zeros(len(ids), dtype=torch.int64)
+    length = model.words(ids).norm(dim=-1)
+    assert torch.equal(names["loudness"](model, inputs, classes), length * (ids != 0))
+    assert torch.equal(names["saliency"](model, inputs, classes) > 0, ids != 0)
