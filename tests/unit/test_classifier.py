@@ -253,7 +253,6 @@ def test_surrogates_delete_whole_words(name: str, tmp_path: Path) -> None:
     found = classifier.explain(["superb bowled"], [name])[0]
     assert len(found.scores[name]) == 2
     assert len(found.pieces[0]) > 1
-    assert abs(found.error[name]) < 0.5
     if name == "shap":
         p = [classifier.predict([t])[0].probabilities[found.label] for t in ("superb", "bowled")]
         whole, left = found.probability, p[0] - p[1]
