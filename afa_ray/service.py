@@ -28,6 +28,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+NOT_OFFERED = (ATTENTION, "random", "expnet")  # on the page: always there, of no use, learns first
 Text = Annotated[str, Field(min_length=1, max_length=LONGEST)]
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]

@@ -101,7 +101,7 @@
       }
       one("#removed").textContent = removed.length && before
         ? `Without ${removed.map((w) => `“${w.slice(0, 40)}”`).join(", ")}: ` + data.map((d, i) =>
-            `${d.label} ${percent(d.probability)}, was ${percent(before[i]?.[d.label] ?? 0)}`).join("; ")
+            `${data.length > 1 ? `${d.model}: ` : ""}${d.label} ${percent(d.probability)}, was ${percent(before[i]?.[d.label] ?? 0)}`).join("; ")
         : "";
     } catch (error) {
       if (turn === asked) state.textContent = `Not explained: ${error.message}`;
