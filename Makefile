@@ -8,7 +8,7 @@ WORKERS ?= 2
 # Whatever the shell says: every worker process would compile the same modules again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: train test check docs bench clean
+.PHONY: train test check docs bench campaign clean
 
 train: .venv/installed
 	$(BIN)/python -m afa_ray.train
@@ -30,6 +30,10 @@ docs: .venv/installed
 bench: .venv/installed
 	$(BIN)/python -m pytest -m alone
 
+# Damage, kills and crowds, an hour: goes on where it was stopped (campaign.jsonl). CAMPAIGN="--kills 10".
+campaign: .venv/installed
+	$(BIN)/python -m tests.campaign $(CAMPAIGN)
+
 # Python compiles what is imported, once; pip would compile all of it, which takes longer than to install.
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -39,4 +43,4 @@ bench: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv build docs/_build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv build docs/_build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import difflib
 import functools
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Literal, get_args, get_origin, get_type_hints
 
-import yaml
-from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
+from jsonargparse import ArgumentParser, set_parsing_settings
 
 from afa_ray.complaints import complaints
 from afa_ray.config import REMOVED, S, Settings, flatten, leaves, override, removed, to_yaml
 from afa_ray.errors import DivergedError, UserError
 from afa_ray.output import print_anywhere
+from afa_ray.redaction import redacted
+from afa_ray.values import read_value
+from afa_ray.yaml_files import YamlError, load_yaml
 
 DIVERGED = 1  # exit status
 USAGE_ERROR = 2  # exit status
@@ -54,7 +55,7 @@ def run_command(command: Command[S], run: Callable[[S], int], arguments: Sequenc
         print(f"{command.module}: stopped:\n{_indent(str(error))}", file=sys.stderr)
         return DIVERGED
     except UserError as error:
-        print(f"{command.module}: cannot run:\n{_indent(str(error))}", file=sys.stderr)
+        print(f"{command.module}: cannot run:\n{_indent(redacted(str(error)))}", file=sys.stderr)
         return USAGE_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -103,19 +104,18 @@ def parse(arguments: Sequence[str], command: Command[S] = TRAIN) -> S:  # type: 
 
 def settings_from(pairs: Sequence[tuple[str, Any]], command: Command[S], faults: list[str]) -> S:
     """Defaults with the (dotted name, value) `pairs` put in; what cannot be goes to `faults`."""
-    parser = make_parser(command)
     accepted: dict[str, Any] = {}
     known = flatten(command.settings())
     for name, value in pairs:
         if name in REMOVED:
-            faults += [fault] if (fault := removed(name, _plain(value))) else []
+            faults += [fault] if (fault := _removed(name, value)) else []
             continue
         if name not in known:
             faults.append(_unknown(name, value, list(known)))
             continue
         try:
-            accepted[name] = _read(parser, name, value, command.settings)
-        except ArgumentError:
+            accepted[name] = read_value(value, _kind(name, command.settings))
+        except ValueError:
             faults.append(f"{name} = {value}: must be {_allowed(name, command.settings)}")
     return override(command.settings(), accepted)
 
@@ -123,31 +123,18 @@ def settings_from(pairs: Sequence[tuple[str, Any]], command: Command[S], faults:
 def read_config(file: str, faults: list[str]) -> Iterator[tuple[str, Any]]:
     """(dotted name, value) pairs of a YAML file; nested or dotted names alike."""
     try:
-        content = yaml.load(Path(file).read_text(encoding="utf-8"), _Yaml) or {}
+        content = load_yaml(Path(file).read_text(encoding="utf-8")) or {}
     except FileNotFoundError:
         faults.append(f"config = {file}: there is no such file")
     except (OSError, UnicodeDecodeError) as error:
         faults.append(f"config = {file}: cannot be read: {error}")
-    except yaml.YAMLError as error:
-        faults.append(f"config = {file}: not valid YAML: {' '.join(str(error).split())}")
+    except YamlError as error:
+        faults.append(f"config = {file}: not valid YAML: {error}")
     else:
         if isinstance(content, dict):
             yield from leaves(content)
         else:
             faults.append(f"config = {file}: must hold settings such as 'afa: {{k: 3}}'")
-
-
-class _Yaml(yaml.SafeLoader):
-    """Safe, and without base 60: 1:4 is a text, as in YAML 1.2, not 64."""
-
-
-_Yaml.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":int")]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Yaml.add_implicit_resolver(
-    "tag:yaml.org,2002:int", re.compile(r"(?:[-+]?\d[\d_]*|0x[\da-fA-F_]+)$"), list("-+0123456789")
-)
 
 
 def _split(
@@ -179,19 +166,14 @@ def _split(
     return files, pairs, print_config
 
 
-def _read(parser: ArgumentParser, name: str, value: Any, settings: type[Settings]) -> Any:
-    """A value as its setting's type; see `parse` for errors."""
-    text = value if isinstance(value, str) else yaml.safe_dump(value).removesuffix("...\n").strip()
-    if re.fullmatch(r"\d+(:\d+)+", text):  # jsonargparse would read base 60
-        if str in (kind := _kind(name, settings), *get_args(kind)):
-            return text
-        text = f'"{text}"'
-    return parser.parse_args([f"--{name}={text}"])[name]
-
-
-def _plain(value: Any) -> Any:
-    """A value as YAML reads it."""
-    return yaml.safe_load(value) if isinstance(value, str) else value
+def _removed(name: str, value: Any) -> str | None:
+    """The complaint about a setting of before, of whose type its value that is off still tells."""
+    off = REMOVED[name]
+    try:
+        is_off = read_value(value, type(off)) == off
+    except ValueError:
+        is_off = False
+    return removed(name, off if is_off else value)
 
 
 def _unknown(name: str, value: Any, known: list[str]) -> str:

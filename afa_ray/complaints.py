@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from afa_ray.config import (
+    DATA_FILES,
     SINGLE_LAYER,
     DiscriminatorSettings,
     LoraSettings,
@@ -15,10 +16,10 @@ from afa_ray.config import (
     TrainSettings,
     flatten,
 )
+from afa_ray.names import name_fault, path_fault, text_fault
+from afa_ray.redaction import login_fault
 
-LONGEST_NAME = 100
-FOLDER_NAME = re.compile(rf"(?!\.)[^/\\\x00-\x1f\x7f]{{1,{LONGEST_NAME}}}")
-
+LARGEST = 2**31 - 1  # whole number that all libraries take
 AT_LEAST = {
     "data.max_length": 3,
     "data.vocab_size": 6,
@@ -57,6 +58,10 @@ IN_RANGE: dict[str, tuple[Callable[[float], bool], str]] = {
     "train.target_lr": (lambda x: 0 < x < float("inf"), "a finite number above 0"),
     "train.discriminator_lr": (lambda x: 0 < x < float("inf"), "a finite number above 0"),
 }
+PATHS = (
+    "data.dir", *(f"data.{field}" for field in DATA_FILES), "target.name", "target.vectors",
+    "run.storage",
+)  # fmt: skip
 PRETRAINED_ONLY = {  # setting: the value that leaves it off
     "target.dtype": "float32",
     "target.lora.r": 0,
@@ -78,6 +83,11 @@ def complaints(settings: Settings) -> list[str]:
         for name, (holds, allowed) in IN_RANGE.items()
         if values[name] is not None and not holds(values[name])
     ]
+    found += [
+        f"{name} = {value}: must be at most {LARGEST}"
+        for name, value in values.items()
+        if type(value) is int and value > LARGEST and name not in IN_RANGE
+    ]
     single_layer = () if settings.target.pretrained else ("target",)
     for part in (*single_layer, "discriminator"):
         size, heads = values[f"{part}.hidden_size"], values[f"{part}.heads"]
@@ -96,13 +106,16 @@ def complaints(settings: Settings) -> list[str]:
         found += _pretrained_complaints(settings)
     else:
         found += _single_layer_complaints(values)
-    for setting, name in (("data.name", settings.data.name), ("run.name", settings.run.name)):
-        if name is not None and not FOLDER_NAME.fullmatch(name):
-            found.append(
-                f"{setting} = {name!r}: must be a folder name: at most {LONGEST_NAME} characters, "
-                "no slash, no control character, no dot in front"
-            )
-    return found
+    return found + text_complaints(values)
+
+
+def text_complaints(values: Mapping[str, Any]) -> list[str]:
+    """Names, paths and other texts that cannot be what they are for, and passwords."""
+    kinds = dict.fromkeys(("data.name", "run.name"), name_fault) | dict.fromkeys(PATHS, path_fault)
+    texts = {name: value for name, value in values.items() if isinstance(value, str)}
+    faults = [kinds.get(name, text_fault)(name, text) for name, text in texts.items()]
+    faults += [login_fault(name, texts[name]) for name in ("mlflow.uri",) if name in texts]
+    return [fault for fault in faults if fault]
 
 
 def _judge_complaints(discriminator: DiscriminatorSettings) -> list[str]:

@@ -6,8 +6,8 @@ process, and nothing a worker or a library prints gets between.
 
 from __future__ import annotations
 
-import json
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from afa_ray.config import Settings, flatten
 from afa_ray.data.corpus import Corpus
 from afa_ray.method import described
 from afa_ray.records.run_folder import REPORT
-from afa_ray.records.tracking import METRICS, UNDERWAY
+from afa_ray.records.tracking import METRICS, UNDERWAY, read_records
 
 POLL_S = 0.2
 
@@ -90,7 +90,8 @@ class Follower:
         for record in self._records():
             if _identity(record) not in self._printed:
                 self._printed.add(_identity(record))
-                print(render(record, self._steps), flush=True)
+                with suppress(KeyError, TypeError):  # a damaged record has other figures
+                    print(render(record, self._steps), flush=True)
         line = self._line()
         if line and line != self._last_line:
             print(f"  {line}", flush=True)
@@ -99,7 +100,7 @@ class Follower:
     def _line(self) -> str:
         try:
             return self._underway.read_text(encoding="utf-8")
-        except OSError:  # nothing takes long
+        except (OSError, UnicodeDecodeError):  # nothing takes long
             return ""
 
     def _records(self) -> list[dict[str, Any]]:
@@ -107,8 +108,7 @@ class Follower:
         if not self._file.exists() or self._file.stat().st_mtime_ns == self._read_at:
             return []
         self._read_at = self._file.stat().st_mtime_ns
-        lines = self._file.read_text(encoding="utf-8").splitlines(keepends=True)
-        return [json.loads(line) for line in lines if line.endswith("\n")]
+        return read_records(self._file.parent).records
 
 
 def _identity(record: dict[str, Any]) -> tuple[str, int, str]:

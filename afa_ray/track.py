@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import json
 import sys
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
@@ -17,7 +16,9 @@ from typing import Any, NoReturn
 
 from afa_ray.command_line import INTERRUPTED, USAGE_ERROR
 from afa_ray.errors import UserError
+from afa_ray.json_files import read_object
 from afa_ray.metrics import flat_figures
+from afa_ray.names import path_fault
 from afa_ray.output import print_anywhere
 from afa_ray.records.mlflow_about import files_to_keep
 from afa_ray.records.mlflow_client import UnreachableError
@@ -25,7 +26,8 @@ from afa_ray.records.mlflow_opening import find_or_create
 from afa_ray.records.mlflow_place import place_of_tracking
 from afa_ray.records.mlflow_run import MlflowRun
 from afa_ray.records.run_folder import CONFIG, FIGURES, RESULT, TRIAL, read_result, read_settings
-from afa_ray.records.tracking import figure_records
+from afa_ray.records.tracking import METRICS, UNTRACKED, read_records
+from afa_ray.redaction import login_fault, redacted
 
 PLACES = ("trials", "runs", "final")  # of the runs in a study's folder
 OPTIONS = ("mlflow.uri", "mlflow.experiment")
@@ -40,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         track(*parse(sys.argv[1:] if arguments is None else arguments))
         return 0
     except UserError as error:
-        print(f"afa_ray.track: cannot run:\n{indent(str(error), '  ')}", file=sys.stderr)
+        print(f"afa_ray.track: cannot run:\n{indent(redacted(str(error)), '  ')}", file=sys.stderr)
         return USAGE_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -111,11 +113,15 @@ def upload_run(folder: Path, run: MlflowRun, say: Say = print) -> None:
     ended, files = has_ended(folder), files_to_keep(folder)
     new = run.add_missing([*_dated_records(folder), *_final_figures(folder)])
     if ended and not new and run.status() == FINISHED and run.has_files(folder, files):
+        (folder / UNTRACKED).unlink(missing_ok=True)
         say(f"{folder.name}: was tracked completely")
         return
     run.close(folder, FINISHED if ended else FAILED, _last_change(files))
+    (folder / UNTRACKED).unlink(missing_ok=True)
     incomplete = "" if ended else ", of a run that is not complete"
-    say(f"{folder.name}: {new:,} figures, {len(files)} files{incomplete}")
+    damaged = read_records(folder).damaged
+    lost = f"; {damaged} damaged lines of {METRICS} left out" if damaged else ""
+    say(f"{folder.name}: {new:,} figures, {len(files)} files{incomplete}{lost}")
 
 
 def upload_study(folder: Path, run: MlflowRun, ended: bool) -> None:
@@ -124,8 +130,7 @@ def upload_study(folder: Path, run: MlflowRun, ended: bool) -> None:
     Args:
         ended: whether all its runs have.
     """
-    if (folder / FIGURES).exists():
-        figures = json.loads((folder / FIGURES).read_text(encoding="utf-8"))
+    if figures := read_object(folder / FIGURES):
         run.log_changed(figures, 0)
     files = files_to_keep(folder)
     has_results = any(file.name != CONFIG for file in files)
@@ -138,7 +143,10 @@ def _settings(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder")
     try:
-        return read_settings(folder)
+        settings = read_settings(folder)
+        if not all(isinstance(settings.get(name) or "", str) for name in OPTIONS):
+            raise UserError
+        return settings
     except UserError:
         raise UserError(
             f"{folder} holds no readable {CONFIG}: it is not the folder of a run or of a study"
@@ -147,7 +155,7 @@ def _settings(folder: Path) -> dict[str, Any]:
 
 def _dated_records(run: Path) -> list[dict[str, Any]]:
     """The records with figures; those without a time of their own have that of the last."""
-    records = figure_records(run)
+    records = [record for record in read_records(run).records if record["kind"] != "note"]
     last = _last_change(files_to_keep(run))
     return [{"at": last, **record} for record in records]
 
@@ -198,8 +206,12 @@ def parse(arguments: Sequence[str]) -> tuple[Path, str | None, str | None]:
     faults = [_unknown(word) for word in unknown if word.startswith("-")]
     if not faults and len(given.folder) != 1:
         faults.append(f"one folder must be given, not {len(given.folder)}: RUN_DIR")
+    if given.uri and (fault := login_fault("mlflow.uri", given.uri)):
+        faults.append(fault)
     if given.uri == "none":
         faults.append("mlflow.uri = none: give a tracking server or database")
+    if not faults and (fault := path_fault("RUN_DIR", given.folder[0])):
+        faults.append(fault)
     if faults:
         raise UserError("\n".join(faults))
     return Path(given.folder[0]), given.uri, given.experiment

@@ -20,14 +20,16 @@ from afa_ray.console import Follower, header, summary
 from afa_ray.data.corpus import Corpus, prepare_corpus
 from afa_ray.errors import DivergedError, UserError
 from afa_ray.recipe import chosen, describe
-from afa_ray.records.checkpoint import latest_checkpoint, read_progress
+from afa_ray.records.checkpoint import read_progress
 from afa_ray.records.fingerprints import begin_run, require_same_run
+from afa_ray.records.manifest import latest_checkpoint, tidy
 from afa_ray.records.mlflow_client import UnreachableError
 from afa_ray.records.mlflow_opening import find_or_create, open_mlflow_run
 from afa_ray.records.mlflow_place import place_of_tracking
 from afa_ray.records.mlflow_registry import register_model, require_registry
 from afa_ray.records.mlflow_run import MlflowRun
 from afa_ray.records.run_folder import (
+    CONFIG,
     discard,
     new_since,
     placed,
@@ -36,6 +38,7 @@ from afa_ray.records.run_folder import (
     require_writable,
 )
 from afa_ray.records.run_lock import own_folder
+from afa_ray.records.tracking import UNTRACKED
 from afa_ray.track import upload_run
 from afa_ray.training.dry_run import dry_run
 from afa_ray.training.finish import train_and_finish
@@ -88,7 +91,9 @@ def train(settings: Settings, further: Further = no_more) -> dict[str, Any]:
         else:
             _require_registry(settings, run)
             require_same_run(settings, run, new_since(settings, run))
+            tidy(run)
             print(f"{run} is complete: nothing to train. Choose another run.name for a new run.")
+            _track_the_rest(settings, run)
         assert result is not None
         print(summary(result, run))
         _register(settings, run)
@@ -106,13 +111,14 @@ def _train(settings: Settings, run: Path, further: Further) -> None:
         require_same_choice(settings, run)
         launch = _launcher(settings, stack)
         _require_registry(settings, run)
+        new = not (run / CONFIG).exists()
         begin_run(settings, run, corpus, files)
         print(header(settings, corpus, run, __version__), flush=True)
         if by_texts := describe(asked, settings):
             print(f"  chosen  {by_texts}", flush=True)
         mlflow = open_mlflow_run(settings, run)
         with Follower(run, total_steps(settings, len(corpus.train)), _announce_resume(run)):
-            _guard(launch, Job(settings, corpus, run, mlflow, further))
+            _guard(launch, Job(settings, corpus, run, mlflow, further), new)
 
 
 def _require_registry(settings: Settings, run: Path) -> None:
@@ -121,14 +127,28 @@ def _require_registry(settings: Settings, run: Path) -> None:
         require_registry(uri, settings.mlflow.register)
 
 
+def _track_the_rest(settings: Settings, run: Path) -> None:
+    """Upload what a complete run had not handed on when its process was ended."""
+    if settings.mlflow.uri == "none" or not (run / UNTRACKED).exists():
+        return
+    try:
+        upload_run(run, _tracked(settings, run))
+    except UnreachableError as problem:
+        print(f"{problem}: the same command tries it again", file=sys.stderr)
+
+
+def _tracked(settings: Settings, run: Path) -> MlflowRun:
+    uri = place_of_tracking(settings.mlflow.uri, run)
+    return find_or_create(run, uri, settings.mlflow.experiment, flatten(settings))
+
+
 def _register(settings: Settings, run: Path) -> None:
     """Register the model of a complete run, where asked for, once its files are at the server."""
     name = settings.mlflow.register
     if not name:
         return
-    uri = place_of_tracking(settings.mlflow.uri, run)
     try:
-        tracked = find_or_create(run, uri, settings.mlflow.experiment, flatten(settings))
+        tracked = _tracked(settings, run)
         upload_run(run, tracked, say=lambda _: None)
         print(f"registered: models:/{name}/{register_model(tracked, name)}")
     except UnreachableError as problem:
@@ -157,13 +177,18 @@ def _launcher(settings: Settings, stack: ExitStack) -> Launch:
     return train_here
 
 
-def _guard(launch: Launch, job: Job) -> None:
-    """Train; an early end is said, with what to do, and marked at the tracking server."""
+def _guard(launch: Launch, job: Job, new: bool) -> None:
+    """Train; an early end is said, with what to do, and marked at the tracking server.
+
+    Args:
+        new: whether this command has made the run's folder.
+    """
     try:
         launch(job)
     except UserError:  # found by a worker before it trained
         _mark_failed(job.mlflow)
-        discard(job.run)
+        if new:
+            discard(job.run)
         raise
     except DivergedError:
         _mark_failed(job.mlflow)

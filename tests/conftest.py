@@ -29,6 +29,21 @@ from afa_ray.training.players import build_players
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _own_share_of_cores() -> Iterator[None]:
+    """Of several test processes each trains on its share: threads that compete wait for each other
+    in every operation."""
+    beside = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    share = range(max(1, (os.cpu_count() or 1) // beside))
+    if beside == 1:
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "sched_getaffinity", lambda process: set(share), raising=False)
+        torch.set_num_threads(len(share))
+        yield
+
+
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The folder of the public data sets; the test is skipped where there is none."""

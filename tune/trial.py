@@ -7,7 +7,6 @@ holds, and then, unless it had ended, goes on from its checkpoint.
 
 from __future__ import annotations
 
-import json
 import math
 import traceback
 from collections.abc import Callable, Mapping
@@ -17,6 +16,8 @@ from pathlib import Path
 
 from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus, prepare_corpus
+from afa_ray.errors import UserError
+from afa_ray.json_files import read_object
 from afa_ray.records.fingerprints import begin_run
 from afa_ray.records.mlflow_client import UnreachableError
 from afa_ray.records.mlflow_opening import open_mlflow_run
@@ -121,7 +122,10 @@ def end_trial(folder: Path, *, early: bool) -> bool:
     Its best epoch is written to `trial.json`. Nothing continues it, so its checkpoints go.
     """
     if not (folder / TRIAL).exists():
-        best = max(epoch_records(folder), key=lambda record: record["val/score"])
+        epochs = epoch_records(folder)
+        if not epochs:
+            raise UserError(f"{folder} has lost its records: remove it, and it is trained again")
+        best = max(epochs, key=lambda record: record["val/score"])
         write_whole(folder / TRIAL, as_json({"stopped_early": early, **best}, indent=1))
         drop_checkpoints(folder)
-    return json.loads((folder / TRIAL).read_text(encoding="utf-8"))["stopped_early"]
+    return bool((read_object(folder / TRIAL) or {}).get("stopped_early"))

@@ -148,6 +148,13 @@ def json_object(path: Path, number: int, line: str, wanted: Sequence[str]) -> di
             f"{path}: line {number} is not valid JSON ({error.msg}, column {error.colno}). "
             "Write one object a line (JSON Lines), not one array or an indented object."
         ) from error
+    except UserError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise UserError(
+            f"{path}: line {number} holds a number of thousands of digits, or is nested too "
+            "deeply. Write one object a line with texts and numbers."
+        ) from error
     if not isinstance(value, dict):
         raise UserError(
             f"{path}: line {number} is a JSON {type(value).__name__}, not an object. "
@@ -195,5 +202,9 @@ def _values(column: Any) -> list[Any]:
 def _reading(path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError) as error:  # pyarrow's
+    except OverflowError as error:
+        raise UserError(
+            f"{path} holds dates that Python has not ({error}). Write them as text."
+        ) from error
+    except (OSError, ValueError, TypeError, KeyError, NotImplementedError) as error:  # pyarrow's
         raise UserError(f"{path} is not a readable Parquet file ({error}).") from error

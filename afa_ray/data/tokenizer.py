@@ -16,6 +16,7 @@ from afa_ray.errors import UserError, first_line
 
 PAD, UNK, SOS, EOS, MASK = SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[SOS]", "[EOS]", "[MASK]"]
 IMPOSSIBLE = -1e4  # logarithm of a piece's probability
+FEWEST_PIECES = 10  # that a pretrained model's tokenizer knows besides special tokens
 
 
 def train_tokenizer(
@@ -81,6 +82,14 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerFast:
         raise UserError(
             f"target.name = {name}: its tokenizer, {type(tokenizer).__name__}, has no fast version "
             "(tokenizer.json), which masks of whole pieces need"
+        )
+    pieces = tokenizer.get_vocab().keys() - tokenizer.get_added_vocab().keys()
+    pieces -= set(tokenizer.all_special_tokens)
+    if len(pieces) < FEWEST_PIECES:  # transformers makes an empty one where files are missing
+        raise UserError(
+            f"target.name = {name}: its tokenizer knows {len(pieces)} pieces of texts, and would "
+            "read all else as unknown: put its files there (tokenizer.json; or vocab.txt, "
+            "vocab.json and merges.txt, or the like)"
         )
     _forget_stored(tokenizer)
     if tokenizer.pad_token is None:

@@ -1,13 +1,15 @@
 """Checkpoints: everything a run needs to continue as if it had not stopped.
 
 A folder of safetensors and JSON, never pickled objects: the players' weights, Adam's moments,
-the best Target so far, and `progress.json` with the position in the data, the data's fingerprints,
-settings and versions.
+the best Target so far, `progress.json` with the position in the data, the data's fingerprints,
+settings and versions, and a manifest with the digests of all these (manifest.py).
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -15,11 +17,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from afa_ray.config import Settings, flatten
+from afa_ray.errors import UserError, first_line
+from afa_ray.json_files import read_object
 from afa_ray.models.sharding import like, named_parameters, whole
+from afa_ray.records.manifest import seal
 from afa_ray.records.tracking import GameWatch
 
 PROGRESS, AVERAGE = "progress.json", "average.safetensors"
@@ -47,7 +53,8 @@ class Progress:
     `stale` the epochs since, `best_step` the updates up to it.
     `refit_from` is the number of updates after which training on all texts began (-1: not yet).
     `seconds` of training, validation and saving not included, and `tokens` read in them, up to the
-    last logged figures; `interval_seconds` since.
+    last logged figures; `interval_seconds` since. `written` is how many records each of the run's
+    files has.
     """
 
     step: int = 0
@@ -63,6 +70,7 @@ class Progress:
     seconds: float = 0.0
     tokens: int = 0
     interval_seconds: float = 0.0
+    written: dict[str, int] = field(default_factory=dict)
     watch: GameWatch = field(default_factory=GameWatch)
 
 
@@ -108,19 +116,27 @@ def save_checkpoint(
         "settings": flatten(settings),
         "fingerprints": fingerprints,
         "versions": versions(),
-        "bytes": {file.name: file.stat().st_size for file in folder.iterdir()},
     }
     (folder / PROGRESS).write_text(json.dumps(content, indent=1), encoding="utf-8")
+    seal(folder)
 
 
 def load_checkpoint(folder: Path, learner: Learns, rank: int) -> tuple[dict[str, Tensor], Progress]:
-    """Put a checkpoint into the learner; returns the best Target's weights and the progress.
+    """Put a whole checkpoint into the learner; returns the best Target's weights and the progress.
 
     The figures since the last logged ones, those of all workers, go to rank 0.
+
+    Raises:
+        UserError: it is that of another version.
     """
-    for player, module in learner.players.items():
-        load_trained(module, load_file(folder / f"{player}.safetensors"))
-    tensors = load_file(folder / "optimizers.safetensors")
+    with _opening(folder):
+        for player, module in learner.players.items():
+            load_trained(module, load_file(folder / f"{player}.safetensors"))
+        _load_optimizers(load_file(folder / "optimizers.safetensors"), learner, rank)
+        return load_file(folder / "best.safetensors"), read_progress(folder)
+
+
+def _load_optimizers(tensors: dict[str, Tensor], learner: Learns, rank: int) -> None:
     if rank == 0:
         learner.sums.copy_(tensors["sums"])
     for player, optimizer in learner.optimizers.items():
@@ -132,39 +148,38 @@ def load_checkpoint(folder: Path, learner: Learns, rank: int) -> tuple[dict[str,
                     key: value.to(parameter.device) if key == "step" else like(value, parameter)
                     for key, value in saved.items()
                 }
-    return load_file(folder / "best.safetensors"), read_progress(folder)
 
 
 def read_progress(folder: Path) -> Progress:
-    content = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
-    progress = Progress(**content["progress"])
-    progress.watch = GameWatch(**content["progress"]["watch"])
-    return progress
+    with _opening(folder):
+        content = _about(folder)["progress"]
+        return Progress(**{**content, "watch": GameWatch(**content["watch"])})
 
 
 def read_fingerprints_of(folder: Path) -> dict[str, Any]:
-    """The fingerprints of a checkpoint's data; empty in those of before."""
-    content = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
-    return dict(content.get("fingerprints", {}))
+    """The fingerprints of a checkpoint's data."""
+    return dict(_about(folder).get("fingerprints", {}))
+
+
+def _about(folder: Path) -> dict[str, Any]:
+    return read_object(folder / PROGRESS) or {}
+
+
+@contextmanager
+def _opening(folder: Path) -> Iterator[None]:
+    """A whole checkpoint that does not fit is of another version."""
+    try:
+        yield
+    except (SafetensorError, AssertionError, KeyError, TypeError, OSError) as error:
+        raise UserError(
+            f"{folder} is not a checkpoint of this version ({first_line(error)}): continue the run "
+            "with the version that began it, or choose another run.name"
+        ) from error
 
 
 def checkpoint_name(progress: Progress) -> str:
     """Folder names sort as the training went."""
     return f"checkpoint_{progress.epoch:04d}_{progress.step:08d}"
-
-
-def latest_checkpoint(run: Path) -> Path | None:
-    """The furthest checkpoint in a run's folder; one whose copying was cut short does not count."""
-    folders = sorted(path.parent for path in run.glob(f"checkpoint_*/{PROGRESS}"))
-    return next((folder for folder in reversed(folders) if _is_complete(folder)), None)
-
-
-def _is_complete(folder: Path) -> bool:
-    try:
-        sizes = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))["bytes"]
-        return all((folder / name).stat().st_size == size for name, size in sizes.items())
-    except (OSError, json.JSONDecodeError):
-        return False
 
 
 def trained_weights(module: nn.Module) -> dict[str, Tensor]:

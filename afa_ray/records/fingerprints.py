@@ -20,7 +20,8 @@ from afa_ray.data.packed import PackedTexts
 from afa_ray.data.places import find_place
 from afa_ray.data.sources import GENERATED_NAMES
 from afa_ray.errors import UserError
-from afa_ray.records.checkpoint import latest_checkpoint, read_fingerprints_of
+from afa_ray.records.checkpoint import read_fingerprints_of
+from afa_ray.records.manifest import latest_checkpoint, tidy
 from afa_ray.records.run_folder import (
     FINGERPRINTS,
     MAY_CHANGE,
@@ -79,6 +80,7 @@ def begin_run(
     if checkpoint is not None:
         _require_same_corpus(now, read_fingerprints_of(checkpoint), run.name)
     begin(settings, run)
+    tidy(run)
     if not (run / FINGERPRINTS).exists():
         content = {"files": dict(files or {}), "corpus": now}
         write_whole(run / FINGERPRINTS, json.dumps(content, indent=1, ensure_ascii=False))

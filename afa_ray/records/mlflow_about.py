@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from afa_ray.config import Settings
+from afa_ray.json_files import DamagedError, read_object
 from afa_ray.method import method_of
 from afa_ray.records.run_folder import RESULT, SPLITS, read_fingerprints
 
@@ -34,7 +35,10 @@ def datasets_of(params: Mapping[str, Any], folder: Path) -> list[Any]:
     from mlflow.entities import Dataset, DatasetInput, InputTag
     from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
-    corpus, found = read_fingerprints(folder).get("corpus", {}), {}
+    try:
+        corpus, found = read_fingerprints(folder).get("corpus", {}), {}
+    except DamagedError:
+        return []
     for split in SPLITS:
         if split not in corpus or corpus[split]["sha256"] in found:  # validation in test's place
             continue
@@ -73,7 +77,6 @@ def _version(folder: Path) -> str:
     from afa_ray import __version__
 
     try:
-        result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-        return str(result["versions"]["afa_ray"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return str((read_object(folder / RESULT) or {})["versions"]["afa_ray"])
+    except (DamagedError, KeyError, TypeError):
         return __version__

@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+from afa_ray.records.mlflow_database import advice, make_whole
+from afa_ray.redaction import redacted
+
 MANNERS = {  # quick to give up, and silent
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -29,7 +32,14 @@ def speaking_to(uri: str) -> Iterator[Any]:
     """
     try:
         _be_silent()
-        yield _client(uri)
+        client = _client(uri)
+    except Exception as error:
+        reason = _reason(error, uri)
+        raise UnreachableError(
+            f"MLflow could not be reached ({reason}){advice(uri, reason)}"
+        ) from error
+    try:
+        yield client
     except Exception as error:  # requests', sqlalchemy's and MLflow's own
         raise UnreachableError(f"MLflow could not be reached ({_reason(error, uri)})") from error
 
@@ -45,9 +55,9 @@ def _be_silent() -> None:
 
 
 def _reason(error: Exception, uri: str) -> str:
-    text = str(error).strip()
+    text = redacted(str(error).strip())
     if text.startswith("API request to") and "failed with exception" in text:
-        return f"no answer from {uri}"
+        return f"no answer from {redacted(uri)}"
     return text.splitlines()[0][:200] if text else type(error).__name__
 
 
@@ -55,4 +65,5 @@ def _reason(error: Exception, uri: str) -> str:
 def _client(uri: str) -> Any:
     from mlflow import MlflowClient
 
+    make_whole(uri)
     return MlflowClient(uri)

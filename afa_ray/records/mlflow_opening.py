@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from afa_ray.config import Settings, flatten
+from afa_ray.json_files import DamagedError, read_object
 from afa_ray.records.mlflow_about import RUN_FILE, datasets_of, tags_of
 from afa_ray.records.mlflow_client import UnreachableError, speaking_to
 from afa_ray.records.mlflow_place import (
@@ -27,6 +28,7 @@ from afa_ray.records.mlflow_run import (
     milliseconds,
 )
 from afa_ray.records.run_folder import CONFIG, write_whole
+from afa_ray.redaction import redacted
 
 
 def open_mlflow_run(
@@ -63,7 +65,9 @@ def open_mlflow_run(
 
 def upload_hint(run: Path, uri: str) -> str:
     """The end of a sentence about a server that is away: how to upload the folder afterwards."""
-    command = f"python -m afa_ray.track {shlex.quote(str(run))} --mlflow.uri {shlex.quote(uri)}"
+    command = f"python -m afa_ray.track {shlex.quote(str(run))}"
+    if redacted(uri) == uri:  # else it is that of the environment
+        command += f" --mlflow.uri {shlex.quote(uri)}"
     return f": figures stay in the run's folder; upload them later with\n          {command}"
 
 
@@ -95,10 +99,10 @@ def _remembered_run(client: Any, run: Path, uri: str) -> Any:
     """The run that the folder remembers, or None; None also if somebody has deleted it."""
     from mlflow.exceptions import MlflowException
 
-    if uri not in (memory := _memory(run)):
+    if (place := redacted(uri)) not in (memory := _memory(run)):
         return None
     try:
-        info = client.get_run(memory[uri]["run_id"]).info
+        info = client.get_run(memory[place]["run_id"]).info
     except MlflowException as error:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             return None
@@ -154,7 +158,11 @@ def _describe(
 
     logged = client.get_run(run.run_id)
     data, inputs = logged.data, logged.inputs
-    new = [Param(n, str(v)[:LONGEST_VALUE]) for n, v in params.items() if n not in data.params]
+    new = [
+        Param(n, redacted(str(v))[:LONGEST_VALUE])
+        for n, v in params.items()
+        if n not in data.params
+    ]
     for some in in_batches(new, MOST_PARAMS):
         client.log_batch(run.run_id, params=some)
     tags = tags_of(params, folder) | ({MLFLOW_PARENT_RUN_ID: parent.run_id} if parent else {})
@@ -168,17 +176,22 @@ def _describe(
 def _memory(run: Path) -> dict[str, dict[str, str]]:
     """`{uri: {"experiment_id", "run_id"}}`; empty where nothing readable is remembered."""
     try:
-        memory = json.loads((run / RUN_FILE).read_text(encoding="utf-8"))
-        return {uri: entry for uri, entry in memory.items() if "run_id" in entry}
-    except (OSError, ValueError, AttributeError, TypeError):
+        memory = read_object(run / RUN_FILE) or {}
+    except DamagedError:
         return {}
+    return {redacted(uri): entry for uri, entry in memory.items() if _is_entry(entry)}
+
+
+def _is_entry(entry: Any) -> bool:
+    return isinstance(entry, dict) and isinstance(entry.get("run_id"), str)
 
 
 def _remember(run: Path, found: MlflowRun) -> None:
     entry = {"experiment_id": found.experiment_id, "run_id": found.run_id}
     memory = _memory(run)
-    if memory.get(found.uri) != entry:
-        write_whole(run / RUN_FILE, json.dumps({**memory, found.uri: entry}, indent=1))
+    place = redacted(found.uri)
+    if memory.get(place) != entry:
+        write_whole(run / RUN_FILE, json.dumps({**memory, place: entry}, indent=1))
 
 
 def _be_silent(_: str) -> None:

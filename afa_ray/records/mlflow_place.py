@@ -7,8 +7,9 @@ database in the storage folder.
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
+
+from afa_ray.redaction import redacted
 
 URI, EXPERIMENT, EXPERIMENT_ID = (
     "MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID",
@@ -68,11 +69,5 @@ def from_environment(uri: str | None, experiment: str | None) -> str:
     used: tuple[str, ...] = () if uri else (URI,)
     used += () if experiment else (EXPERIMENT,)
     used += (EXPERIMENT_ID,) if experiment_id(experiment) else ()
-    given = [
-        f"{name} {_without_password(os.environ[name])}" for name in used if os.environ.get(name)
-    ]
+    given = [f"{name} {redacted(os.environ[name])}" for name in used if os.environ.get(name)]
     return ", ".join(given)
-
-
-def _without_password(uri: str) -> str:
-    return re.sub(r"://[^/@]*@", "://…@", uri)

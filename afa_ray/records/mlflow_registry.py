@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from afa_ray.errors import UserError
 from afa_ray.records.mlflow_client import UnreachableError, speaking_to
 from afa_ray.records.mlflow_run import MlflowRun
+from afa_ray.redaction import redacted
 
 MODEL = "model"  # the run's artifact
 
@@ -24,8 +25,8 @@ def require_registry(uri: str, name: str) -> None:
             client.search_registered_models(max_results=1)
     except UnreachableError as problem:
         raise UserError(
-            f"mlflow.register = {name}: {uri} registers no models: {problem}; give mlflow.uri of a "
-            "server or database that does, or leave mlflow.register out"
+            f"mlflow.register = {name}: {redacted(uri)} registers no models: {problem}; give "
+            "mlflow.uri of a server or database that does, or leave mlflow.register out"
         ) from None
 
 

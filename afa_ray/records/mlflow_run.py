@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import math
 import shlex
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from afa_ray.records.mlflow_about import files_to_keep
 from afa_ray.records.mlflow_client import speaking_to
+from afa_ray.records.run_folder import CONFIG, RESULT
+from afa_ray.redaction import redacted
 
 LONGEST_VALUE = 500  # characters of a parameter, MLflow's limit on older servers
 MOST_METRICS, MOST_PARAMS = 1000, 100  # in one request, MLflow's limits
+SETTINGS = (CONFIG, RESULT)  # files that hold those of the run
 NO_FIGURES = {"kind", "step", "epoch", "at"}  # what else there is in a record
 
 T = TypeVar("T")
@@ -89,7 +94,8 @@ class MlflowRun:
         with speaking_to(self.uri) as client:
             for file in files:
                 place = file.relative_to(folder).parent.as_posix()
-                client.log_artifact(self.run_id, str(file), None if place == "." else place)
+                with _without_secrets(file) as shown:
+                    client.log_artifact(self.run_id, str(shown), None if place == "." else place)
 
     def finish(self, folder: Path, figures: Mapping[str, float], step: int) -> None:
         """Log the final figures and the files of a run's or a study's folder, and close the run.
@@ -114,8 +120,22 @@ class MlflowRun:
     def page(self) -> str:
         """What to open: the run's page, or the command that starts a server for it."""
         if self.uri.startswith(("http://", "https://")):
-            return f"{self.uri}/#/experiments/{self.experiment_id}/runs/{self.run_id}"
-        return f"mlflow ui --backend-store-uri {shlex.quote(self.uri)}"
+            return f"{redacted(self.uri)}/#/experiments/{self.experiment_id}/runs/{self.run_id}"
+        return f"mlflow ui --backend-store-uri {shlex.quote(redacted(self.uri))}"
+
+
+@contextmanager
+def _without_secrets(file: Path) -> Iterator[Path]:
+    """The file, or where it holds settings with a password, as earlier versions wrote them, a copy
+    that hides it."""
+    text = file.read_text("utf-8", errors="replace") if file.name in SETTINGS else ""
+    if (shown := redacted(text)) == text:
+        yield file
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / file.name
+        copy.write_text(shown, encoding="utf-8")
+        yield copy
 
 
 def _metrics(record: Mapping[str, Any]) -> list[Any]:
@@ -123,7 +143,7 @@ def _metrics(record: Mapping[str, Any]) -> list[Any]:
     from mlflow.entities import Metric
 
     at, step = milliseconds(record.get("at", time.time())), record["step"]
-    figures = {n: v for n, v in record.items() if n not in NO_FIGURES and v is not None}
+    figures = {n: v for n, v in record.items() if n not in NO_FIGURES and type(v) in (int, float)}
     return [Metric(n, v, at, step) for n, v in figures.items() if math.isfinite(v)]
 
 

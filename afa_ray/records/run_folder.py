@@ -10,8 +10,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from afa_ray.complaints import text_complaints
 from afa_ray.config import (
     DATA_FILES,
     REMOVED,
@@ -25,7 +24,10 @@ from afa_ray.config import (
     to_yaml,
 )
 from afa_ray.errors import UserError
+from afa_ray.json_files import DamagedError, read_object
+from afa_ray.metrics import flat_figures
 from afa_ray.recipe import CHOSEN
+from afa_ray.yaml_files import load_yaml
 
 CONFIG, RESULT, FINGERPRINTS = "config.yaml", "result.json", "fingerprints.json"
 SPLITS = ("train", "validation", "test")  # that fingerprints tell of
@@ -65,8 +67,10 @@ def placed(settings: S, default_name: str) -> tuple[S, Path]:
     """The settings with the run's name filled in and all paths absolute, and the run's folder.
 
     Raises:
-        UserError: see `absolute_storage`.
+        UserError: see `absolute_storage` and `text_complaints`.
     """
+    if faults := text_complaints(flatten(settings)):
+        raise UserError("\n".join(faults))
     paths = {
         f"data.{field}": _absolute(path)
         for field in ("dir", *DATA_FILES)
@@ -134,24 +138,36 @@ def read_result(run: Path) -> dict[str, Any] | None:
         UserError: there is a `result.json` that is not a run's result.
     """
     file = run / RESULT
-    if not file.exists():
-        return None
     try:
-        result = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        result = None
-    if not isinstance(result, dict) or not result.keys() >= PARTS_OF_RESULT:
-        raise UserError(f"{file} is not the result of a run; choose another run.name")
-    return result
+        result = read_object(file)
+        if result is None:
+            return None
+        if not result.keys() >= PARTS_OF_RESULT or type(result["training"]["steps"]) is not int:
+            raise KeyError
+        flat_figures(result)
+        return result
+    except (DamagedError, KeyError, TypeError, AttributeError):
+        raise UserError(f"{file} is not the result of a run; choose another run.name") from None
 
 
 def read_fingerprints(run: Path) -> dict[str, dict[str, Any]]:
     """What a run's folder says of its data, `{"files": {what: {"sha256", "count"}}, "corpus": …}`;
-    empty where an earlier version began it."""
+    empty where an earlier version began it.
+
+    Raises:
+        DamagedError: it says something else.
+    """
+    found = read_object(run / FINGERPRINTS) or {}
     try:
-        return dict(json.loads((run / FINGERPRINTS).read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        return {}
+        for one in (one for part in found.values() for one in part.values()):
+            if type(one["sha256"]) is not str or type(one["count"]) is not int:
+                raise TypeError
+        return found
+    except (AttributeError, KeyError, TypeError):
+        raise DamagedError(
+            f"{run / FINGERPRINTS} is damaged: put it back from a copy, or remove it, and the data "
+            "are compared with those of the last checkpoint alone"
+        ) from None
 
 
 def require_same_settings(
@@ -224,12 +240,12 @@ def _absolute(path: str) -> str:
 def read_settings(run: Path) -> dict[str, Any]:
     """The settings that a run was started with, by dotted name."""
     try:
-        content = yaml.safe_load((run / CONFIG).read_text(encoding="utf-8"))
+        content = load_yaml((run / CONFIG).read_text(encoding="utf-8"))
         settings = dict(leaves(content))
         if not all("." in name for name in settings):
             raise ValueError
         return settings
-    except (OSError, ValueError, AttributeError, yaml.YAMLError):
+    except (OSError, ValueError, AttributeError):
         raise UserError(
             f"{run} is not empty and holds no readable {CONFIG} of a run; choose another run.name"
         ) from None

@@ -42,8 +42,8 @@ def own_folder(run: Path, *, fresh: bool = False) -> Iterator[Path]:
     finally:
         (run / LOCK).unlink(missing_ok=True)
         os.close(lock)
-        with suppress(OSError):  # not empty
-            for folder in (run, *made):
+        for folder in (run, *made):
+            with suppress(OSError):  # not empty, or gone
                 folder.rmdir()
 
 

@@ -6,14 +6,15 @@ trained again are dropped first, so that no step is counted twice.
 
 from __future__ import annotations
 
-import json
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from afa_ray.json_files import Lines, read_lines
 from afa_ray.records.mlflow_client import UnreachableError
 from afa_ray.records.mlflow_opening import upload_hint
 from afa_ray.records.mlflow_run import MlflowRun
@@ -21,6 +22,7 @@ from afa_ray.records.run_folder import as_json, write_whole
 
 METRICS, SAMPLES = "metrics.jsonl", "samples.jsonl"
 WATCHED = ("train/reward_spread", "train/d_accuracy")
+UNTRACKED = ".untracked"  # there while a complete run's last figures and files are not at MLflow
 UNDERWAY = ".progress"  # the last line on what takes long, while it does
 
 
@@ -33,14 +35,33 @@ class Tracker:
         run: the run's folder.
         step: the step that training (re)starts from.
         mlflow: the run at the tracking server, or None.
+        written: how many records each file had at that step.
+
+    Attributes:
+        written: how many records, notes not counted, each file has now.
+        lost: a sentence for each file that has fewer than it had.
+
+    Raises:
+        DamagedError: one of the files cannot be read.
     """
 
-    def __init__(self, run: Path, step: int, mlflow: MlflowRun | None) -> None:
-        self.run = run
+    def __init__(
+        self,
+        run: Path,
+        step: int,
+        mlflow: MlflowRun | None,
+        written: Mapping[str, int] | None = None,
+    ) -> None:
+        self.run, had = run, written or {}
         self._mlflow = mlflow
         self._uploaded = {"train": -1, "epoch": -1}  # last steps at the server, by kind
-        for name in (METRICS, SAMPLES):
-            keep_up_to(run / name, step)
+        self.written = {name: keep_up_to(run / name, step) for name in KINDS}
+        self.lost = [
+            f"{run / name} has lost {had[name] - count} of {had[name]} records, which were "
+            "damaged or removed; training does not need them"
+            for name, count in self.written.items()
+            if count < had.get(name, 0)
+        ]
         if mlflow is not None:
             with self._unless_unreachable(step, 0):
                 mlflow.add_missing(figure_records(run))  # of a time when the server was away
@@ -57,12 +78,19 @@ class Tracker:
             with self._unless_unreachable(step, epoch):
                 self._mlflow.log_metrics(figures, step)
 
+    def expect(self) -> None:
+        """Before a run's result is written: its figures and files are to be handed on, too, even
+        if this process does not come to it."""
+        if self._mlflow is not None:
+            (self.run / UNTRACKED).touch()
+
     def finish(self, step: int, epoch: int, figures: dict[str, float]) -> None:
         """Hand the run's final figures and files on to MLflow."""
         (self.run / UNDERWAY).unlink(missing_ok=True)
         if self._mlflow is not None:
             with self._unless_unreachable(step, epoch):
                 self._mlflow.finish(self.run, figures, step)
+                (self.run / UNTRACKED).unlink(missing_ok=True)
 
     @contextmanager
     def _unless_unreachable(self, step: int, epoch: int) -> Iterator[None]:
@@ -88,44 +116,68 @@ class Tracker:
             self._append(SAMPLES, {"step": step, "epoch": epoch, **sample})
 
     def _append(self, name: str, record: dict[str, Any]) -> None:
+        self.written[name] += record.get("kind") != "note"
         with (self.run / name).open("a", encoding="utf-8") as file:
             file.write(as_json(record) + "\n")
 
 
+def read_records(run: Path) -> Lines:
+    """The whole records of a run, and the lines that hold none.
+
+    Raises:
+        DamagedError: the file cannot be read.
+    """
+    return _whole(run / METRICS, _is_record)
+
+
 def figure_records(run: Path) -> list[dict[str, Any]]:
-    """The records of a run that hold figures; a last line that a crash cut short is left out."""
-    records = [_parsed(line) for line in _lines(run / METRICS)]
-    return [record for record in records if record and record["kind"] != "note"]
+    """The records of a run that hold figures; lines that hold no whole record are left out."""
+    return [record for record in read_records(run).records if record["kind"] != "note"]
 
 
 def epoch_records(run: Path) -> list[dict[str, Any]]:
     """The records of a run's epochs so far, with the figures of validation."""
-    return [record for record in figure_records(run) if record["kind"] == "epoch"]
+    found = (record for record in figure_records(run) if record["kind"] == "epoch")
+    return [record for record in found if record.get("val/score") is not None]
 
 
-def keep_up_to(path: Path, step: int) -> None:
-    """Drop the records of later steps, and a last line that a crash cut short."""
-    if path.exists():
-        kept = [line for line in _lines(path) if _is_before(line, step)]
-        write_whole(path, "".join(line + "\n" for line in kept))
+def keep_up_to(path: Path, step: int) -> int:
+    """Drop the records of later steps and what is no whole record; returns how many are kept, notes
+    not counted."""
+    if not path.exists():
+        return 0
+    kept = [r for r in _whole(path, KINDS[path.name]).records if r["step"] <= step]
+    write_whole(path, "".join(as_json(record) + "\n" for record in kept))
+    return sum(record.get("kind") != "note" for record in kept)
 
 
-def _is_before(line: str, step: int) -> bool:
-    record = _parsed(line)
-    return record is not None and record["step"] <= step
+def _whole(path: Path, is_one: Callable[[dict[str, Any]], bool]) -> Lines:
+    found = read_lines(path)
+    odd = sum(not is_one(record) for record in found.records)
+    return Lines([r for r in found.records if is_one(r)], found.damaged + odd)
 
 
-def _lines(path: Path) -> list[str]:
-    """The lines of a file, which need not exist; the last may end within a character."""
-    return path.read_text("utf-8", errors="replace").split("\n") if path.exists() else []
+def _is_record(record: dict[str, Any]) -> bool:
+    """Whether that is what `Tracker.log` and `note` write."""
+    if record.get("kind") == "note":
+        return _is_placed(record) and isinstance(record.get("text"), str)
+    figures = (value for name, value in record.items() if name != "kind")
+    return (
+        record.get("kind") in ("train", "epoch")
+        and _is_placed(record)
+        and all(value is None or _is_number(value) for value in figures)
+    )
 
 
-def _parsed(line: str) -> dict[str, Any] | None:
-    """The record in a line, or None if the line is not whole."""
-    try:
-        return json.loads(line)
-    except json.JSONDecodeError:
-        return None
+def _is_placed(record: dict[str, Any]) -> bool:
+    return all(type(record.get(name)) is int for name in ("step", "epoch"))
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+KINDS = {METRICS: _is_record, SAMPLES: _is_placed}
 
 
 @dataclass

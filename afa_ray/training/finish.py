@@ -28,6 +28,7 @@ from afa_ray.models import Discriminator, Target, save_player
 from afa_ray.progress import Task
 from afa_ray.recipe import chosen
 from afa_ray.records.checkpoint import Progress, load_trained, versions
+from afa_ray.records.manifest import checkpoints, drop_others
 from afa_ray.records.model_card import model_card
 from afa_ray.records.run_folder import RESULT, as_json, write_whole
 from afa_ray.training.players import build_players
@@ -59,6 +60,9 @@ def train_and_finish(job: Job, session: Session) -> None:
     save_models(job, worker, result)
     if fault := write_report(job, worker, result):
         tracker.note(progress.step, progress.epoch, fault)
+    if there := checkpoints(job.run):
+        drop_others(job.run, there[-1], keep=1)
+    tracker.expect()
     write_whole(job.run / RESULT, as_json(result, indent=1))
     tracker.finish(progress.step, progress.epoch, flat_figures(result))
 

@@ -50,6 +50,12 @@ def require_cluster() -> None:
         raise UserError(f"{origin} = {address}: no Ray cluster answers there ({reason}); {ADVICE}")
 
 
+def starts_one() -> bool:
+    """Whether Ray is to start a cluster of this command's own."""
+    address = os.environ.get("RAY_ADDRESS", "")
+    return address == "local" or (address == "" and not _last_start().is_file())
+
+
 def _last_start() -> Path:
     """Where `ray start` leaves the address of its cluster."""
     folder = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"

@@ -13,14 +13,14 @@ import torch
 from torch import nn
 
 from afa_ray.config import Settings
-from afa_ray.errors import DivergedError, UserError
+from afa_ray.errors import DivergedError, UserError, first_line
 from afa_ray.models import Discriminator
 from afa_ray.models.sharding import shard
 from afa_ray.training.finish import train_and_finish
 from afa_ray.training.process import prepare_process, usable_cores
-from afa_ray.training.ray_address import require_cluster
+from afa_ray.training.ray_address import require_cluster, starts_one
 from afa_ray.training.replicas import replicated
-from afa_ray.training.session import Session, write_folder
+from afa_ray.training.session import Session, write_checkpoint
 from afa_ray.training.worker import Job
 
 QUIET = {  # set before `import ray`; each can be overridden from outside
@@ -31,8 +31,9 @@ QUIET = {  # set before `import ray`; each can be overridden from outside
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
+LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # on Linux, too: listen on 127.0.0.1 alone
 OUR_OWN = {  # a cluster of our own needs no tokens, for nobody else reaches it
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # on Linux, too: listen on 127.0.0.1 alone
+    **LOOPBACK,
     "RAY_AUTH_MODE": "disabled",
     "RAY_worker_niceness": "0",  # training comes before Ray's own processes, not after them
 }
@@ -48,8 +49,7 @@ def ray_cluster() -> Iterator[str | None]:
     Raises:
         UserError: there is a cluster, but it does not answer, or does not let us in.
     """
-    for name, value in (QUIET if "RAY_ADDRESS" in os.environ else QUIET | OUR_OWN).items():
-        os.environ.setdefault(name, value)
+    _set_environment()
     import ray
 
     if ray.is_initialized():
@@ -63,10 +63,25 @@ def ray_cluster() -> Iterator[str | None]:
             f"{error}: is it running, and does it ask for a token? Then set RAY_AUTH_MODE=token; "
             "RAY_ADDRESS=local starts a cluster of its own"
         ) from error
+    except Exception as error:  # Ray raises anything where a process of its own is slow to start
+        ray.shutdown()
+        raise UserError(
+            f"Ray did not start, or cannot be used, on this machine ({first_line(error)}): try "
+            "again when it is less busy, or train without Ray: train.num_workers 0"
+        ) from error
     try:
         yield f"http://{context.dashboard_url}" if context.dashboard_url else None
     finally:
         ray.shutdown()
+
+
+def _set_environment() -> None:
+    """Before `import ray`. A cluster that this command starts listens on loopback always."""
+    address = os.environ.get("RAY_ADDRESS", "")
+    for name, value in (QUIET | OUR_OWN if address in ("", "local") else QUIET).items():
+        os.environ.setdefault(name, value)
+    if starts_one():
+        os.environ.update(LOOPBACK)
 
 
 def require_resources(settings: Settings) -> bool:
@@ -97,7 +112,6 @@ def train_on_ray(job: Job, *, use_gpu: bool) -> None:
     """Train in a worker group of the connected cluster; raises what ended it early."""
     import ray
     from ray.train import (
-        CheckpointConfig,
         FailureConfig,
         LoggingConfig,
         RunConfig,
@@ -120,7 +134,6 @@ def train_on_ray(job: Job, *, use_gpu: bool) -> None:
             name=job.run.name,
             storage_path=str(job.run.parent),
             failure_config=FailureConfig(max_failures=settings.max_failures),
-            checkpoint_config=CheckpointConfig(num_to_keep=1),
             logging_config=LoggingConfig(log_level="ERROR"),  # type: ignore[call-arg]
         ),
     )
@@ -176,7 +189,7 @@ def _ray_session(run: Path, use_gpu: bool, sharded: bool) -> Session:
         if rank > 0:
             ray.train.report(figures)
             return
-        write_folder(run / name, write)  # where it stays: nothing has to be copied
+        write_checkpoint(run / name, write)  # where it stays: nothing has to be copied
         ray.train.report(
             figures,
             checkpoint=Checkpoint.from_directory(run / name),

@@ -12,9 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from afa_ray.errors import UserError
-from afa_ray.records.checkpoint import latest_checkpoint
-
-RAY_SNAPSHOT = "checkpoint_manager_snapshot.json"  # Ray Train's list of checkpoints it has kept
+from afa_ray.records.manifest import drop_others
 
 
 @dataclass(frozen=True)
@@ -53,25 +51,23 @@ def pick_device(use_gpu: bool | None) -> torch.device:
     return torch.device("cuda" if use_gpu is not False and torch.cuda.is_available() else "cpu")
 
 
-def write_folder(folder: Path, write: Callable[[Path], None]) -> None:
-    """Have `write` fill a folder, which is there under its name only when it is whole."""
+def write_checkpoint(folder: Path, write: Callable[[Path], None]) -> None:
+    """Have `write` fill a folder, which is there under its name only when it is whole; of the
+    run's other checkpoints the one before is kept."""
     with tempfile.TemporaryDirectory(prefix=".checkpoint_", dir=folder.parent) as unfinished:
         whole = Path(unfinished) / folder.name
         whole.mkdir()
         write(whole)
         shutil.rmtree(folder, ignore_errors=True)  # what a lost worker left of it
         whole.replace(folder)
+    drop_others(folder.parent, folder)
 
 
 def local_session(run: Path, device: torch.device) -> Session:
-    """A single worker in this process. The run's folder keeps its last checkpoint."""
+    """A single worker in this process."""
 
     def save(name: str, figures: dict[str, float], write: Callable[[Path], None]) -> None:
-        previous = latest_checkpoint(run)
-        write_folder(run / name, write)
-        if previous:
-            shutil.rmtree(previous)
-        (run / RAY_SNAPSHOT).unlink(missing_ok=True)
+        write_checkpoint(run / name, write)
 
     return Session(
         rank=0,

@@ -28,13 +28,13 @@ from afa_ray.records.checkpoint import (
     Progress,
     checkpoint_name,
     collect,
-    latest_checkpoint,
     load_checkpoint,
     load_trained,
     read_progress,
     save_checkpoint,
     trained_weights,
 )
+from afa_ray.records.manifest import find_checkpoint
 from afa_ray.records.mlflow_run import MlflowRun
 from afa_ray.records.run_folder import read_fingerprints
 from afa_ray.records.samples import describe_rollout
@@ -71,7 +71,8 @@ class Worker:
     def __init__(self, job: Job, session: Session) -> None:
         self.settings, self.corpus = chosen(job.settings, len(job.corpus.train)), job.corpus
         self.session, self.further = session, job.further
-        folder = latest_checkpoint(job.run)
+        found = find_checkpoint(job.run)
+        folder = found.folder
         self.progress = Progress() if folder is None else read_progress(folder)
         if self.progress.refit_from >= 0:
             self.corpus = decided(job.corpus.whole)
@@ -84,9 +85,10 @@ class Worker:
         self.fingerprints = read_fingerprints(job.run)
         self.tracker = None
         if session.rank == 0:
-            self.tracker = Tracker(job.run, self.progress.step, job.mlflow)
-            for note in notes if folder is None else ():
-                self.tracker.note(0, 1, note)
+            progress = self.progress
+            self.tracker = Tracker(job.run, progress.step, job.mlflow, progress.written)
+            for note in notes if folder is None else found.damaged + self.tracker.lost:
+                self.tracker.note(progress.step, progress.epoch + 1, note)
 
     def _make_learner(self) -> list[str]:
         """Fresh players, and their average; returns notes for the user."""
@@ -280,6 +282,8 @@ class Worker:
         sums = self._sums_of_all_workers()
         since = averages(sums, self.learner.metrics)[0]
         require_finite(since, self.progress.step, self.settings.train)
+        if self.tracker is not None:
+            self.progress.written = dict(self.tracker.written)
         tensors = {}
         if self.session.rank == 0 or self.sharded:
             tensors = collect(self.learner, sums=sums, best=self.best)

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from afa_ray import train as train_module
 from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus
-from afa_ray.records.checkpoint import latest_checkpoint
+from afa_ray.records.manifest import latest_checkpoint
 from afa_ray.training.learner import Learner
 from tests.conftest import with_values
 
@@ -115,16 +115,6 @@ def test_a_run_resumes_with_its_own_settings_only(
     with pytest.raises(ValueError, match=r"afa\.k = 5: run strict was started with 3"):
         run(tiny_settings({"train.epochs": 2, "afa.k": 5}), "strict")
     run(tiny_settings({"train.epochs": 2, "train.checkpoint_every": 3}), "strict")
-
-
-def test_a_checkpoint_cut_short_does_not_count(tmp_path: Path) -> None:
-    for name, size in (("checkpoint_0001_00000010", 4), ("checkpoint_0002_00000020", 9)):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "target.safetensors").write_bytes(b"1234")
-        content = {"progress": {}, "bytes": {"target.safetensors": size}}
-        (tmp_path / name / "progress.json").write_text(json.dumps(content))
-    (tmp_path / "checkpoint_0003_00000030").mkdir()
-    assert latest_checkpoint(tmp_path) == tmp_path / "checkpoint_0001_00000010"
 
 
 def test_checkpoints_hold_no_pickles(tiny_settings: Callable[..., Settings], run: Callable) -> None:

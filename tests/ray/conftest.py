@@ -4,21 +4,41 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 
 import pytest
 
 from afa_ray.training.ray_run import OUR_OWN, QUIET
+from tests.conftest import free_port
+
+
+@pytest.fixture(scope="session")
+def node() -> Iterator[str]:
+    """The address of a node with two CPUs on this machine, on loopback, in a folder where only
+    those look for it that are told; stopped when all tests are done."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (QUIET | OUR_OWN).items():
+            if name not in os.environ:
+                patch.setenv(name, value)
+        from ray.cluster_utils import Cluster
+
+        folder = tempfile.mkdtemp(prefix="afa", dir="/tmp")  # short: it holds Unix sockets
+        head = {"num_cpus": 2, "include_dashboard": False, "dashboard_port": free_port()}
+        with pytest.MonkeyPatch.context() as elsewhere:
+            elsewhere.setenv("RAY_TMPDIR", folder)
+            cluster = Cluster(True, head_node_args=head)
+        yield cluster.address
+        cluster.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
-    """Two CPUs on this machine, on loopback; stopped afterwards."""
-    for name, value in (QUIET | OUR_OWN).items():
-        os.environ.setdefault(name, value)
+def cluster(node: str) -> Iterator[None]:
+    """Connected to that node while the tests of a file run."""
     import ray
 
-    quiet = {"logging_level": logging.ERROR, "log_to_driver": False, "include_dashboard": False}
-    ray.init(num_cpus=2, **quiet)
+    ray.init(node, logging_level=logging.ERROR, log_to_driver=False)
     yield
     ray.shutdown()

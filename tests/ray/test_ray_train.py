@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 
 import psutil
@@ -21,7 +20,7 @@ from afa_ray import train as train_module
 from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus
 from afa_ray.errors import DivergedError, UserError
-from afa_ray.records.checkpoint import latest_checkpoint
+from afa_ray.records.manifest import latest_checkpoint
 from afa_ray.training.players import build_players
 from tests.conftest import with_values
 from tests.invariant.test_resume import interrupt_at
@@ -44,72 +43,60 @@ def small(monkeypatch: pytest.MonkeyPatch, small_corpus: Corpus) -> None:
     monkeypatch.setattr(train_module, "prepare_corpus", lambda settings: small_corpus)
 
 
-def test_two_workers_equal_one(
+def test_two_workers_equal_one_whatever_becomes_of_them(
     tiny_settings: Callable[..., Settings],
     small: None,
     small_corpus: Corpus,
     tmp_path: Path,
 ) -> None:
-    """With partners of other classes; the other pairing is that of the next test."""
+    """Begun by two workers, one of which is killed, and again after Ray has replaced it, continued
+    by one process, finished by two workers: as if by one process in one go.
+
+    No epoch is lost, no update counted twice. The parts end in the middle of an interval between
+    log lines, so that its figures, too, must have travelled with the checkpoint.
+    """
     settings = tiny_settings(
         {
             "target.dropout": 0.0,
-            "train.epochs": 3,
-            "train.batch_size": 17,  # shares of different size
+            "train.epochs": 8,
+            "train.batch_size": 17,  # shares of different size; 9 updates an epoch
+            "train.checkpoint_every": 4,
+            "train.patience": 0,
+            "train.max_failures": 1,
             "discriminator.pairing": "contrast",
             "afa.whiten_advantage": True,
         }
     )
-    alone = run(settings, tmp_path, "alone")
-    shared = run(with_values(settings, **{"train.num_workers": 2}), tmp_path, "shared")
+    on_ray = with_values(settings, **{"train.num_workers": 2})
+    killed: list[int] = []
+    kill_workers_at(tmp_path / "mixed", (8, 30), killed)
+    with pytest.raises(Exception, match=r"[Ww]orker"):
+        run(on_ray, tmp_path, "mixed")
+    assert len(killed) == 2
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt_at(patch, 64)
+        with pytest.raises(KeyboardInterrupt):
+            run(settings, tmp_path, "mixed")
+    mixed, whole = run(on_ray, tmp_path, "mixed"), run(settings, tmp_path, "whole")
     for kind in ("train", "epoch"):
-        for one, two in zip(records(alone, kind), records(shared, kind), strict=True):
-            for name in one.keys() - {"time/tokens_per_s", "kind", "at"}:
-                assert two[name] == pytest.approx(one[name], rel=2e-3, abs=2e-4), name
-    ends = [latest_checkpoint(folder) for folder in (alone, shared)]
+        for one, two in zip(records(mixed, kind), records(whole, kind), strict=True):
+            assert one["step"] == two["step"]
+            for name in two.keys() - {"time/tokens_per_s", "kind", "at"}:
+                assert one[name] == pytest.approx(two[name], rel=5e-3, abs=5e-4), name
+    ends = [latest_checkpoint(folder) for folder in (mixed, whole)]
     for player in ("target", "discriminator"):
         one, two = (load_file(end / f"{player}.safetensors") for end in ends)
         for name in one:
-            assert torch.allclose(one[name], two[name], atol=5e-4), f"{player} {name}"
+            assert torch.allclose(one[name], two[name], atol=1e-3), f"{player} {name}"
     assert not torch.allclose(  # the tolerance is far below what training moved
         load_file(ends[0] / "target.safetensors")["classifier.weight"],
         with_initial_weights(settings, small_corpus),
-        atol=5e-3,
+        atol=1e-2,
     )
 
 
 def with_initial_weights(settings: Settings, small_corpus: Corpus) -> torch.Tensor:
     return build_players(settings, small_corpus).target.classifier.weight
-
-
-def test_switching_between_ray_and_one_process(
-    tiny_settings: Callable[..., Settings], small: None, tmp_path: Path
-) -> None:
-    """Begun by two workers, continued by one process, finished by two workers: as if in one go.
-
-    The parts end in the middle of an interval between log lines, so that its figures, too, must
-    have travelled with the checkpoint.
-    """
-    settings = tiny_settings(
-        {"train.epochs": 8, "train.checkpoint_every": 4, "train.patience": 0, "target.dropout": 0.0}
-    )
-    on_ray = with_values(settings, **{"train.num_workers": 2})
-    killed: list[int] = []
-    kill_a_worker_when(lambda: reached(tmp_path / "mixed", step=20), killed)
-    with pytest.raises(Exception, match=r"[Ww]orker"):
-        run(on_ray, tmp_path, "mixed")
-    assert killed
-    with pytest.MonkeyPatch.context() as patch:
-        interrupt_at(patch, 66)
-        with pytest.raises(KeyboardInterrupt):
-            run(settings, tmp_path, "mixed")
-    folder = run(on_ray, tmp_path, "mixed")
-    whole = run(settings, tmp_path, "whole")
-    for kind in ("train", "epoch"):
-        for one, two in zip(records(folder, kind), records(whole, kind), strict=True):
-            assert one["step"] == two["step"]
-            for name in two.keys() - {"time/tokens_per_s", "kind", "at"}:
-                assert one[name] == pytest.approx(two[name], rel=5e-3, abs=5e-4), name
 
 
 def reached(folder: Path, step: int) -> bool:
@@ -119,56 +106,31 @@ def reached(folder: Path, step: int) -> bool:
     return bool(lines) and lines[-1].endswith("}") and json.loads(lines[-1])["step"] >= step
 
 
-def kill_a_worker_when(condition: Callable[[], bool], killed: list[int]) -> threading.Thread:
-    """In the background: SIGKILL one Ray Train worker of this cluster once `condition` holds."""
+def kill_workers_at(folder: Path, steps: tuple[int, ...], killed: list[int]) -> None:
+    """In the background: SIGKILL one Ray Train worker of this cluster whenever the run in the
+    folder has reached one of these updates, each of another group than those before."""
 
     def wait_and_kill() -> None:
-        while not condition():
-            time.sleep(0.05)
-        for process in psutil.Process().children(recursive=True):
-            with suppress(psutil.Error):  # it has ended meanwhile
-                if "RayTrainWorker" in " ".join(process.cmdline()):
-                    os.kill(process.pid, signal.SIGKILL)
-                    killed.append(process.pid)
-                    return
+        known: set[int] = set()
+        for step in steps:
+            while not reached(folder, step) or not (fresh := workers() - known):
+                time.sleep(0.02)
+            known |= workers()
+            victim = min(fresh)
+            os.kill(victim, signal.SIGKILL)
+            killed.append(victim)
 
-    thread = threading.Thread(target=wait_and_kill, daemon=True)
-    thread.start()
-    return thread
+    threading.Thread(target=wait_and_kill, daemon=True).start()
 
 
-def test_a_killed_worker_costs_no_epoch(
-    tiny_settings: Callable[..., Settings], data_dir: Path, tmp_path: Path
-) -> None:
-    """SIGKILL in the middle of `sms_spam` on two workers: no epoch lost, none counted twice."""
-    settings = tiny_settings(
-        {
-            "data.name": "sms_spam",
-            "data.dir": str(data_dir),
-            "train.epochs": 4,
-            "train.patience": 0,
-            "train.batch_size": 64,
-            "target.dropout": 0.0,  # the only thing that the number of workers changes
-            "train.num_workers": 2,
-            "train.max_failures": 2,
-            "train.log_every": 10,
-        }
-    )
-    killed: list[int] = []
-    per_epoch = 59  # ceil(3,715 training texts / 64)
-    in_epoch_three = partial(reached, tmp_path / "killed", step=2 * per_epoch + 10)
-    thread = kill_a_worker_when(in_epoch_three, killed)
-    folder = run(settings, tmp_path, "killed")
-    thread.join(5)
-    assert killed, "no worker was found to kill"
-    epochs = records(folder, "epoch")
-    assert [r["epoch"] for r in epochs] == [1, 2, 3, 4]
-    steps = [r["step"] for r in records(folder, "train")]
-    assert steps == sorted(set(steps))
-    assert [r["step"] for r in epochs] == [per_epoch * n for n in (1, 2, 3, 4)]
-    untroubled = run(with_values(settings, **{"train.num_workers": 0}), tmp_path, "untroubled")
-    for one, two in zip(epochs, records(untroubled, "epoch"), strict=True):
-        assert one["val/accuracy"] == pytest.approx(two["val/accuracy"], abs=0.01)  # four texts
+def workers() -> set[int]:
+    """Processes of this cluster's Ray Train workers."""
+    found = set()
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # it has ended meanwhile
+            if "RayTrainWorker" in " ".join(process.cmdline()):
+                found.add(process.pid)
+    return found
 
 
 def test_divergence_is_not_tried_again(

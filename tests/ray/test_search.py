@@ -187,10 +187,10 @@ def test_more_samples_go_on_from_those_there(searched: Path, capsys) -> None:
     assert len(trials_of(searched)) == SAMPLES + 2
 
 
-def test_a_trial_that_fails_does_not_stop_the_others(
+def test_optuna_by_a_score_that_weighs_the_deletion_curve_and_a_trial_that_fails(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    quick = {"train__epochs": 1, "mlflow__uri": "none"}
+    """The others go on, each scored by its best epoch."""
     study = tmp_path / "runs" / "search-small"
 
     def run_trials(*given: Any) -> list[str]:
@@ -199,21 +199,15 @@ def test_a_trial_that_fails_does_not_stop_the_others(
         return tuner.run_trials(*given)
 
     monkeypatch.setattr(search_module, "run_trials", run_trials)
-    assert search_module.main(arguments(tmp_path, search__samples=3, **quick)) == 1
+    given = arguments(tmp_path, search__metric="score", train__deletion_weight=0.5,
+                      search__samples=3, train__epochs=2, search__scheduler="fifo",
+                      search__algorithm="optuna", mlflow__uri="none")  # fmt: skip
+    assert search_module.main(given) == 1
     output = capsys.readouterr()
     assert "failed: trial-001: " in output.err
-    assert "trial-001" in output.err
     assert "Traceback" not in output.out + output.err
     assert sorted(trials_of(study)) == ["trial-000", "trial-002"]
     assert (study / "best.yaml").exists()
-
-
-def test_optuna_with_a_score_that_weighs_the_deletion_curve(tmp_path: Path) -> None:
-    given = arguments(tmp_path, search__metric="score", train__deletion_weight=0.5,
-                      search__samples=2, train__epochs=2, search__scheduler="fifo",
-                      search__algorithm="optuna", mlflow__uri="none")  # fmt: skip
-    assert search_module.main(given) == 0
-    study = tmp_path / "runs" / "search-small"
     for name, trial in trials_of(study).items():
         own = epochs(study, name)
         assert len(own) == 2

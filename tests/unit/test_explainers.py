@@ -1,5 +1,6 @@
 """Explainers: what holds for every method, on every family and on the single layer."""
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -170,3 +171,15 @@ def test_the_page_on_explainers_of_ones_own_runs(tmp_path: Path) -> None:
     length = model.words(ids).norm(dim=-1)
     assert torch.equal(names["loudness"](model, inputs, classes), length * (ids != 0))
     assert torch.equal(names["saliency"](model, inputs, classes) > 0, ids != 0)
+
+
+def test_the_page_of_explainers_names_them_all_and_runs(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/explainers.md").read_text("utf-8")
+    assert set(EXPLAINERS) <= set(re.findall(r"`(\w+)`", page.split("## What is refused")[0]))
+    tokenizer = train_tokenizer(["the soup was cold a lovely evening"], 40, 12)
+    tokenizer.save_pretrained(tmp_path)
+    save_player(small_target(num_labels=2), tmp_path)
+    names: dict[str, Any] = {"folder": tmp_path}
+    exec(page.split("```python")[1].split("```")[0], names)
+    special = names["texts"]["special_tokens_mask"].bool()
+    assert torch.equal(names["weights"] != 0, ~special)

@@ -13,8 +13,8 @@ import pytest
 from afa_ray.config import Settings, override, to_yaml
 from afa_ray.data.corpus import Corpus
 from afa_ray.data.tokenizer import train_tokenizer
-from afa_ray.records.checkpoint import latest_checkpoint
 from afa_ray.records.fingerprints import corpus_fingerprints
+from afa_ray.records.manifest import latest_checkpoint
 from afa_ray.train import main
 from afa_ray.training.learner import Learner
 

@@ -174,3 +174,21 @@ def silent() -> PreTrainedTokenizerFast:
     tokenizer = Tokenizer(BPE(vocab=vocabulary, merges=[], ignore_merges=True))
     tokenizer.pre_tokenizer = WhitespaceSplit()
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="</s>")
+
+
+@pytest.mark.parametrize(
+    "files",
+    [{}, {"vocab.txt": "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n"}, {"vocab.txt": "[UNK]\na\nb\n"},
+     {"vocab.json": "{}", "merges.txt": ""}],
+    ids=["none", "special tokens alone", "three lines", "empty"],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["Bert", "Roberta", "GPT2", "T5", "Llama", "DebertaV2", "Albert"])
+def test_a_tokenizer_whose_files_are_missing(kind: str, files: dict, tmp_path: Path) -> None:
+    """transformers makes one of it that reads every text as [UNK]."""
+    config = {"tokenizer_class": f"{kind}Tokenizer"}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    with pytest.raises(UserError, match=r"its tokenizer knows \d pieces of texts"):
+        load_tokenizer(str(tmp_path))

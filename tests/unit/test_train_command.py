@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from afa_ray.train import main
+from tests.families import save_tiny
+from tests.tokenizers import word_pieces
 
 ROWS = "".join(f"{'good' if i % 2 else 'bad'} text number {i},{i % 2}\n" for i in range(40))
 
@@ -24,6 +26,22 @@ def refuse(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
         assert "Traceback" not in output.err
         assert not storage.exists()
         assert len(output.out.splitlines()) <= 1  # "preparing …" at most
+        return output.err
+
+    return run
+
+
+@pytest.fixture
+def refuse_late(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """As `refuse`, of what is found when a run has been begun."""
+    storage = tmp_path / "new" / "runs"
+
+    def run(*arguments: str) -> str:
+        own = ["--run.storage", str(storage), "--train.num_workers", "0", "--mlflow.uri", "none"]
+        assert main([*own, *arguments]) == 2
+        output = capsys.readouterr()
+        assert "Traceback" not in output.err
+        assert not (tmp_path / "new").exists()
         return output.err
 
     return run
@@ -159,3 +177,15 @@ def test_no_word_twice(tmp_path: Path) -> None:
     assert main(["--data.name", "$x^$", *arguments]) == 0  # no formula for the plot's title
     lines = (tmp_path / "runs" / "unknown" / "metrics.jsonl").read_text()
     assert "NaN" not in lines
+
+
+@pytest.mark.parametrize("damage", ["cut", "other", "empty"])
+def test_refused_weights_leave_nothing(refuse_late, tmp_path: Path, damage: str) -> None:
+    texts = [row.split(",")[0] for row in ROWS.splitlines()]
+    model = save_tiny("bert", tmp_path / "model", word_pieces(texts))
+    weights = tmp_path / "model" / "model.safetensors"
+    content = weights.read_bytes()
+    cut = {"cut": content[:-100], "other": b"no weights" * 50, "empty": b""}
+    weights.write_bytes(cut[damage])
+    file = csv(tmp_path, "text,label\n" + ROWS)
+    assert "target.name" in refuse_late("--data.train_file", file, "--target.name", model)

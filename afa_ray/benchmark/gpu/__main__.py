@@ -21,7 +21,7 @@ import torch
 import transformers
 
 from afa_ray.benchmark.gpu import explaining, kernels, large, replicas, runs, same, speed
-from afa_ray.benchmark.gpu.checks import Check, Row, run_part, table
+from afa_ray.benchmark.gpu.checks import Check, Row, begin_part, end_part, table
 from afa_ray.benchmark.gpu.options import LIMITS, GpuSettings, gpu_complaints
 from afa_ray.command_line import Command, run_command
 from afa_ray.training.process import usable_cores
@@ -43,12 +43,21 @@ def run(settings: GpuSettings) -> int:
     out = Path(settings.benchmark.out)
     out.mkdir(parents=True, exist_ok=True)
     rows: list[Row] = []
-    threads = 1 if settings.benchmark.small else usable_cores()
-    for part in settings.benchmark.parts.split(","):
+    parts = settings.benchmark.parts.split(",")
+    small, where = settings.benchmark.small, surroundings(settings)
+    threads = 1 if small else usable_cores()
+    begun = {}
+
+    def begin(part: str) -> None:
+        begun[part] = begin_part(part, partial(CHECKS[part], settings), out, threads)
+
+    if small and "ray" in parts:  # which mostly waits, and nothing is timed
+        begin("ray")
+    for part in parts:
         print(f"{part}, at most {LIMITS[part]} s", flush=True)
-        checks = partial(CHECKS[part], settings)
-        rows += run_part(part, checks, out, LIMITS[part], threads)
-        where = surroundings(settings)
+        if part not in begun:
+            begin(part)
+        rows += end_part(part, begun[part], out, LIMITS[part])
         figures = {"where": where, "rows": [row._asdict() for row in rows]}
         (out / "gpu.json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
         (out / "gpu.md").write_text(f"{where}\n\n{table(rows)}", encoding="utf-8")

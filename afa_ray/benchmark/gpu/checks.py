@@ -15,6 +15,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,23 +52,41 @@ def run_part(
     part: str, checks: Callable[[], Iterable[Check]], folder: Path, limit: float, threads: int
 ) -> list[Row]:
     """All rows of a part that were found within `limit` seconds; one more if it was not done."""
-    file = folder / f"{part}.jsonl"
+    return end_part(part, begin_part(part, checks, folder, threads), folder, limit)
+
+
+def begin_part(
+    part: str, checks: Callable[[], Iterable[Check]], folder: Path, threads: int
+) -> BaseProcess:
+    """The process of a part, which goes on until `end_part`."""
+    file = rows_of(part, folder)
     file.unlink(missing_ok=True)
     process = multiprocessing.get_context("fork").Process(
         target=_run_checks, args=(part, checks, file, threads)
     )
     process.start()
+    return process
+
+
+def end_part(part: str, process: BaseProcess, folder: Path, limit: float) -> list[Row]:
+    """Wait for the process of a part, at most `limit` seconds from now; its rows."""
     process.join(limit)
     late = process.is_alive()
     with suppress(ProcessLookupError):  # it, and what it has started
         os.killpg(process.pid or 0, signal.SIGKILL)
     process.join()
+    file = rows_of(part, folder)
     rows = read_rows(file) if file.exists() else []
     if late:
         rows.append(Row(part, "the rest", {}, False, f"not done within {limit:.0f} s"))
     elif process.exitcode != 0:
         rows.append(Row(part, "the rest", {}, False, f"ended with status {process.exitcode}"))
     return rows
+
+
+def rows_of(part: str, folder: Path) -> Path:
+    """The file that a part writes its rows to as it finds them."""
+    return folder / f"{part}.jsonl"
 
 
 def _run_checks(part: str, checks: Callable[[], Iterable[Check]], file: Path, threads: int) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.util
+import io
 import json
 import os
 import signal
@@ -11,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +25,9 @@ from afa_ray.benchmark.gpu.options import GpuSettings
 from afa_ray.config import SINGLE_LAYER
 from afa_ray.data.generated import generate_reviews
 from afa_ray.data.tokenizer import train_tokenizer
-from afa_ray.records.checkpoint import latest_checkpoint
+from afa_ray.records.manifest import checkpoints
 from afa_ray.records.run_folder import RESULT
+from afa_ray.train import main
 
 LENGTH = 128
 LAST_LINES = 5
@@ -41,11 +45,17 @@ def ray_checks(settings: GpuSettings) -> Iterator[Check]:
 
 
 def train(small: bool, target: str, steps: int) -> dict[str, Any]:
-    """A run in a process of its own, without Ray; its result."""
+    """A run in this process, without Ray; its result.
+
+    Raises:
+        RuntimeError: with its last lines, if it failed.
+    """
+    output = io.StringIO()
     with tempfile.TemporaryDirectory(prefix="afa_run_") as storage:
         run = Path(storage) / "run"
-        process = start(run, small, target, steps, workers=0)
-        return result_of(process, run)
+        with redirect_stdout(output), redirect_stderr(output):
+            status = main(arguments(run, small, target, steps, workers=0))
+        return result_of(run, status, output.getvalue())
 
 
 def train_pretrained(small: bool, steps: int) -> dict[str, Any]:
@@ -67,9 +77,8 @@ def train_pretrained(small: bool, steps: int) -> dict[str, Any]:
         return train(small, folder, steps)
 
 
-def start(run: Path, small: bool, target: str, steps: int, workers: int) -> subprocess.Popen[str]:
-    """`python -m afa_ray.train` on generated reviews, with a checkpoint every ten updates."""
-    sizes = {"target.hidden_size": 32, "discriminator.hidden_size": 32, "train.batch_size": 8}
+def arguments(run: Path, small: bool, target: str, steps: int, workers: int) -> list[str]:
+    """Of `python -m afa_ray.train` on generated reviews, with a checkpoint every ten updates."""
     settings: dict[str, Any] = {
         "data.name": "reviews",
         "data.max_length": LENGTH,
@@ -85,10 +94,33 @@ def start(run: Path, small: bool, target: str, steps: int, workers: int) -> subp
         "run.name": run.name,
     }
     if small:
-        settings |= sizes
+        settings |= {
+            "target.hidden_size": 32,
+            "target.bag_of_words": "false",
+            "discriminator.hidden_size": 32,
+            "train.batch_size": 8,
+            "train.refit": "false",
+            **few_reviews(run.parent),
+        }
     if torch.cuda.is_available() and workers:
         settings["train.use_gpu"] = "true"
-    words = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
+    return [word for name, value in settings.items() for word in (f"--{name}", str(value))]
+
+
+def few_reviews(folder: Path) -> dict[str, Path]:
+    """The first generated reviews of each split as files of the user's own, and as settings."""
+    corpus, files = generate_reviews(seed=0), {}
+    for name, count in (("train", 300), ("validation", 30), ("test", 30)):
+        texts, path = getattr(corpus, name), folder / f"{name}.csv"
+        with path.open("w", newline="", encoding="utf-8") as file:
+            rows = zip(texts.texts[:count], texts.labels[:count].tolist(), strict=True)
+            csv.writer(file).writerows([("text", "label"), *rows])
+        files[f"data.{name}_file"] = path
+    return files
+
+
+def start(words: list[str]) -> subprocess.Popen[str]:
+    """`python -m afa_ray.train` in a process, and a group of processes, of its own."""
     return subprocess.Popen(
         [sys.executable, "-m", "afa_ray.train", *words],
         stdout=subprocess.PIPE,
@@ -98,19 +130,24 @@ def start(run: Path, small: bool, target: str, steps: int, workers: int) -> subp
     )
 
 
-def result_of(process: subprocess.Popen[str], run: Path) -> dict[str, Any]:
+def wait_for(process: subprocess.Popen[str], run: Path) -> dict[str, Any]:
+    """What a run has written when its process has ended; raises as `result_of`."""
+    try:
+        output, _ = process.communicate()
+    finally:
+        kill(process)
+    return result_of(run, process.returncode, output)
+
+
+def result_of(run: Path, status: int, output: str) -> dict[str, Any]:
     """What a run has written at its end.
 
     Raises:
         RuntimeError: with its last lines, if it failed.
     """
-    try:
-        output, _ = process.communicate()
-    finally:
-        kill(process)
-    if process.returncode != 0:
+    if status != 0:
         lines = " / ".join(output.strip().splitlines()[-LAST_LINES:])
-        raise RuntimeError(f"exit status {process.returncode}: {lines}")
+        raise RuntimeError(f"exit status {status}: {lines}")
     return json.loads((run / RESULT).read_text(encoding="utf-8"))
 
 
@@ -142,13 +179,14 @@ def kill_and_resume(settings: GpuSettings) -> Found:
     steps = 40 if small else 200
     with tempfile.TemporaryDirectory(prefix="afa_run_") as storage:
         run = Path(storage) / "run"
-        process = start(run, small, SINGLE_LAYER, steps, workers=1)
-        while (checkpoint := latest_checkpoint(run) if run.exists() else None) is None:
+        words = arguments(run, small, SINGLE_LAYER, steps, workers=1)
+        process = start(words)
+        while not (there := checkpoints(run)):
             if process.poll() is not None:
-                result_of(process, run)
+                wait_for(process, run)
                 raise RuntimeError("the run was over before it could be killed")
             time.sleep(0.02)
         kill(process)
-        killed_at = checkpoint.name
-        ended = found(result_of(start(run, small, SINGLE_LAYER, steps, workers=1), run))
+        killed_at = there[-1].name
+        ended = found(wait_for(start(words), run))
     return Found({"killed at": killed_at, **ended.figures}, ended.figures["updates"] == steps)

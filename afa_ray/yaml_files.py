@@ -1,0 +1,108 @@
+"""YAML of settings, read with limits: names and plain values, and nothing that runs or explodes.
+
+Values are texts, numbers, true or false and null, as in YAML 1.2; what looks like a date or like
+base 60 is a text.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import yaml
+
+from afa_ray.errors import UserError, first_line
+
+MOST_BYTES, DEEPEST, MOST_NODES = 1_000_000, 20, 10_000
+TAG = "tag:yaml.org,2002:"
+PLAIN_TAGS = {TAG + name for name in ("map", "seq", "str", "int", "float", "bool", "null", "merge")}
+NOT_AS_USUAL = (TAG + "int", TAG + "timestamp")
+NUMBER = re.compile(r"(?:[-+]?(?:0|[1-9][\d_]*)|0x[\da-fA-F]+)$")
+
+
+class YamlError(UserError):
+    """A text that is not the YAML that settings are written in; the message says why."""
+
+
+def load_yaml(text: str) -> Any:
+    """Nested dictionaries, lists and plain values.
+
+    Raises:
+        YamlError: no YAML, names that are no texts, other types, or more than `MOST_NODES` values
+            (aliases count as what they stand for) or `DEEPEST` levels.
+    """
+    if len(text) > MOST_BYTES:
+        raise YamlError(f"longer than {MOST_BYTES:,} characters")
+    try:
+        _require_shallow(text)
+        root = yaml.compose(text, _Loader)
+        _require_few(root)
+        return yaml.load(text, _Loader)
+    except YamlError:
+        raise
+    except yaml.YAMLError as error:
+        raise YamlError(" ".join(str(error).split())) from error
+    except (
+        ValueError,
+        LookupError,
+        AttributeError,
+        TypeError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
+        raise YamlError(f"a value does not fit its type: {first_line(error)}") from error
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe, without dates and without base 60: 1:4 is a text, as in YAML 1.2, not 64."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        found = super().construct_mapping(node, deep)
+        if odd := [name for name in found if not isinstance(name, str)]:
+            raise YamlError(f"the name {odd[0]!r} is no text")
+        return found
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in NOT_AS_USUAL]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(TAG + "int", NUMBER, list("-+0123456789"))
+
+
+def _require_shallow(text: str) -> None:
+    """Before anything is built of the text."""
+    depth = 0
+    for count, event in enumerate(yaml.parse(text, _Loader)):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise YamlError(f"nested more than {DEEPEST} levels deep")
+        if count > 2 * MOST_NODES:
+            raise YamlError(f"more than {MOST_NODES:,} values")
+
+
+def _require_few(root: yaml.Node | None) -> None:
+    """Count the values that aliases stand for, without making them."""
+    sizes: dict[int, int] = {}  # of finished nodes; 0 of those that are being counted
+
+    def size(node: yaml.Node) -> int:
+        if node.tag not in PLAIN_TAGS:
+            raise YamlError(f"{node.tag.replace(TAG, '!!')} is no type that settings have")
+        if sizes.get(id(node)) == 0:
+            raise YamlError("an alias stands for what it is in itself")
+        if id(node) not in sizes:
+            sizes[id(node)] = 0
+            sizes[id(node)] = 1 + sum(map(size, _children(node)))
+            if sizes[id(node)] > MOST_NODES:
+                raise YamlError(f"more than {MOST_NODES:,} values, with what aliases stand for")
+        return sizes[id(node)]
+
+    if root is not None:
+        size(root)
+
+
+def _children(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [part for pair in node.value for part in pair]
+    return node.value if isinstance(node, yaml.SequenceNode) else []
