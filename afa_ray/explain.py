@@ -87,7 +87,8 @@ def _texts_in(options: argparse.Namespace) -> tuple[int, list[int]]:
             if not text.strip():
                 raise UserError(f"text = {text!r}: text {number} is empty; give at least one word")
         return len(options.text), []
-    total, empty = 0, []
+    total = 0
+    empty: list[int] = []
     for row, text in enumerate(_column(options), 1):
         if text is not None and not isinstance(text, str):
             raise UserError(

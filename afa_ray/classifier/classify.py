@@ -212,7 +212,7 @@ class Classifier:
                     probabilities=prediction.probabilities,
                     target=self.labels[int(classes[i])],
                     cost={name: found[name].seconds for name in given},
-                    error={n: found[n].error[i] for n in given if found[n].error is not None},
+                    error={n: e[i] for n in given if (e := found[n].error) is not None},
                     refused={name: each.refused for name, each in found.items() if each.refused},
                     specials=[encoding.tokens[t] for t in read.specials],
                     special_scores={

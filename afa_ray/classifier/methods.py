@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 ATTENTION = "attention"
 FAST = ("gradient_norm", "gradient_x_input", "gae", "gradcam", "attcat", "cp_lrp", "attn_lrp")
 """Methods of a few passes a text."""
-OF_UNITS = ("shap", "lime")  # methods that score whole units: each of a unit's pieces has its score
+OF_UNITS = ("shap", "lime")  # that score whole units: each piece of one has its score
 LARGEST = {
-    *OF_UNITS, "random", "gradient_norm", "rollout", "lrp", "full_lrp", "gae", "transformer_attribution",
-    "mgae", "cam", "gradcam", "expnet",
+    *OF_UNITS, "random", "gradient_norm", "rollout", "lrp", "full_lrp", "gae",
+    "transformer_attribution", "mgae", "cam", "gradcam", "expnet",
 }  # fmt: skip
 """Methods whose scores do not add up: a word has the largest of its pieces' (Chefer et al.)."""
 

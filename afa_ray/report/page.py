@@ -65,12 +65,12 @@ def page_html(
 def texts_html(explanations: Sequence[Explained]) -> str:
     """One text as several models explain it, without a page around: what the live page puts in."""
     articles = [[view(e) for e in explanations]]
-    return str(_environment().get_template("texts.html").module.texts(articles))
+    return str(_macros().texts(articles))
 
 
 def notebook_html(explanations: Sequence[Explained]) -> str:
     """Texts for a notebook's cell, with the style that they need."""
-    templates = _environment().get_template("texts.html").module
+    templates = _macros()
     articles = [[view(e)] for e in explanations]
     marked = any(e["marked"] for texts in articles for e in texts)
     body = templates.texts(articles) + templates.legend(marked)
@@ -96,6 +96,11 @@ def _environment() -> Environment:
     return Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
     )
+
+
+def _macros() -> Any:
+    """The parts of a page, as functions."""
+    return _environment().get_template("texts.html").module
 
 
 @cache
