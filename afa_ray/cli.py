@@ -18,6 +18,8 @@ from afa_ray.output import print_anywhere
 # loads its own alone, and those of `tune` stand above this package.
 COMMANDS = {
     "train": "afa_ray.train",
+    "explain": "afa_ray.explain",
+    "serve": "afa_ray.serve",
     "track": "afa_ray.track",
     "compare": "tune.compare",
     "sensitivity": "tune.sensitivity",

@@ -14,6 +14,7 @@ from typing import Any
 from afa_ray.config import Settings, flatten
 from afa_ray.data.corpus import Corpus
 from afa_ray.method import described
+from afa_ray.records.run_folder import REPORT
 from afa_ray.records.tracking import METRICS, UNDERWAY, read_records
 
 POLL_S = 0.2
@@ -168,6 +169,7 @@ def summary(result: dict[str, Any], run: Path) -> str:
         *[f"warning: {text}" for text in result.get("warnings", ())],
         f"model   {run / 'model'}",
         f"results {run / 'result.json'}",
+        *([f"page    {run / REPORT}"] if (run / REPORT).exists() else []),
     ]
     return "\n".join(lines)
 

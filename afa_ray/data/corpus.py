@@ -27,6 +27,7 @@ from afa_ray.progress import Task
 
 FEW = 10_000  # texts, of which a tenth is missed
 FITTED = 50_000  # most texts that the evidence of words is taken from
+EXAMPLES = 100  # test texts, of which a run's page shows some
 UNREAD = "the test texts are not read: all figures are those of the validation texts"
 
 
@@ -38,6 +39,7 @@ class Corpus:
     `evidence` is what each word says for each class, (V, C), where the Target is to start with it.
     `whole` is the same with the validation texts among those for training, for `train.refit`.
     `notes` tell the user what was done to the data. `max_length` is the longest sequence in tokens.
+    `examples` are some of the test texts as they are written, to be shown.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Corpus:
     max_length: int
     evidence: np.ndarray | None = None
     whole: Corpus | None = None
+    examples: Texts | None = None
 
 
 def prepare_corpus(settings: Settings) -> Corpus:
@@ -108,11 +111,23 @@ def prepare_corpus(settings: Settings) -> Corpus:
             *token_cautions(packed, tokenizer, _remedy(settings, tokenizer)),
             *_truncation_notes(packed, max_length, data.max_length),
         ),
+        examples=_examples(validation if tried else raw.test, seed),
     )
     corpus = _with_evidence(settings, corpus)
     if refit:
         corpus = replace(corpus, whole=_with_evidence(settings, replace(corpus, train=whole)))
     return corpus
+
+
+def _examples(texts: Texts, seed: int) -> Texts | None:
+    """EXAMPLES of the texts, at random and in memory; None where texts alone do not tell what is
+    read."""
+    if texts.queries is not None:
+        return None
+    count = len(texts)
+    chosen = np.random.default_rng(seed).choice(count, min(EXAMPLES, count), replace=False)
+    found = texts.take(np.sort(chosen))
+    return replace(found, texts=list(found.texts))
 
 
 def _is_refitted(settings: Settings, raw: RawCorpus) -> bool:

@@ -30,10 +30,10 @@ def split_rows(
     stated = EXCEL_LINE.match(text)
     lines_before = 1 if stated else 0
     text = text[stated.end() :] if stated else text
-    separator = stated[1] if stated else _separator(text, wanted, usual)
+    separator = stated[1] if stated else separator_of(text, wanted, usual)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     rows: list[list[str]] = []
-    with _long_fields():
+    with long_fields():
         try:
             header = [name.strip() for name in next((row for row in reader if row), [])]
             for row in reader:
@@ -54,7 +54,7 @@ def split_rows(
     return separator, header, rows
 
 
-def _separator(text: str, wanted: Sequence[str], usual: str) -> str:
+def separator_of(text: str, wanted: Sequence[str], usual: str) -> str:
     start = text[:LONGEST_HEADER]
     headers = {separator: _header(start, separator) for separator in (usual, *SEPARATORS)}
     fitting = [separator for separator, header in headers.items() if set(wanted) <= set(header)]
@@ -64,12 +64,12 @@ def _separator(text: str, wanted: Sequence[str], usual: str) -> str:
 def _header(text: str, separator: str) -> list[str]:
     """The header under a separator that may be a wrong one."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    with _long_fields():
+    with long_fields():
         return [name.strip() for name in next((row for row in reader if row), [])]
 
 
 @contextmanager
-def _long_fields() -> Iterator[None]:
+def long_fields() -> Iterator[None]:
     limit = csv.field_size_limit(LONGEST_FIELD)
     try:
         yield

@@ -37,7 +37,7 @@ def read_columns(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
     columns that are missing or stand twice (all of them together), text that is neither UTF-8 nor
     what a byte-order mark says, and malformed rows.
     """
-    _check_file(path)
+    check_file(path)
     match path.suffix.lower():
         case ".csv":
             return _read_delimited(path, wanted, ",")
@@ -50,7 +50,7 @@ def read_columns(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
             return _read_json_lines(path, wanted)
 
 
-def _check_file(path: Path) -> None:
+def check_file(path: Path) -> None:
     if path.suffix.lower() not in SUFFIXES:
         raise UserError(
             f"{path}: unknown file type {path.suffix!r}. Allowed are {', '.join(SUFFIXES)}; "
@@ -67,7 +67,7 @@ def _check_file(path: Path) -> None:
         )
 
 
-def _check_columns(
+def check_columns(
     path: Path, wanted: Sequence[str], present: Sequence[str], separator: str = ""
 ) -> None:
     """UserError unless each of `wanted` is one of the columns `present`."""
@@ -115,7 +115,7 @@ def _read_text(path: Path) -> str:
 
 def _read_delimited(path: Path, wanted: Sequence[str], usual: str) -> dict[str, list[Any]]:
     separator, header, rows = split_rows(path, _read_text(path), wanted, usual)
-    _check_columns(path, wanted, header, separator)
+    check_columns(path, wanted, header, separator)
     where = {name: header.index(name) for name in wanted}
     return {name: [row[column] for row in rows] for name, column in where.items()}
 
@@ -124,13 +124,13 @@ def _read_json_lines(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
     records: list[dict[str, Any]] = []
     for number, line in enumerate(_read_text(path).split("\n"), start=1):
         if line.strip():
-            records.append(_json_object(path, number, line, wanted))
+            records.append(json_object(path, number, line, wanted))
     present = list(dict.fromkeys(key for record in records for key in record))
-    _check_columns(path, wanted, present)
+    check_columns(path, wanted, present)
     return {name: [record.get(name) for record in records] for name in wanted}
 
 
-def _json_object(path: Path, number: int, line: str, wanted: Sequence[str]) -> dict[str, Any]:
+def json_object(path: Path, number: int, line: str, wanted: Sequence[str]) -> dict[str, Any]:
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
         for name in wanted:
@@ -179,8 +179,8 @@ def read_parquet(path: Path, wanted: Sequence[str]) -> Iterator[dict[str, list[A
     """
     import pyarrow.parquet as pq
 
-    _check_file(path)
-    _check_columns(path, wanted, parquet_columns(path))
+    check_file(path)
+    check_columns(path, wanted, parquet_columns(path))
     with (
         _reading(path),
         pq.ParquetFile(path, buffer_size=BUFFER_BYTES, pre_buffer=False) as file,

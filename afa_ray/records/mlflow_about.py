@@ -15,7 +15,7 @@ from afa_ray.records.run_folder import RESULT, SPLITS, read_fingerprints
 
 CONTEXT = {"train": "training", "validation": "validation", "test": "test"}  # a split's, at MLflow
 RUN_FILE = "mlflow.json"  # in a folder: at which servers it is tracked, and as which run
-KEPT = {".csv", ".json", ".jsonl", ".md", ".png", ".yaml"}  # files that become artifacts
+KEPT = {".csv", ".html", ".json", ".jsonl", ".md", ".png", ".yaml"}  # files that become artifacts
 DIGEST = 36  # longest digest that MLflow takes
 
 

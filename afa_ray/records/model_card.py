@@ -57,7 +57,7 @@ def model_card(result: dict[str, Any]) -> str:
         "## Settings and versions",
         "",
         "```yaml",
-        yaml.safe_dump(_public(settings), sort_keys=False).strip().replace("`", "'"),
+        yaml.safe_dump(public_settings(settings), sort_keys=False).strip().replace("`", "'"),
         "```",
         "",
         ", ".join(f"{name} {version}" for name, version in result["versions"].items()) + ".",
@@ -156,7 +156,7 @@ def _escape(text: str) -> str:
     return "".join(f"\\{c}" if c in "\\`*_{}[]()#+!|~" else c for c in line)
 
 
-def _public(settings: dict[str, Any]) -> dict[str, Any]:
+def public_settings(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings that made the model, without the folders of the machine it was made on."""
     return {
         name: _without_folder(value) if name in FILES else value

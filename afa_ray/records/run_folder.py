@@ -32,6 +32,7 @@ from afa_ray.yaml_files import load_yaml
 CONFIG, RESULT, FINGERPRINTS = "config.yaml", "result.json", "fingerprints.json"
 SPLITS = ("train", "validation", "test")  # that fingerprints tell of
 TRIAL = "trial.json"  # there when a trial of a search has ended, which is not read on test
+REPORT = "report.html"  # a run's page
 FIGURES = "figures.json"  # of a study of many runs
 MAY_CHANGE = {  # when a run is resumed: where and how it runs, not what it learns from
     "data.dir",

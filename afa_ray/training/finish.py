@@ -32,6 +32,7 @@ from afa_ray.records.manifest import checkpoints, drop_others
 from afa_ray.records.model_card import model_card
 from afa_ray.records.run_folder import RESULT, as_json, write_whole
 from afa_ray.training.players import build_players
+from afa_ray.training.run_report import write_report
 from afa_ray.training.session import Session
 from afa_ray.training.worker import Job, Worker
 
@@ -57,6 +58,8 @@ def train_and_finish(job: Job, session: Session) -> None:
     result = describe(job, progress, judged)
     plot_deletion_curve(curve, job.corpus.name, job.run / "deletion_curve.png")
     save_models(job, worker, result)
+    if fault := write_report(job, worker, result):
+        tracker.note(progress.step, progress.epoch, fault)
     if there := checkpoints(job.run):
         drop_others(job.run, there[-1], keep=1)
     tracker.expect()

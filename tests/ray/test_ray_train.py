@@ -206,4 +206,4 @@ def check_mlflow(storage: Path, folder: Path, result: dict) -> None:
     spread = client.get_metric_history(logged.info.run_id, "train/reward_spread")
     assert [m.step for m in spread] == [r["step"] for r in records(folder, "train")]
     names = {artifact.path for artifact in client.list_artifacts(logged.info.run_id)}
-    assert {"model", "deletion_curve.png", "result.json", "config.yaml"} <= names
+    assert {"model", "report.html", "result.json", "config.yaml"} <= names

@@ -32,7 +32,7 @@ def require_everything(uri: str, folder: Path) -> None:
     last = (result["training"]["steps"], result["test"]["macro_f1"])
     assert history(uri, logged.info.run_id, "test/macro_f1") == [last]
     names = artifacts(uri, logged.info.run_id)
-    assert {"model", "deletion_curve.png", "result.json", "metrics.jsonl"} <= names
+    assert {"model", "report.html", "result.json", "metrics.jsonl"} <= names
     assert "model/model.safetensors" in artifacts(uri, logged.info.run_id, "model")
 
 

@@ -1,0 +1,40 @@
+"""Command lines of a few options: what is wrong with one is said as everywhere, all at once."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Sequence
+from typing import NoReturn
+
+from afa_ray.errors import UserError
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints are UserErrors, with a did-you-mean."""
+
+    def error(self, message: str) -> NoReturn:
+        option, _, rest = message.removeprefix("argument ").partition(": ")
+        raise UserError(f"{option.lstrip('-')}: {rest}; see --help" if rest else message)
+
+    def read(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """The options.
+
+        Raises:
+            UserError: with one line for every option that there is none of.
+            SystemExit: 0 after `--help`.
+        """
+        given, unknown = self.parse_known_args(arguments)
+        faults = [self._unknown(word) for word in unknown if word.startswith("-")]
+        if not faults and unknown:
+            faults = [f"{unknown[0]}: options are given as --name value; see --help"]
+        if faults:
+            raise UserError("\n".join(faults))
+        return given
+
+    def _unknown(self, word: str) -> str:
+        option = word.partition("=")[0]
+        known = [name for action in self._actions for name in action.option_strings]
+        near = difflib.get_close_matches(option, known, n=1, cutoff=0.6)
+        hint = f"did you mean {near[0]}?" if near else "see --help"
+        return f"{option}: there is no such option; {hint}"

@@ -1,0 +1,108 @@
+"""One column of a file of any size, row by row: no more than a part of it is in memory."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from afa_ray.data.delimited import EXCEL_LINE, LONGEST_HEADER, long_fields, separator_of
+from afa_ray.data.tables import (
+    ENCODINGS,
+    check_columns,
+    check_file,
+    json_object,
+    read_parquet,
+)
+from afa_ray.errors import UserError
+
+LONGEST_MARK = 4  # of bytes that tell an encoding
+
+
+def stream_column(path: Path, column: str) -> Iterator[Any]:
+    """The values of a column of a CSV, TSV, JSON Lines or Parquet file, in order.
+
+    Read as `tables.read_columns` reads them: strings from CSV and TSV, whatever the file holds from
+    the others, None where a JSON line lacks the key.
+
+    Raises:
+        UserError: as there; of what is wrong with a row, when it is reached.
+    """
+    check_file(path)
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        for batch in read_parquet(path, [column]):
+            yield from batch[column]
+        return
+    encoding = _encoding(path)
+    try:
+        with path.open(encoding=encoding, newline="\n" if "json" in suffix else "") as file:
+            if suffix in (".csv", ".tsv"):
+                yield from _delimited(path, file, column, "\t" if suffix == ".tsv" else ",")
+            else:
+                yield from _json_lines(path, file, column)
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path} is not {encoding.removesuffix('-sig').upper()}: it holds the byte "
+            f"0x{error.object[error.start]:02x}. Save the file as UTF-8."
+        ) from error
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror}.") from error
+
+
+def _encoding(path: Path) -> str:
+    """By the file's byte-order mark, UTF-8 without one."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(LONGEST_MARK)
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror}.") from error
+    encoding = next((name for mark, name in ENCODINGS.items() if start.startswith(mark)), "utf-8")
+    if encoding == "utf-8" and b"\0" in start:
+        raise UserError(
+            f"{path} begins with a zero byte between letters, as UTF-16 without a byte-order mark "
+            "does. Save the file as UTF-8."
+        )
+    return encoding
+
+
+def _delimited(path: Path, file: IO[str], column: str, usual: str) -> Iterator[str]:
+    start = file.read(LONGEST_HEADER)
+    file.seek(0)
+    stated = EXCEL_LINE.match(start)
+    if stated:
+        file.readline()
+    separator = stated[1] if stated else separator_of(start, [column], usual)
+    reader = csv.reader(file, delimiter=separator, strict=True)
+    with long_fields():
+        try:
+            header = [name.strip() for name in next((row for row in reader if row), [])]
+            check_columns(path, [column], header, separator)
+            place = header.index(column)
+            for row in reader:
+                if row and len(row) != len(header):
+                    raise UserError(
+                        f"{path}: line {reader.line_num + bool(stated)} has {len(row)} fields, the "
+                        f"header has {len(header)}. Put double quotes around a text that holds the "
+                        f"separator {separator!r}."
+                    )
+                if row:
+                    yield row[place]
+        except csv.Error as error:
+            raise UserError(
+                f"{path}: line {reader.line_num + bool(stated)} cannot be read ({error}). In a "
+                "field that starts with a double quote, double every quote of the text and close "
+                "the field with one."
+            ) from error
+
+
+def _json_lines(path: Path, file: IO[str], column: str) -> Iterator[Any]:
+    """A key that no line has is missing; one that some lack is None there."""
+    present: dict[str, None] = {}
+    for number, line in enumerate(file, start=1):
+        if line.strip():
+            record = json_object(path, number, line, [column])
+            present |= dict.fromkeys(record)
+            yield record.get(column)
+    check_columns(path, [column], list(present))

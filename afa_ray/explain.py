@@ -1,0 +1,217 @@
+"""`python -m afa_ray.explain`: show what a classifier looked at, in one text or a file of them.
+
+In the terminal, or as a page, JSON Lines or CSV; a file of any size, for no more memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from textwrap import indent
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from afa_ray.arguments import Parser
+from afa_ray.command_line import INTERRUPTED, USAGE_ERROR
+from afa_ray.data.messages import some_rows
+from afa_ray.data.streamed import stream_column
+from afa_ray.errors import UserError
+from afa_ray.output import print_anywhere
+
+if TYPE_CHECKING:
+    from afa_ray.classifier import Classifier, Explanation
+
+CHUNK = 16  # batches that are read and sorted by length together
+PRINTED = 100  # texts of a file, in a terminal
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status: 0, or 2 after a mistake of the user's."""
+    print_anywhere()
+    try:
+        explain(parse(sys.argv[1:] if arguments is None else arguments))
+        return 0
+    except UserError as error:
+        print(f"afa_ray.explain: cannot run:\n{indent(str(error), '  ')}", file=sys.stderr)
+        return USAGE_ERROR
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def explain(options: argparse.Namespace) -> None:
+    """Do what the options say.
+
+    Raises:
+        UserError: no such model, texts, methods or class, or no place to write to. Everything that
+            can be found out before the first text is explained is, and nothing is written then.
+    """
+    from afa_ray.classifier import load
+    from afa_ray.classifier.methods import methods_of
+
+    options.methods = methods_of(options.methods)
+    out = None if options.out is None else Path(options.out).expanduser()
+    if options.file and out and out.absolute() == Path(options.file).expanduser().absolute():
+        raise UserError(f"out = {out}: is the file with the texts; give another")
+    total, empty = _texts_in(options)
+    if out is not None:
+        from afa_ray.report.writers import MOST_IN_A_PAGE, require_writable
+
+        require_writable(out)
+        if out.suffix.lower() == ".html" and total > MOST_IN_A_PAGE:
+            raise UserError(
+                f"out = {out.name}: a page shows at most {MOST_IN_A_PAGE:,} texts, the file has "
+                f"{total:,}; write .jsonl or .csv, or a page of fewer rows"
+            )
+    classifier = load(options.model, device=options.device)
+    classifier.class_number(options.target)
+    if empty:
+        print(f"note: left out, for they hold no text: {some_rows(empty)}", file=sys.stderr)
+    if out is None:
+        _print(classifier, options, total)
+    else:
+        _write(classifier, options, out, total)
+
+
+def _texts_in(options: argparse.Namespace) -> tuple[int, list[int]]:
+    """How many texts there are, and the first rows of the file that hold none.
+
+    Raises:
+        UserError: a file that cannot be read to its end, a row that is no text, or no text at all.
+    """
+    if options.file is None:
+        for number, text in enumerate(options.text, 1):
+            if not text.strip():
+                raise UserError(f"text = {text!r}: text {number} is empty; give at least one word")
+        return len(options.text), []
+    total = 0
+    empty: list[int] = []
+    for row, text in enumerate(_column(options), 1):
+        if text is not None and not isinstance(text, str):
+            raise UserError(
+                f"{options.file}: row {row} of the column {options.text_column!r} holds {text!r}, "
+                "not a text; name the column with the texts: --text_column"
+            )
+        if text is None or not text.strip():
+            empty += [row] * (len(empty) <= 5)
+        else:
+            total += 1
+    if not total:
+        raise UserError(f"{options.file}: the column {options.text_column!r} holds no text")
+    return total, empty
+
+
+def _column(options: argparse.Namespace) -> Iterator[str | None]:
+    return stream_column(Path(options.file).expanduser(), options.text_column)
+
+
+def _rows(options: argparse.Namespace) -> Iterator[tuple[int, str]]:
+    """(row, text) of each text, rows counted from 1."""
+    texts = options.text if options.file is None else _column(options)
+    return ((n, text) for n, text in enumerate(texts, 1) if text is not None and text.strip())
+
+
+def explained(
+    classifier: Classifier, options: argparse.Namespace
+) -> Iterator[list[tuple[int, Explanation]]]:
+    """Every text's row and explanation, a chunk of them at a time."""
+    rows = _rows(options)
+    while chunk := list(islice(rows, CHUNK * options.batch_size)):
+        found = classifier.explain(
+            [text for _, text in chunk],
+            options.methods,
+            options.target,
+            options.unit,
+            batch_size=options.batch_size,
+        )
+        yield [(row, each) for (row, _), each in zip(chunk, found, strict=True)]
+
+
+def _print(classifier: Classifier, options: argparse.Namespace, total: int) -> None:
+    from afa_ray.report.terminal import as_text
+
+    console, printed = Console(highlight=False, soft_wrap=False), 0
+    for chunk in explained(classifier, options):
+        for row, each in chunk[: PRINTED - printed]:
+            if total > 1:
+                console.print(f"{'row' if options.file else 'text'} {row}", style="dim")
+            console.print(as_text(each.to_dict()))
+        printed += len(chunk)
+        if printed >= PRINTED:
+            break
+    if total > PRINTED:
+        print(
+            f"the first {PRINTED} of {total:,} texts; --out rows.jsonl writes all", file=sys.stderr
+        )
+
+
+def _write(classifier: Classifier, options: argparse.Namespace, out: Path, total: int) -> None:
+    from afa_ray.report.bar import progress_bar
+    from afa_ray.report.writers import writing
+
+    refused: dict[str, str] = {}
+    with (
+        progress_bar("explaining", total) as advance,
+        writing(out, options.methods, classifier.labels) as write,
+    ):
+        for chunk in explained(classifier, options):
+            for row, each in chunk:
+                write(row, each.to_dict())
+                refused |= each.refused
+            advance(len(chunk))
+    for name, why in refused.items():
+        print(f"note: {name} gave no scores: {why}", file=sys.stderr)
+    print(f"{total:,} text{'s' * (total != 1)} explained: {out}")
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options.
+
+    Raises:
+        UserError: with one line for everything that is not understood.
+        SystemExit: 0 after `--help`.
+    """
+    parser = _parser()
+    given = parser.read(arguments)
+    faults = []
+    if len(given.models) != 1:
+        faults.append(f"one model must be given, not {len(given.models)}: MODEL")
+    if bool(given.text) == (given.file is not None):
+        faults.append('give --text "…" (again for more texts) or --file FILE: one of them')
+    if given.batch_size < 1:
+        faults.append(f"batch_size = {given.batch_size}: must be at least 1")
+    if faults:
+        raise UserError("\n".join(faults))
+    given.model = given.models[0]
+    return given
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="python -m afa_ray.explain",
+        usage='%(prog)s MODEL (--text "…" | --file FILE [--text_column NAME]) [--out FILE] …',
+        description="Show what a text classifier looked at: any run's, or any of transformers'.",
+        allow_abbrev=False,
+    )
+    option = parser.add_argument
+    option("models", metavar="MODEL", nargs="*", help="folder of a run or a model, or an id on the "
+           "Hugging Face hub")  # fmt: skip
+    option("--text", action="append", default=[], help="a text; may be given again")
+    option("--file", help="CSV, TSV, JSON Lines or Parquet with a column of texts")
+    option("--text_column", default="text", help="its name (default: text)")
+    option("--methods", default="attention", help="separated by commas (default: attention)")
+    option("--target", help="the class to explain, by default the predicted one")
+    option("--unit", choices=("word", "token"), default="word", help="what has a weight")
+    option(
+        "--out", metavar="FILE", help="page.html, rows.jsonl or rows.csv; by default the terminal"
+    )
+    option("--batch_size", type=int, default=32, help="texts read together (default: 32)")
+    option("--device", help="as PyTorch names it; by default a GPU where there is one")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""Explanations into files, one at a time: JSON Lines, CSV, or a page."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from afa_ray.errors import UserError
+from afa_ray.report.page import page_html
+
+MOST_IN_A_PAGE = 1000  # texts: browsers show no more in comfort
+SUFFIXES = (".html", ".jsonl", ".csv")
+Write = Callable[[int, Mapping[str, Any]], None]
+"""Takes a row's number in its file, from 1, and its explanation as plain values."""
+
+
+def require_writable(path: Path) -> None:
+    """Find out before any work that a file can be written there.
+
+    Raises:
+        UserError: another kind of file, no such folder, or one that takes no files.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise UserError(
+            f"out = {path}: unknown file type {path.suffix!r}; allowed are {', '.join(SUFFIXES)}"
+        )
+    if path.is_dir():
+        raise UserError(f"out = {path}: is a folder; give the path of a file")
+    if not path.parent.is_dir():
+        raise UserError(f"out = {path}: there is no folder {path.parent}; make it first")
+    try:
+        _unfinished(path).open("w").close()
+        _unfinished(path).unlink()
+    except OSError as error:
+        raise UserError(f"out = {path}: cannot be written ({error.strerror})") from error
+
+
+@contextmanager
+def writing(path: Path, methods: Sequence[str], labels: Sequence[str] = ()) -> Iterator[Write]:
+    """A file that stands in its place once all is written; after an error nothing is there, and
+    what stood there before stays."""
+    unfinished = _unfinished(path)
+    kind = {".html": _page, ".jsonl": _json_lines, ".csv": _table}[path.suffix.lower()]
+    try:
+        with (
+            unfinished.open("w", encoding="utf-8", newline="") as file,
+            kind(file, methods, labels) as write,
+        ):
+            yield write
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_name(f".{path.name}.unfinished")
+
+
+@contextmanager
+def _json_lines(file: IO[str], methods: Sequence[str], labels: Sequence[str]) -> Iterator[Write]:
+    def write(row: int, explained: Mapping[str, Any]) -> None:
+        file.write(json.dumps({"row": row, **explained}, ensure_ascii=False) + "\n")
+
+    yield write
+
+
+@contextmanager
+def _table(file: IO[str], methods: Sequence[str], labels: Sequence[str]) -> Iterator[Write]:
+    """A row a text; a method's cell holds its words with their weights, as JSON."""
+    writer = csv.writer(file)
+    names = ["row", "text", "label", "probability", "target", "characters_read", *methods]
+    writer.writerow(names)
+
+    def write(row: int, explained: Mapping[str, Any]) -> None:
+        cells = [_cell(explained, method) for method in methods]
+        cut = explained["cut"]
+        writer.writerow(
+            [
+                row,
+                explained["text"],
+                explained["label"],
+                explained["probability"],
+                explained["target"],
+                len(explained["text"]) if cut is None else cut,
+                *cells,
+            ]
+        )
+
+    yield write
+
+
+def _cell(explained: Mapping[str, Any], method: str) -> str:
+    if method not in explained["scores"]:
+        return ""
+    scores = [None if s is None else round(s, 6) for s in explained["scores"][method]]
+    return json.dumps(list(zip(explained["words"], scores, strict=True)), ensure_ascii=False)
+
+
+@contextmanager
+def _page(file: IO[str], methods: Sequence[str], labels: Sequence[str]) -> Iterator[Write]:
+    found: list[Mapping[str, Any]] = []
+    yield lambda row, explained: found.append(explained)
+    file.write(page_html(found, labels=labels))

@@ -1,0 +1,97 @@
+"""`report.html`: a run's figures, and what its Target looked at in a dozen test texts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
+
+from afa_ray.classifier import Classifier, Explanation, load
+from afa_ray.data.texts import Texts
+from afa_ray.errors import first_line
+from afa_ray.method import described
+from afa_ray.models import Target
+from afa_ray.records.model_card import public_settings
+from afa_ray.records.run_folder import REPORT, write_whole
+from afa_ray.report.page import page_html
+from afa_ray.report.view import run_view
+
+if TYPE_CHECKING:
+    from afa_ray.training.worker import Job, Worker
+
+SHOWN = 12  # texts, half of them wrong where there are as many
+
+
+def write_report(job: Job, worker: Worker, result: dict[str, Any]) -> str:
+    """Write the page, or return why there is none: a run does not fail for it."""
+    try:
+        write_whole(job.run / REPORT, report(job, worker, result))
+    except Exception as error:  # the models are trained, and their figures known
+        return f"{REPORT} was not written ({type(error).__name__}: {first_line(error)})"
+    return ""
+
+
+def report(job: Job, worker: Worker, result: dict[str, Any]) -> str:
+    """The page of a run whose models have been saved."""
+    corpus, target = job.corpus, worker.learner.target
+    name = job.run.name
+    if worker.sharded:
+        classifier = load(job.run)
+    else:
+        classifier = Classifier(target.eval(), corpus.tokenizer, name=name)
+        classifier.labels = list(corpus.label_names)
+    data = result["data"]
+    about = (
+        f"{corpus.name}: {data['train']:,} training, {data['validation']:,} validation and "
+        f"{data['test']:,} test texts. Method: {described(result['settings'])}. One seed: a single "
+        "run is an anecdote, not evidence."
+    )
+    shown = run_view({**result, "settings": public_settings(result["settings"])}, about)
+    texts = [] if corpus.examples is None else explained(classifier, corpus.examples)
+    return page_html(
+        [each.to_dict() for each in texts], title=name, run=shown, labels=corpus.label_names
+    )
+
+
+def explained(classifier: Classifier, examples: Texts) -> list[Explanation]:
+    """SHOWN of the examples, those that are classified wrong first; a single layer's beside what
+    deleting each word does."""
+    texts = [str(text) for text in examples.texts]
+    rows = [row for row, text in enumerate(texts) if text.strip()]
+    size = min(32, getattr(classifier.model, "evaluation_batch", 32))
+    found = classifier.explain([texts[row] for row in rows], batch_size=size)
+    truths = [classifier.labels[int(examples.labels[row])] for row in rows]
+    wrong = [i for i, each in enumerate(found) if each.label != truths[i]]
+    right = [i for i, each in enumerate(found) if each.label == truths[i]]
+    half = max(SHOWN // 2, SHOWN - len(right))
+    chosen = wrong[:half] + _of_every_class(right, truths)[: SHOWN - len(wrong[:half])]
+    if not chosen:
+        return []
+    methods = ("attention", *(["leave_one_out"] if isinstance(classifier.model, Target) else []))
+    again = classifier.explain([texts[rows[i]] for i in chosen], methods, batch_size=size)
+    return [
+        replace(each, truth=truths[i], marks=marks_of(each, examples, rows[i]))
+        for i, each in zip(chosen, again, strict=True)
+    ]
+
+
+def _of_every_class(numbers: list[int], truths: list[str]) -> list[int]:
+    """The numbers, those of the classes by turns."""
+    classes: dict[str, list[int]] = {}
+    for number in numbers:
+        classes.setdefault(truths[number], []).append(number)
+    turns = zip_longest(*classes.values())
+    return [number for turn in turns for number in turn if number is not None]
+
+
+def marks_of(explanation: Explanation, examples: Texts, row: int) -> list[int] | None:
+    """1 at each word that holds a part of a marked one; None where nothing is marked.
+
+    The marked words stand in the text with one space between them.
+    """
+    if examples.words is None or examples.marks is None:
+        return None
+    marked: list[bool] = []
+    for word, mark in zip(examples.words[row], examples.marks[row], strict=True):
+        marked += [bool(mark)] * len(word) + [False]
+    return [int(any(marked[start:end])) for start, end in explanation.spans]

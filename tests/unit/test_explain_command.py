@@ -1,0 +1,190 @@
+"""`python -m afa_ray.explain`: terminal, JSON Lines, CSV and page; what is wrong is said before."""
+
+import csv
+import json
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+import afa_ray
+from afa_ray.data.streamed import stream_column
+from afa_ray.data.tables import read_columns
+from afa_ray.errors import UserError
+from afa_ray.explain import main
+from tests.unit.test_classifier import TEXTS, save_single_layer
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return save_single_layer(tmp_path_factory.mktemp("runs") / "tickets" / "model")
+
+
+def table(path: Path, texts: list[str]) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["id", "message"], *enumerate(texts)])
+    return path
+
+
+def test_a_text_in_the_terminal(model: str, capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    text = "superb \x1b[31m <b>day</b>"
+    assert main([model, "--text", text, "--methods", "attention,leave_one_out"]) == 0
+    printed = capsys.readouterr().out
+    assert "\x1b" not in printed
+    found = afa_ray.load(model).explain([text], ["attention", "leave_one_out"])[0]
+    assert printed.startswith(f"{found.label} {found.probability:.3f}".replace(" 0.", " ."))
+    for word, score in zip(found.words, found.scores["attention"], strict=True):
+        shown = "".join(c if c.isprintable() else "\ufffd" for c in word)
+        assert f"{shown} {score:.2f}".replace(" 0.", " .") in printed.replace("\n  ", " ")
+
+
+def test_colours_where_there_can_be(model: str, capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    assert main([model, "--text", "superb day"]) == 0
+    assert "\x1b[" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("batch", ["1", "3", "32"])
+def test_rows_of_a_file(model: str, tmp_path: Path, capsys, batch: str) -> None:
+    """As many as hold a text, in order, with their number in the file; whatever the batch."""
+    texts = [TEXTS[0], "", *TEXTS[1:5], "  ", 'quoted "lovely", =1+1\nsecond line']
+    file = table(tmp_path / "tickets.csv", texts)
+    kept = [(i, t) for i, t in enumerate(texts, 1) if t.strip()]
+    expected = afa_ray.load(model).explain([t for _, t in kept], ["attention", "gradient_norm"])
+    common = [model, "--file", str(file), "--text_column", "message", "--batch_size", batch,
+              "--methods", "attention, gradient_norm"]  # fmt: skip
+    assert main([*common, "--out", str(tmp_path / "rows.jsonl")]) == 0
+    assert "rows 2, 7" in capsys.readouterr().err
+    lines = [json.loads(line) for line in (tmp_path / "rows.jsonl").open(encoding="utf-8")]
+    assert [(line["row"], line["text"]) for line in lines] == kept
+    for line, each in zip(lines, expected, strict=True):
+        assert line["words"] == each.words
+        for name in ("attention", "gradient_norm"):
+            assert line["scores"][name] == pytest.approx(each.scores[name], rel=1e-3, abs=1e-6)
+    assert main([*common, "--out", str(tmp_path / "rows.csv")]) == 0
+    with (tmp_path / "rows.csv").open(newline="", encoding="utf-8") as opened:
+        rows = list(csv.DictReader(opened))
+    assert [(int(r["row"]), r["text"], r["label"]) for r in rows] == [
+        (*k, e.label) for k, e in zip(kept, expected, strict=True)
+    ]
+    assert [w for w, _ in json.loads(rows[-1]["attention"])] == expected[-1].words
+    assert main([*common, "--out", str(tmp_path / "page.html")]) == 0
+    assert (tmp_path / "page.html").read_text(encoding="utf-8").count("<article") == len(kept)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--text", "a", "--methods", "atention"], "did you mean attention?"),
+        (["--text", " "], "text 1 is empty"),
+        (["--text", "a", "--target", "fine"], "there is no such class; give one of bad, good"),
+        (["--text", "a", "--unit", "letter"], "unit: invalid choice: 'letter'"),
+        (["--text", "a", "--batch_size", "0"], "batch_size = 0: must be at least 1"),
+        (["--text", "a", "--fil", "b"], "--fil: there is no such option; did you mean --file?"),
+        ([], "one of them"),
+        (["--text", "a", "--file", "{csv}"], "one of them"),
+        (["--file", "{csv}"], "has no column 'text'. Its columns are 'id', 'message'"),
+        (["--file", "{csv}", "--text_column", "mesage"], "Did you mean 'message'?"),
+        (["--file", "{folder}/none.csv"], "There is no file"),
+        (["--file", "{folder}/empty.csv"], "the column 'text' holds no text"),
+        (["--file", "{folder}/numbers.jsonl"], "row 2 of the column 'text' holds 3, not a text"),
+        (["--text", "a", "--out", "{folder}/rows.txt"], "allowed are .html, .jsonl, .csv"),
+        (["--text", "a", "--out", "{folder}/no/rows.csv"], "there is no folder"),
+        (["--text", "a", "--out", "{folder}"], "unknown file type"),
+        (["--file", "{csv}", "--text_column", "message", "--out", "{csv}"], "is the file with the"),
+        (["another", "--text", "a"], "one model must be given, not 2"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_written(
+    model: str, tmp_path: Path, capsys, arguments: list[str], complaint: str
+) -> None:
+    file = table(tmp_path / "tickets.csv", TEXTS[:3])
+    (tmp_path / "empty.csv").write_text("text\n\n")
+    (tmp_path / "numbers.jsonl").write_text('{"text": "a"}\n{"text": 3}\n')
+    before = {p: p.read_text() for p in tmp_path.iterdir()}
+    given = [a.format(csv=file, folder=tmp_path) for a in arguments]
+    assert main([model, *given]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("afa_ray.explain: cannot run:\n  ")
+    assert complaint in captured.err
+    assert captured.out == ""
+    assert {p: p.read_text() for p in tmp_path.iterdir()} == before
+
+
+def test_a_row_that_is_broken_far_down_leaves_what_was_there(model: str, tmp_path: Path) -> None:
+    file = tmp_path / "tickets.csv"
+    file.write_text("text,id\n" + "lovely day,1\n" * 2000 + "one,two,three\n")
+    out = tmp_path / "rows.csv"
+    out.write_text("of before")
+    assert main([model, "--file", str(file), "--out", str(out)]) == 2
+    assert out.read_text() == "of before"
+    assert {p.name for p in tmp_path.iterdir()} == {"tickets.csv", "rows.csv"}
+
+
+def test_an_interruption_leaves_what_was_there(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(afa_ray.Classifier, "explain", interrupt)
+    out = tmp_path / "rows.csv"
+    out.write_text("of before")
+    assert main([model, "--text", "a", "--out", str(out)]) == 130
+    assert [p.name for p in tmp_path.iterdir()] == ["rows.csv"]
+    assert out.read_text() == "of before"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", b'text;n\r\nlovely;1\r\n"two\nlines; and";2\r\n'),
+        ("a.csv", b"sep=|\ntext|n\nlovely|1\n"),
+        ("a.tsv", b"\xef\xbb\xbftext\tn\nlovely\t1\n\nday\t2\n"),
+        ("a.csv", "text,n\nschön,1\n".encode("utf-16")),
+        ("a.jsonl", b'{"text": "a"}\n\n{"n": 1}\n{"text": "b\\u2028c"}\n'),
+        ("a.ndjson", '{"text": "a\u2028b"}\n{"text": "c"}'.encode()),
+    ],
+)
+def test_streams_are_what_is_read_at_once(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    expected = read_columns(tmp_path / name, ["text"])["text"]
+    assert list(stream_column(tmp_path / name, "text")) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", b"text,n\na,1,2\n"),
+        ("a.csv", b'text,n\n"a"b,1\n'),
+        ("a.csv", b"text,text\na,1\n"),
+        ("a.csv", b"\xff\xff\xff"),
+        ("a.csv", b"t\0e\0"),
+        ("a.jsonl", b'{"text": 1\n'),
+        ("a.jsonl", b'{"txt": "a"}\n'),
+        ("a.jsonl", b"[1]\n"),
+        ("a.jsonl", b'{"text": "a", "text": "b"}\n'),
+        ("a.xlsx", b""),
+    ],
+)
+def test_streams_refuse_what_is_refused_at_once(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError) as expected:
+        read_columns(tmp_path / name, ["text"])
+    with pytest.raises(UserError) as found:
+        list(stream_column(tmp_path / name, "text"))
+    assert str(found.value)[:60] == str(expected.value)[:60]
+
+
+def test_a_stream_holds_a_part_of_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "many.csv"
+    file.write_text("text,n\n" + "a lovely day and more of it,1\n" * 100_000)
+    tracemalloc.start()
+    count = sum(1 for _ in stream_column(file, "text"))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert count == 100_000
+    assert most < file.stat().st_size / 4
