@@ -105,10 +105,10 @@ def run_folder(case: list[tuple[int, tuple[str, int, int]]]) -> bool:
 
 
 @cache
-def _model() -> Path:
-    """A tiny classifier with its tokenizer."""
-    folder = Path(tempfile.mkdtemp(prefix="afa-campaign-"))
-    save_tiny("bert", folder, word_pieces(small_texts(80, 0).texts))
+def _model() -> tempfile.TemporaryDirectory:
+    """A tiny classifier with its tokenizer, until this process ends."""
+    folder = tempfile.TemporaryDirectory(prefix="afa-campaign-")
+    save_tiny("bert", Path(folder.name), word_pieces(small_texts(80, 0).texts))
     return folder
 
 
@@ -116,7 +116,7 @@ def model_folder(case: list[tuple[int, tuple[str, int, int]]]) -> bool:
     """A pretrained model's folder, as `target.name`."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "model"
-        shutil.copytree(_model(), folder)
+        shutil.copytree(_model().name, folder)
         damage_some(folder, case)
         name = str(folder)
 
