@@ -120,7 +120,7 @@ def test_a_run_resumes_with_its_own_settings_only(
 def test_checkpoints_hold_no_pickles(tiny_settings: Callable[..., Settings], run: Callable) -> None:
     folder = run(tiny_settings({"train.epochs": 1}), "safe")
     suffixes = {p.suffix for p in folder.rglob("*") if p.is_file()}
-    assert suffixes <= {".safetensors", ".json", ".jsonl", ".yaml", ".png", ".md"}
+    assert suffixes <= {".safetensors", ".json", ".jsonl", ".yaml", ".png", ".md", ".html"}
     checkpoint = latest_checkpoint(folder)
     assert checkpoint is not None
     content = json.loads((checkpoint / "progress.json").read_text())
