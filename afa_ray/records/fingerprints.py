@@ -25,7 +25,9 @@ from afa_ray.records.manifest import latest_checkpoint, tidy
 from afa_ray.records.run_folder import (
     FINGERPRINTS,
     MAY_CHANGE,
+    RESULT,
     SPLITS,
+    TRIAL,
     begin,
     read_fingerprints,
     read_settings,
@@ -75,7 +77,8 @@ def begin_run(
         UserError: the texts, classes or words are not those that the run was begun with.
     """
     now = corpus_fingerprints(corpus)
-    checkpoint = latest_checkpoint(run)
+    complete = (run / RESULT).exists() or (run / TRIAL).exists()
+    checkpoint = None if complete else latest_checkpoint(run)
     _require_same_corpus(now, read_fingerprints(run), run.name)
     if checkpoint is not None:
         _require_same_corpus(now, read_fingerprints_of(checkpoint), run.name)
