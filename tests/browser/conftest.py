@@ -71,7 +71,10 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a live page of two small models."""
     pytest.importorskip("fastapi", reason="pip install 'afa_ray[serve]'")
     folder = tmp_path_factory.mktemp("models")
-    models = [save_single_layer(folder / name, seed) for seed, name in enumerate(("one", "two"))]
+    models = [
+        save_single_layer(folder / name, seed, loudness=20)
+        for seed, name in enumerate(("one", "two"))
+    ]
     port = free_port()
     command = [sys.executable, "-m", "afa_ray.serve", *models, "--port", str(port)]
     with (folder / "log").open("w") as log:

@@ -26,14 +26,17 @@ FAMILIES = {"bert": word_pieces, "gpt2": byte_pairs, "llama": unigrams, "deberta
 ODD = "  Superb lovely\n\nbowled  "
 
 
-def save_single_layer(folder: Path, seed: int = 0) -> str:
+def save_single_layer(folder: Path, seed: int = 0, loudness: float = 1.0) -> str:
+    """A fresh one, whose words count so much."""
     torch.manual_seed(seed)
     tokenizer = train_tokenizer(TEXTS, 100, 24)
     config = TargetConfig(
         vocab_size=len(tokenizer), hidden_size=32, max_position_embeddings=24,
         id2label={0: "bad", 1: "good"}, label2id={"bad": 0, "good": 1},
     )  # fmt: skip
-    save_player(Target(config).eval(), folder)
+    target = Target(config).eval()
+    target.words.weight.data *= loudness
+    save_player(target, folder)
     tokenizer.save_pretrained(folder)
     return str(folder)
 
