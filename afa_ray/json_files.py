@@ -68,7 +68,7 @@ def parse_object(raw: bytes | str) -> dict[str, Any] | None:
 def _bytes_of(path: Path) -> bytes | None:
     try:
         return path.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise DamagedError(f"{path} cannot be read: {error.strerror}") from None

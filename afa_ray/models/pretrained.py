@@ -74,7 +74,7 @@ class PretrainedTarget(nn.Module):
         self.softcap: float | None = None
         self._layers = 0  # that attend
         self._tap = self._make_tap()
-        model.train(training)
+        self.train(training)
 
     @property
     def eager(self) -> bool:

@@ -249,6 +249,14 @@ def test_every_method_is_that_of_the_explainers_joined_to_words(folder: str) -> 
     assert f"error {found.error['ig']:.3f}" in page
 
 
+def test_what_is_asked_twice_is_answered_alike(folder: str) -> None:
+    """Without dropout, whatever was explained in between."""
+    classifier = afa_ray.load(folder)
+    first = classifier.predict(["a superb day"])[0].probabilities
+    classifier.explain(["a superb day"], ["attention", "gradient_x_input"])
+    assert classifier.predict(["a superb day"])[0].probabilities == first
+
+
 @pytest.mark.parametrize("name", OF_UNITS)
 def test_surrogates_delete_whole_words(name: str, tmp_path: Path) -> None:
     """Of two words, one of several pieces: exact Shapley values by deleting one, both, none."""

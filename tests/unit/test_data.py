@@ -111,7 +111,7 @@ def test_batches_hold_texts_of_similar_length() -> None:
 
 def test_workers_share_the_same_global_batches() -> None:
     packed = random_packed()
-    settings = {"batch_size": 16, "seed": 0, "epoch": 2, "contrast": True}
+    settings = {"batch_size": 16, "seed": 0, "epoch": 2, "needs": {"partners"}}
     whole = list(worker_batches(packed, **settings))
     shares = [list(worker_batches(packed, rank=r, workers=3, **settings)) for r in range(3)]
     assert {len(share) for share in shares} == {len(whole)}
@@ -128,7 +128,7 @@ def test_workers_share_the_same_global_batches() -> None:
 
 def test_skipping_continues_an_epoch() -> None:
     packed = random_packed()
-    settings = {"batch_size": 16, "seed": 0, "epoch": 2, "contrast": True}
+    settings = {"batch_size": 16, "seed": 0, "epoch": 2, "needs": {"partners"}}
     whole, rest = (list(worker_batches(packed, skip=s, **settings)) for s in (0, 4))
     assert len(rest) == len(whole) - 4
     assert np.array_equal(rest[0].tokens, whole[4].tokens)

@@ -144,8 +144,7 @@ def farthest(player: str, settings: Settings, rate: str) -> float:
     ends = []
     for value in (STANDING, RATE):
         run = loop(with_values(settings, **{rate: value, "run.name": f"at {value}"}))
-        (checkpoint,) = run.glob("checkpoint_*")
-        ends.append(load_file(checkpoint / f"{player}.safetensors"))
+        ends.append(load_file(max(run.glob("checkpoint_*")) / f"{player}.safetensors"))
     before, after = ends
     return max((after[name] - before[name]).abs().max().item() for name in before)
 
