@@ -27,7 +27,7 @@ ODD = "  Superb lovely\n\nbowled  "
 
 
 def save_single_layer(folder: Path, seed: int = 0, loudness: float = 1.0) -> str:
-    """A fresh one, whose words count so much."""
+    """A fresh one, whose differences between texts are as much louder."""
     torch.manual_seed(seed)
     tokenizer = train_tokenizer(TEXTS, 100, 24)
     config = TargetConfig(
@@ -35,7 +35,7 @@ def save_single_layer(folder: Path, seed: int = 0, loudness: float = 1.0) -> str
         id2label={0: "bad", 1: "good"}, label2id={"bad": 0, "good": 1},
     )  # fmt: skip
     target = Target(config).eval()
-    target.words.weight.data *= loudness
+    target.classifier.weight.data *= loudness
     save_player(target, folder)
     tokenizer.save_pretrained(folder)
     return str(folder)
