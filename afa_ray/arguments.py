@@ -24,17 +24,27 @@ class Parser(argparse.ArgumentParser):
             UserError: with one line for every option that there is none of.
             SystemExit: 0 after `--help`.
         """
-        given, unknown = self.parse_known_args(arguments)
-        faults = [self._unknown(word) for word in unknown if word.startswith("-")]
-        if not faults and unknown:
-            faults = [f"{unknown[0]}: options are given as --name value; see --help"]
+        given, faults = self.read_known(arguments)
         if faults:
             raise UserError("\n".join(faults))
         return given
 
+    def read_known(self, arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+        """The options, and a line for every one that there is none of."""
+        given, unknown = self.parse_known_args(arguments)
+        faults = [self._unknown(word) for word in unknown if word.startswith("-")]
+        if not faults and unknown:
+            faults = [f"{unknown[0]}: options are given as --name value; see --help"]
+        return given, faults
+
     def _unknown(self, word: str) -> str:
         option = word.partition("=")[0]
-        known = [name for action in self._actions for name in action.option_strings]
-        near = difflib.get_close_matches(option, known, n=1, cutoff=0.6)
-        hint = f"did you mean {near[0]}?" if near else "see --help"
+        known = {
+            key.lstrip("-"): name
+            for action in self._actions
+            for name in action.option_strings
+            for key in (name, name.rpartition(".")[2])
+        }
+        near = difflib.get_close_matches(option.lstrip("-"), known, n=1, cutoff=0.6)
+        hint = f"did you mean {known[near[0]]}?" if near else "see --help"
         return f"{option}: there is no such option; {hint}"

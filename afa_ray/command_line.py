@@ -12,8 +12,8 @@ from typing import Any, Generic, Literal, get_args, get_origin, get_type_hints
 
 from jsonargparse import ArgumentParser, set_parsing_settings
 
-from afa_ray.complaints import complaints
-from afa_ray.config import REMOVED, S, Settings, flatten, leaves, override, removed, to_yaml
+from afa_ray.complaints import REMOVED, complaints, removed
+from afa_ray.config import S, Settings, flatten, leaves, override, to_yaml
 from afa_ray.errors import DivergedError, UserError
 from afa_ray.output import print_anywhere
 from afa_ray.redaction import redacted
@@ -46,16 +46,21 @@ TRAIN = Command(
 
 
 def run_command(command: Command[S], run: Callable[[S], int], arguments: Sequence[str]) -> int:
-    """Parse and run; returns the exit status: 1 where training diverged, 2 after a mistake of the
-    user's."""
+    """Parse and run; returns the exit status, see `answer`."""
+    return answer(command.module, lambda: run(parse(arguments, command)))
+
+
+def answer(module: str, work: Callable[[], int | None]) -> int:
+    """Do a command's work; returns the exit status: the work's own, 1 where training diverged, 2
+    after a mistake of the user's, which is said."""
     print_anywhere()
     try:
-        return run(parse(arguments, command))
+        return work() or 0
     except DivergedError as error:
-        print(f"{command.module}: stopped:\n{_indent(str(error))}", file=sys.stderr)
+        print(f"{module}: stopped:\n{_indent(str(error))}", file=sys.stderr)
         return DIVERGED
     except UserError as error:
-        print(f"{command.module}: cannot run:\n{_indent(redacted(str(error)))}", file=sys.stderr)
+        print(f"{module}: cannot run:\n{_indent(redacted(str(error)))}", file=sys.stderr)
         return USAGE_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -68,6 +68,12 @@ PRETRAINED_ONLY = {  # setting: the value that leaves it off
     "train.gradient_checkpointing": False,
     "train.shard": False,
 }
+REMOVED = {  # settings of version 0.1 that earned no place, and the value that left each off
+    "target.sharpness": 1.0,
+    "discriminator.masks": "policy",
+    "discriminator.word2vec": False,
+    "afa.normalize_advantage": False,
+}
 
 
 def complaints(settings: Settings) -> list[str]:
@@ -191,3 +197,13 @@ def _pretrained_complaints(settings: Settings) -> list[str]:
     if not target.lora.r and target.lora != LoraSettings():
         found.append("target.lora.r = 0: the other settings of target.lora need a rank above 0")
     return found
+
+
+def removed(name: str, value: Any) -> str | None:
+    """The complaint about a setting that is there no more; None where it is off."""
+    if value == REMOVED[name]:
+        return None
+    return (
+        f"{name} = {value}: this setting was removed, since it earned no place; leave it out, or "
+        "use version 0.1 to repeat such a run"
+    )

@@ -10,12 +10,6 @@ import yaml
 
 SINGLE_LAYER = "transformer"
 DATA_FILES = ("train_file", "validation_file", "test_file", "lexicon_file")
-REMOVED = {  # settings of version 0.1 that earned no place, and the value that left each off
-    "target.sharpness": 1.0,
-    "discriminator.masks": "policy",
-    "discriminator.word2vec": False,
-    "afa.normalize_advantage": False,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -282,16 +276,6 @@ def decided(value: V | None) -> V:
     """A setting that may be left to the data, where it has been chosen: `recipe.chosen`."""
     assert value is not None
     return value
-
-
-def removed(name: str, value: Any) -> str | None:
-    """The complaint about a setting that is there no more; None where it is off."""
-    if value == REMOVED[name]:
-        return None
-    return (
-        f"{name} = {value}: this setting was removed, since it earned no place; leave it out, or "
-        "use version 0.1 to repeat such a run"
-    )
 
 
 def flatten(settings: Settings) -> dict[str, Any]:

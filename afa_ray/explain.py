@@ -10,17 +10,15 @@ import sys
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from textwrap import indent
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from afa_ray.arguments import Parser
-from afa_ray.command_line import INTERRUPTED, USAGE_ERROR
+from afa_ray.command_line import answer
 from afa_ray.data.messages import some_rows
 from afa_ray.data.streamed import stream_column
 from afa_ray.errors import UserError
-from afa_ray.output import print_anywhere
 
 if TYPE_CHECKING:
     from afa_ray.classifier import Classifier, Explanation
@@ -31,15 +29,8 @@ PRINTED = 100  # texts of a file, in a terminal
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0, or 2 after a mistake of the user's."""
-    print_anywhere()
-    try:
-        explain(parse(sys.argv[1:] if arguments is None else arguments))
-        return 0
-    except UserError as error:
-        print(f"afa_ray.explain: cannot run:\n{indent(str(error), '  ')}", file=sys.stderr)
-        return USAGE_ERROR
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    given = sys.argv[1:] if arguments is None else arguments
+    return answer("afa_ray.explain", lambda: explain(parse(given)))
 
 
 def explain(options: argparse.Namespace) -> None:

@@ -9,27 +9,18 @@ import argparse
 import socket
 import sys
 from collections.abc import Sequence
-from textwrap import indent
 
 from afa_ray.arguments import Parser
-from afa_ray.command_line import INTERRUPTED, USAGE_ERROR
+from afa_ray.command_line import answer
 from afa_ray.errors import UserError
-from afa_ray.output import print_anywhere
 
 EVERYWHERE = ("0.0.0.0", "::")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0, or 2 after a mistake of the user's."""
-    print_anywhere()
-    try:
-        serve(parse(sys.argv[1:] if arguments is None else arguments))
-        return 0
-    except UserError as error:
-        print(f"afa_ray.serve: cannot run:\n{indent(str(error), '  ')}", file=sys.stderr)
-        return USAGE_ERROR
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    given = sys.argv[1:] if arguments is None else arguments
+    return answer("afa_ray.serve", lambda: serve(parse(given)))
 
 
 def serve(options: argparse.Namespace) -> None:

@@ -5,21 +5,18 @@ It may be done at any time, again, and to any server: what is there already is l
 
 from __future__ import annotations
 
-import argparse
-import difflib
 import sys
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from textwrap import indent
-from typing import Any, NoReturn
+from typing import Any
 
-from afa_ray.command_line import INTERRUPTED, USAGE_ERROR
+from afa_ray.arguments import Parser
+from afa_ray.command_line import answer
 from afa_ray.errors import UserError
 from afa_ray.json_files import read_object
 from afa_ray.metrics import flat_figures
 from afa_ray.names import path_fault
-from afa_ray.output import print_anywhere
 from afa_ray.records.mlflow_about import files_to_keep
 from afa_ray.records.mlflow_client import UnreachableError
 from afa_ray.records.mlflow_opening import find_or_create
@@ -27,7 +24,7 @@ from afa_ray.records.mlflow_place import place_of_tracking
 from afa_ray.records.mlflow_run import MlflowRun
 from afa_ray.records.run_folder import CONFIG, FIGURES, RESULT, TRIAL, read_result, read_settings
 from afa_ray.records.tracking import METRICS, UNTRACKED, read_records
-from afa_ray.redaction import login_fault, redacted
+from afa_ray.redaction import login_fault
 
 PLACES = ("trials", "runs", "final")  # of the runs in a study's folder
 OPTIONS = ("mlflow.uri", "mlflow.experiment")
@@ -37,15 +34,12 @@ Say = Callable[[str], object]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0, or 2 after a mistake of the user's."""
-    print_anywhere()
-    try:
-        track(*parse(sys.argv[1:] if arguments is None else arguments))
-        return 0
-    except UserError as error:
-        print(f"afa_ray.track: cannot run:\n{indent(redacted(str(error)), '  ')}", file=sys.stderr)
-        return USAGE_ERROR
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    given = sys.argv[1:] if arguments is None else arguments
+
+    def run() -> None:
+        track(*parse(given))
+
+    return answer("afa_ray.track", run)
 
 
 def track(folder: Path, uri: str | None = None, experiment: str | None = None) -> MlflowRun:
@@ -173,11 +167,6 @@ def _last_change(files: Sequence[Path]) -> float:
     return max(file.stat().st_mtime for file in files)
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(message)
-
-
 def parse(arguments: Sequence[str]) -> tuple[Path, str | None, str | None]:
     """Folder, URI and experiment.
 
@@ -185,7 +174,7 @@ def parse(arguments: Sequence[str]) -> tuple[Path, str | None, str | None]:
         UserError: with one line for everything that is not understood.
         SystemExit: 0 after `--help`.
     """
-    parser = _Parser(
+    parser = Parser(
         prog="python -m afa_ray.track",
         usage="%(prog)s RUN_DIR [--mlflow.uri URI] [--mlflow.experiment NAME]",
         description="Upload a run's folder, complete or not, or a study's folder to MLflow; again "
@@ -202,8 +191,7 @@ def parse(arguments: Sequence[str]) -> tuple[Path, str | None, str | None]:
         "--mlflow.experiment", dest="experiment", metavar="NAME",
         help="experiment to file it under, by default the run's own",
     )  # fmt: skip
-    given, unknown = parser.parse_known_args(arguments)
-    faults = [_unknown(word) for word in unknown if word.startswith("-")]
+    given, faults = parser.read_known(arguments)
     if not faults and len(given.folder) != 1:
         faults.append(f"one folder must be given, not {len(given.folder)}: RUN_DIR")
     if given.uri and (fault := login_fault("mlflow.uri", given.uri)):
@@ -215,15 +203,6 @@ def parse(arguments: Sequence[str]) -> tuple[Path, str | None, str | None]:
     if faults:
         raise UserError("\n".join(faults))
     return Path(given.folder[0]), given.uri, given.experiment
-
-
-def _unknown(word: str) -> str:
-    """The complaint about an unknown option, with the one that it may stand for."""
-    option = word.partition("=")[0]
-    known = {key: o for o in OPTIONS for key in (o, o.split(".")[1])}
-    near = difflib.get_close_matches(option.lstrip("-"), known, n=1, cutoff=0.6)
-    hint = f"did you mean --{known[near[0]]}?" if near else "see --help"
-    return f"{option}: there is no such option; {hint}"
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any, NamedTuple
 
 from afa_ray.errors import UserError
 
@@ -17,41 +18,56 @@ LONGEST_HEADER = 2**16  # in characters, of which the separator is found
 EXCEL_LINE = re.compile(r'"?sep=(.)"?(?:\r\n|\r|\n)', re.IGNORECASE)  # names the separator
 
 
-def split_rows(
-    path: Path, text: str, wanted: Sequence[str], usual: str
-) -> tuple[str, list[str], list[list[str]]]:
-    """The separator, the header and the rows of a delimited file; empty lines are passed over.
+class Delimited(NamedTuple):
+    """A delimited file: what separates its fields, its header, and its rows, read as they are asked
+    for; empty lines are passed over."""
+
+    separator: str
+    header: list[str]
+    rows: Iterator[list[str]]
+
+
+def read_rows(path: Path, file: IO[str], wanted: Sequence[str], usual: str) -> Delimited:
+    """A file, or a text as one, opened with `newline=""`.
 
     The separator is the one that a first line `sep=…` names; else the first of `usual` and
     SEPARATORS under which the header has the columns `wanted`; else that of the longest header.
 
-    Raises UserError, naming `path`, for rows of another length than the header and wrong quotes.
+    Raises UserError, naming `path`, for rows of another length than the header and wrong quotes;
+    of a row, when it is reached.
     """
-    stated = EXCEL_LINE.match(text)
-    lines_before = 1 if stated else 0
-    text = text[stated.end() :] if stated else text
-    separator = stated[1] if stated else separator_of(text, wanted, usual)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    rows: list[list[str]] = []
+    start = file.read(LONGEST_HEADER)
+    file.seek(0)
+    stated = EXCEL_LINE.match(start)
+    if stated:
+        file.readline()
+    separator = stated[1] if stated else separator_of(start, wanted, usual)
+    rows = _rows(path, csv.reader(file, delimiter=separator, strict=True), bool(stated))
+    header = [name.strip() for name in next(rows)]
+    return Delimited(separator, header, rows)
+
+
+def _rows(path: Path, reader: Any, lines_before: int) -> Iterator[list[str]]:
+    """The header, empty where there is none, and then the rows."""
     with long_fields():
         try:
-            header = [name.strip() for name in next((row for row in reader if row), [])]
+            header: list[str] = next((row for row in reader if row), [])
+            yield header
             for row in reader:
                 if row and len(row) != len(header):
                     raise UserError(
                         f"{path}: line {reader.line_num + lines_before} has {len(row)} fields, the "
                         f"header has {len(header)}. Put double quotes around a text that holds the "
-                        f"separator {separator!r}."
+                        f"separator {reader.dialect.delimiter!r}."
                     )
                 if row:
-                    rows.append(row)
+                    yield row
         except csv.Error as error:
             raise UserError(
                 f"{path}: line {reader.line_num + lines_before} cannot be read ({error}). In a "
                 "field that starts with a double quote, double every quote of the text and close "
                 "the field with one."
             ) from error
-    return separator, header, rows
 
 
 def separator_of(text: str, wanted: Sequence[str], usual: str) -> str:

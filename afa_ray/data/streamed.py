@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from afa_ray.data.delimited import EXCEL_LINE, LONGEST_HEADER, long_fields, separator_of
+from afa_ray.data.delimited import read_rows
 from afa_ray.data.tables import (
     ENCODINGS,
     check_columns,
@@ -68,33 +67,10 @@ def _encoding(path: Path) -> str:
 
 
 def _delimited(path: Path, file: IO[str], column: str, usual: str) -> Iterator[str]:
-    start = file.read(LONGEST_HEADER)
-    file.seek(0)
-    stated = EXCEL_LINE.match(start)
-    if stated:
-        file.readline()
-    separator = stated[1] if stated else separator_of(start, [column], usual)
-    reader = csv.reader(file, delimiter=separator, strict=True)
-    with long_fields():
-        try:
-            header = [name.strip() for name in next((row for row in reader if row), [])]
-            check_columns(path, [column], header, separator)
-            place = header.index(column)
-            for row in reader:
-                if row and len(row) != len(header):
-                    raise UserError(
-                        f"{path}: line {reader.line_num + bool(stated)} has {len(row)} fields, the "
-                        f"header has {len(header)}. Put double quotes around a text that holds the "
-                        f"separator {separator!r}."
-                    )
-                if row:
-                    yield row[place]
-        except csv.Error as error:
-            raise UserError(
-                f"{path}: line {reader.line_num + bool(stated)} cannot be read ({error}). In a "
-                "field that starts with a double quote, double every quote of the text and close "
-                "the field with one."
-            ) from error
+    found = read_rows(path, file, [column], usual)
+    check_columns(path, [column], found.header, found.separator)
+    place = found.header.index(column)
+    yield from (row[place] for row in found.rows)
 
 
 def _json_lines(path: Path, file: IO[str], column: str) -> Iterator[Any]:

@@ -6,6 +6,7 @@ Texts such as "NA" and "null" stay texts. Everything wrong with a file is a User
 from __future__ import annotations
 
 import codecs
+import io
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from afa_ray.data.delimited import split_rows
+from afa_ray.data.delimited import read_rows
 from afa_ray.data.messages import as_one, did_you_mean, listed
 from afa_ray.errors import UserError
 
@@ -114,9 +115,10 @@ def _read_text(path: Path) -> str:
 
 
 def _read_delimited(path: Path, wanted: Sequence[str], usual: str) -> dict[str, list[Any]]:
-    separator, header, rows = split_rows(path, _read_text(path), wanted, usual)
-    check_columns(path, wanted, header, separator)
-    where = {name: header.index(name) for name in wanted}
+    found = read_rows(path, io.StringIO(_read_text(path), newline=""), wanted, usual)
+    rows = list(found.rows)
+    check_columns(path, wanted, found.header, found.separator)
+    where = {name: found.header.index(name) for name in wanted}
     return {name: [row[column] for row in rows] for name, column in where.items()}
 
 

@@ -94,8 +94,6 @@ def scores(
     attention_mask: Tensor | None,
     method: str,
     target: int | Tensor | None = None,
-    *,
-    special_tokens_mask: Tensor | None = None,
     **options: Any,
 ) -> Tensor:
     """(B, L) what each token meant to a decision, by one of `EXPLAINERS`.
@@ -104,9 +102,9 @@ def scores(
         model: any Hugging Face sequence classifier that reads one position, or one of ours.
         input_ids, attention_mask: (B, L), as its tokenizer returns them.
         target: the class to explain, one for all texts or (B,) int64; by default the predicted one.
-        special_tokens_mask: (B, L), 1 at tokens that are no part of the text, as a tokenizer
-            returns it; by default those that the model's configuration names, see `text_tokens`.
-        options: of the method.
+        options: of the method; and `special_tokens_mask`, (B, L), 1 at tokens that are no part of
+            the text, as a tokenizer returns it; by default those that the model's configuration
+            names, see `text_tokens`.
 
     Returns:
         (B, L) float32, higher where a token speaks more for the class, 0 at special tokens and
@@ -116,15 +114,7 @@ def scores(
         ValueError: no such method, option or class; a method that is not defined for the model; a
             text that it cannot read.
     """
-    return explained(
-        model,
-        input_ids,
-        attention_mask,
-        method,
-        target,
-        special_tokens_mask=special_tokens_mask,
-        **options,
-    ).scores
+    return explained(model, input_ids, attention_mask, method, target, **options).scores
 
 
 def explained(

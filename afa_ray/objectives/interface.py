@@ -21,18 +21,14 @@ class Rollout(NamedTuple):
     rewards: Tensor
 
 
-class AttentionObjective(Protocol):
-    """One more loss of the Target, by its attention row.
-
-    In each update `prepare` is called once, before the Target's gradient, and then `loss` for each
-    part. Their order is that of the parts, on every worker.
+class Participant(Protocol):
+    """What takes part in an update beside the Target: an objective, or the judge of one.
 
     Attributes:
         needs: what it wants of batches beside tokens and labels: `partners`, `marks`.
-        figures: names of what `loss` logs, means over texts.
+        figures: names of what it logs, means over texts.
         players: the modules that it trains itself, by name; saved with the run.
         optimizer: theirs; None where there are none.
-        rollout: the last part as it was played, for `samples.jsonl`; None where nothing is.
     """
 
     @property
@@ -43,6 +39,18 @@ class AttentionObjective(Protocol):
     def players(self) -> Mapping[str, nn.Module]: ...
     @property
     def optimizer(self) -> torch.optim.Optimizer | None: ...
+
+
+class AttentionObjective(Participant, Protocol):
+    """One more loss of the Target, by its attention row.
+
+    In each update `prepare` is called once, before the Target's gradient, and then `loss` for each
+    part. Their order is that of the parts, on every worker.
+
+    Attributes:
+        rollout: the last part as it was played, for `samples.jsonl`; None where nothing is.
+    """
+
     @property
     def rollout(self) -> Rollout | None: ...
 

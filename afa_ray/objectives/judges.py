@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -14,6 +14,7 @@ from afa_ray.data.parts import Part
 from afa_ray.models import AnyTarget, Discriminator, TargetJudge
 from afa_ray.models.precision import autocast
 from afa_ray.models.updating import RowAdam, Wrap, adam, by_rows, synchronising, wrapped
+from afa_ray.objectives.interface import Participant
 from afa_ray.objectives.losses import discriminator_loss
 from envs import MaskingVectorEnv
 
@@ -21,21 +22,12 @@ Begin = Callable[[Part], MaskingVectorEnv]
 """Puts the sequences of a part into the environment."""
 
 
-class Judge(Protocol):
+class Judge(Participant, Protocol):
     """What pays for masks: `discriminator` for the environment, computed by the `network`.
 
-    Its own update is `learn`; what that needs of batches, logs and trains stands in the attributes,
-    see `AttentionObjective`.
+    Its own update is `learn`.
     """
 
-    @property
-    def needs(self) -> frozenset[str]: ...
-    @property
-    def figures(self) -> tuple[str, ...]: ...
-    @property
-    def players(self) -> Mapping[str, nn.Module]: ...
-    @property
-    def optimizer(self) -> torch.optim.Optimizer | None: ...
     @property
     def discriminator(self) -> Any: ...
     @property

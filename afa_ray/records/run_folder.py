@@ -10,19 +10,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from afa_ray.complaints import text_complaints
-from afa_ray.config import (
-    DATA_FILES,
-    REMOVED,
-    SINGLE_LAYER,
-    S,
-    Settings,
-    flatten,
-    leaves,
-    override,
-    removed,
-    to_yaml,
-)
+from afa_ray.complaints import REMOVED, removed, text_complaints
+from afa_ray.config import DATA_FILES, SINGLE_LAYER, S, Settings, flatten, leaves, override, to_yaml
 from afa_ray.errors import UserError
 from afa_ray.json_files import DamagedError, read_object
 from afa_ray.metrics import flat_figures
