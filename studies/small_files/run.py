@@ -2,7 +2,7 @@
 
 Every job is a file (data set, rows, seed) on which all methods of its table are trained, and is a
 line of `OUT/figures.jsonl`; what is there already is not repeated. Afterwards `OUT/table.md` is
-written. README.md has the protocol. Needs AFA_DATA_DIR.
+written. README.md has the protocol. Needs AFA_DATA_DIR; a GPU is used for MiniLM where there is one.
 
     --methods NAMES     some of defaults,explainable,plain,minilm (by default the first three)
     --rows NUMBERS      by default 200,600,1000,5000
@@ -152,7 +152,8 @@ def train_and_judge(settings: Settings, corpus: Corpus, run: Path) -> dict[str, 
     run.mkdir()
     prepare_process(settings, 1)
     started = time.perf_counter(), time.process_time()
-    worker = Worker(Job(settings, corpus, run, None), local_session(run, pick_device(False)))
+    device = pick_device(None if settings.target.pretrained else False)
+    worker = Worker(Job(settings, corpus, run, None), local_session(run, device))
     worker.train()
     worker.refit()
     spent = time.perf_counter() - started[0], time.process_time() - started[1]
