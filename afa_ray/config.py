@@ -185,6 +185,9 @@ class TrainSettings:
     """Updates over which the Target's weights are averaged, exponentially: the average is what is
     validated, chosen and saved, from that many updates on. 0 takes the weights as they are; by
     default 100, for a pretrained Target 0."""
+    margin: float | None = None
+    """Standard errors of validation accuracy that a later epoch must be more accurate by to be
+    taken for better. By default .5, for a pretrained Target 0."""
     patience: int | None = None
     """Epochs without a better validation score before training stops; 0 never stops. By default 2,
     and 200 updates at least (pretrained: 0)."""

@@ -14,7 +14,15 @@ from afa_ray.data.batches import batch_count
 
 CHOSEN = tuple(
     f"train.{name}"
-    for name in ("epochs", "batch_size", "target_lr", "warmup_steps", "average", "patience")
+    for name in (
+        "epochs",
+        "batch_size",
+        "target_lr",
+        "warmup_steps",
+        "average",
+        "margin",
+        "patience",
+    )
 )
 
 
@@ -31,6 +39,7 @@ def chosen(settings: S, texts: int) -> S:
         "target_lr": 5e-5 if pretrained else 5e-4,
         "warmup_steps": total // 10 if pretrained else 0,
         "average": 0 if pretrained else 100,
+        "margin": 0.0 if pretrained else 0.5,
         "patience": 0 if pretrained else at_least(2, 200, updates),
     }
     given = flatten(settings)

@@ -43,6 +43,7 @@ from afa_ray.training.averaging import Average
 from afa_ray.training.divergence import diverged, require_finite
 from afa_ray.training.learner import averages
 from afa_ray.training.making import Further, batches_for, make_learner, no_more, total_steps
+from afa_ray.training.selection import gain
 from afa_ray.training.session import Session
 
 AddUp = Callable[[Tensor], object]
@@ -207,7 +208,7 @@ class Worker:
             progress.epoch += 1
             progress.batch = 0
             progress.stale += 1
-            if self._is_best(figures["val/score"]):
+            if self._is_best(figures["val/accuracy"], figures["val/score"]):
                 progress.best_score, progress.best_epoch = figures["val/score"], progress.epoch
                 progress.best_accuracy, progress.best_step = figures["val/accuracy"], progress.step
                 progress.stale = 0
@@ -238,16 +239,17 @@ class Worker:
     def _averaged(self) -> int:
         return decided(self.settings.train.average)
 
-    def _is_best(self, score: float) -> bool:
+    def _is_best(self, accuracy: float, score: float) -> bool:
         """Whether an epoch is the best so far.
 
-        Weights whose average still holds its start are not kept beyond the next epoch; and of equal
-        ones the later average, over more of the training, is taken.
+        Weights whose average still holds its start are not kept beyond the next epoch.
         """
         progress = self.progress
         if progress.best_epoch < 0 or progress.best_step < self._averaged:
             return True
-        return score > progress.best_score or (self._averaged > 0 and score == progress.best_score)
+        best, margin = progress.best_accuracy, decided(self.settings.train.margin)
+        gained = gain(accuracy, best, len(self.corpus.validation), margin)
+        return gained + (score - accuracy) > progress.best_score - best
 
     def _validate(self) -> dict[str, float]:
         """Figures of the validation texts; `val/score` decides which epoch is the best."""

@@ -33,20 +33,21 @@ def test_runs_are_as_long_as_their_updates(texts, batch_size, epochs, patience) 
     )  # fmt: skip
     assert (found["target_lr"], found["average"], found["warmup_steps"]) == (5e-4, 100, 0)
     assert total_steps(Settings(), texts) >= 600
+    assert found["margin"] == 0.5
 
 
 def test_a_pretrained_target_warms_up_within_its_run() -> None:
     settings = override(Settings(), {"target.name": "some-model"})
     found = of(settings, 540)
     assert (found["epochs"], found["batch_size"], found["target_lr"]) == (5, 16, 5e-5)
-    assert found["warmup_steps"] == 17  # of 170 updates
+    assert (found["warmup_steps"], found["margin"]) == (17, 0.0)  # of 170 updates
     assert of(settings, 6_000)["epochs"] == 2
     assert of(override(settings, {"train.max_steps": 40}), 540)["warmup_steps"] == 4
 
 
 def test_what_is_given_stays() -> None:
     given = {"train.epochs": 3, "train.batch_size": 8, "train.target_lr": 0.1, "train.patience": 0}
-    given |= {"train.average": 0, "train.warmup_steps": 5}
+    given |= {"train.average": 0, "train.margin": 0.0, "train.warmup_steps": 5}
     settings = override(Settings(), given)
     assert chosen(settings, 500) == settings
     assert describe(settings, chosen(settings, 500)) == ""
@@ -73,7 +74,7 @@ PAPER = {
     "target.hops": 1, "target.bag_of_words": False, "target.word2vec": True,
     "discriminator.hidden_size": 512, "discriminator.pairing": "original", "afa.k": 3,
     "train.batch_size": 64, "train.target_lr": 1e-4, "train.discriminator_lr": 1e-4,
-    "train.warmup_steps": 0, "train.average": 0,
+    "train.warmup_steps": 0, "train.average": 0, "train.margin": 0.0,
 }  # fmt: skip
 NAMES = ["paper", "ag_news", "hatexplain", "http_params", "imdb", "reviews", "sms_spam", "sst2",
          "sst2_sentences", "yelp_hat"]  # fmt: skip

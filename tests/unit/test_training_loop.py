@@ -18,7 +18,9 @@ from torch import Tensor
 
 from afa_ray.config import Settings
 from afa_ray.data.corpus import prepare_corpus
+from afa_ray.records.checkpoint import read_progress
 from afa_ray.train import train
+from afa_ray.training.selection import gain
 from afa_ray.training.session import Session, local_session
 from afa_ray.training.worker import Job, Worker
 from tests.conftest import small_texts, with_values
@@ -86,7 +88,7 @@ def test_the_weights_of_the_best_epoch_are_kept(settings_of: MakeSettings, avera
     """
     settings = settings_of(
         {"train.target_lr": 3e-2, "train.epochs": 30, "train.patience": 4,
-         "train.average": average, "data.evaluate_on": "validation"}
+         "train.average": average, "train.margin": 0.0, "data.evaluate_on": "validation"}
     )  # fmt: skip
     for seed in range(6):
         result = train(with_values(settings, **{"train.seed": seed, "run.name": f"seed {seed}"}))
@@ -99,6 +101,29 @@ def test_the_weights_of_the_best_epoch_are_kept(settings_of: MakeSettings, avera
         if epochs[best] > epochs[max(epochs)]:
             return
     pytest.fail("no seed told the best epoch from the last")
+
+
+def test_a_gain_within_the_margin_is_none() -> None:
+    """Of 100 texts of which 80 are right the standard error is .04."""
+    assert gain(0.82, 0.8, 100, 0.5) == 0
+    assert gain(0.83, 0.8, 100, 0.5) == pytest.approx(0.03)
+    assert gain(0.79, 0.8, 100, 0.5) == pytest.approx(-0.01)
+    assert gain(0.81, 0.8, 100, 0.0) == pytest.approx(0.01)
+    assert gain(1.0, 1.0, 100, 0.5) == gain(0.0, 0.0, 100, 0.5) == 0
+
+
+@pytest.mark.parametrize("margin", [0.0, 40.0])
+def test_only_epochs_that_are_better_by_a_margin_are_taken(
+    settings_of: MakeSettings, margin: float
+) -> None:
+    """40 standard errors are no accuracy's: the first average that holds no start stays."""
+    values = {"train.target_lr": 3e-3, "train.epochs": 8, "train.patience": 0}
+    run = loop(settings_of(values | {"train.average": 7, "train.margin": margin}))
+    found = [(epoch["val/accuracy"], epoch["epoch"]) for epoch in epochs_of(run)]
+    best = read_progress(max(run.glob("checkpoint_*"))).best_epoch
+    first_of_the_best = min(epoch for accuracy, epoch in found if accuracy == max(found)[0])
+    assert first_of_the_best > 1
+    assert best == (1 if margin else first_of_the_best)
 
 
 @pytest.mark.parametrize("most", [3, 7, 17])  # of 7 updates an epoch

@@ -17,7 +17,7 @@ from afa_ray.models import Target, TargetConfig
 from afa_ray.training.head_start import begin_with
 
 WORDS, CLASSES = 30, 4
-SPECIAL = (0, 2, 3, 4)
+SPECIAL, END = (0, 2, 3, 4), 3
 
 
 @pytest.fixture(scope="module")
@@ -41,18 +41,21 @@ def counted(tokens: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     return counts
 
 
-def test_evidence_is_idf_times_the_weight_of_the_regression(texts) -> None:
+def test_evidence_is_idf_times_the_weight_of_the_regression(texts, monkeypatch) -> None:
+    monkeypatch.setattr("afa_ray.data.word_evidence.INVERSE_PENALTIES", (1.0,))
     tokens, offsets, labels = texts
     before = tokens.copy()
     found = word_evidence(tokens, offsets, labels, SPECIAL, (WORDS, CLASSES))
-    weigh = TfidfTransformer(sublinear_tf=True)
-    model = LogisticRegression(max_iter=300).fit(
-        weigh.fit_transform(counted(tokens, offsets)), labels
-    )
+    weigh, counts = TfidfTransformer(sublinear_tf=True), counted(tokens, offsets)
+    weighed = weigh.fit_transform(counts)
+    model = LogisticRegression(max_iter=300).fit(weighed, labels)
     expected = (model.coef_ * weigh.idf_).T
-    assert np.allclose(found[:, [0, 1, 3]], expected, atol=1e-3)
+    read = np.delete(np.arange(WORDS), END)
+    assert np.allclose(found[read][:, [0, 1, 3]], expected[read], atol=1e-3)
     assert not found[:, 2].any()  # a class that does not occur
-    assert not found[list(SPECIAL)].any()
+    assert not found[[token for token in SPECIAL if token != END]].any()
+    unit = np.linalg.norm(counts @ expected / 11) / np.linalg.norm(weighed @ model.coef_.T)
+    assert np.allclose(found[END, [0, 1, 3]], unit * model.intercept_, atol=1e-3)
     assert np.array_equal(tokens, before)
 
 
@@ -77,9 +80,20 @@ def test_a_fresh_target_decides_as_the_bag_of_words(texts, hops: int) -> None:
     begin_with(target, evidence, tokens, offsets, seed=0)
     packed = PackedTexts(tokens, offsets, labels, None, 0)
     means = np.stack([evidence[row].mean(0) for row in np.split(tokens, offsets[1:-1])])
-    same = predict(target, packed).numpy() == means.argmax(1)
-    assert same.mean() > 0.95
-    assert (means.argmax(1) == labels).mean() > 0.8
+    said = (means + evidence[END]).argmax(1)
+    assert (predict(target, packed).numpy() == said).mean() > 0.95
+    assert (said == labels).mean() > 0.8
+
+
+def test_a_rare_class_takes_more_than_a_word_or_two(texts) -> None:
+    """Of ten texts one is spam: what is known before a word is read speaks against it."""
+    tokens, offsets, _ = texts
+    labels = np.arange(len(offsets) - 1) % 10 == 0
+    evidence = word_evidence(tokens, offsets, labels.astype(int), SPECIAL, (WORDS, 2))
+    target = small_target(classes=2)
+    begin_with(target, evidence, tokens, offsets, seed=0)
+    assert evidence[END, 0] > 0 > evidence[END, 1]
+    assert not predict(target, PackedTexts(tokens, offsets, labels, None, 0)).any()
 
 
 def test_attention_is_the_only_way_from_words_to_the_decision(texts) -> None:
@@ -117,7 +131,8 @@ def test_special_tokens_of_a_corpus_say_nothing(small_corpus: Corpus) -> None:
     shape = (len(small_corpus.tokenizer), 2)
     found = word_evidence(train.tokens, train.offsets, train.labels, special, shape)
     good = small_corpus.tokenizer.convert_tokens_to_ids("superb")
-    assert not found[list(special)].any()
+    end = small_corpus.tokenizer.eos_token_id
+    assert not found[[token for token in special if token != end]].any()
     assert found[:, 1].argmax() in small_corpus.tokenizer.convert_tokens_to_ids(
         ["superb", "lovely", "great"]
     )
