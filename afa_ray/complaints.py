@@ -178,11 +178,6 @@ def _single_layer_complaints(values: Mapping[str, Any]) -> list[str]:
 
 def _pretrained_complaints(settings: Settings) -> list[str]:
     found, target = [], settings.target
-    if target.hops != 1:
-        found.append(
-            f"target.hops = {target.hops}: is for target.name = {SINGLE_LAYER}; a pretrained model "
-            "has layers of its own"
-        )
     for name in ("lowercase", "strip_accents"):
         value = getattr(settings.data, name)
         if value is not None:

@@ -106,3 +106,12 @@ def test_accuracy_undoes_the_papers_setting() -> None:
     assert {n: v for n, v in flatten(settings).items() if n not in judge} == {
         n: v for n, v in expected.items() if n not in judge
     }
+
+
+def test_explainable_is_one_preset_for_both_kinds_of_target() -> None:
+    presets = ["--config", str(CONFIGS / "pretrained.yaml"), "--config",
+               str(CONFIGS / "explainable.yaml")]  # fmt: skip
+    settings = parse([*presets, "--target.name", "some-model"])
+    assert settings.discriminator.judge == "target"
+    assert (settings.train.deletion_weight, settings.train.average) == (0.1, 0)
+    assert parse(presets[2:]).target.hops == 2

@@ -58,7 +58,6 @@ def models(tmp_path: Path) -> dict[str, str]:
         ("xlnet", ["--train.gradient_checkpointing", "true"], "xlnet cannot; leave it out"),
         ("gpt2", ["--afa.mask", "token"], "has no mask token; use delete"),
         ("gpt2", ["--target.lora.merge", "true"], "need a rank above 0"),
-        ("bert", ["--target.hops", "2"], "is for target.name = transformer"),
         ("gpt2", ["--train.shard", "true"], "use at least 2"),
         ("gpt2", ["--target.dtype", "float8"], "must be one of float32, bfloat16"),
         (
