@@ -1,0 +1,86 @@
+"""How different can attention be with the decision the same? Adversarial attention.
+
+Jain and Wallace, "Attention is not Explanation", NAACL 2019 (arXiv 1902.10186), section 4.2.2.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from afa_ray.evaluation.distances import jensen_shannon, total_variation
+from afa_ray.evaluation.given_attention import decided_by, own_row
+from afa_ray.explainers.interface import text_tokens
+from afa_ray.models.interface import AttentionModel, Inputs
+from afa_ray.noise import stream
+
+CANDIDATES, STEPS, RATE = 5, 500, 0.01  # K; Adam's steps and learning rate
+SPREAD = 3.0  # standard deviation of the first logits
+SLACK, PENALTY = 0.01, 500.0  # of the total variation distance, in the search
+EPSILON = 0.05  # the most of it that counts as the same decision
+
+
+def adversarial_rows(
+    model: AttentionModel,
+    inputs: Inputs,
+    *,
+    seed: int,
+    candidates: int = CANDIDATES,
+    steps: int = STEPS,
+) -> Tensor:
+    """(B, K, L) rows as different from the model's own, and from each other, as leave its decision.
+
+    They minimise `search_loss` by Adam (amsgrad); weights and states are fixed. What special tokens
+    have of the attention they keep; the rest is spread anew among the words.
+
+    Args:
+        seed: of the logits that the search starts from.
+    """
+    row, text = own_row(model, inputs), text_tokens(model, inputs)
+    generator = torch.Generator().manual_seed(stream(seed, *row.shape))
+    start = torch.randn(len(row), candidates, row.shape[1], generator=generator).to(row.device)
+    logits = (SPREAD * start - text.sum(-1).clamp_min(1).log()[:, None, None]).requires_grad_()
+    optimizer = torch.optim.Adam([logits], lr=RATE, amsgrad=True)
+    with torch.no_grad():
+        own = decided_by(model, inputs, row[:, None])
+    with torch.enable_grad():
+        for _ in range(steps):
+            rows = _among_words(logits, row, text)
+            apart = total_variation(decided_by(model, inputs, rows), own)
+            loss = search_loss(rows, row, apart)
+            (logits.grad,) = torch.autograd.grad(loss, logits)
+            optimizer.step()
+    return _among_words(logits.detach(), row, text)
+
+
+def search_loss(rows: Tensor, own: Tensor, apart: Tensor) -> Tensor:
+    """sum_bk [500 relu(TVD_bk - .01) - JSD(a_bk, a_b)] - mean_kk' sum_b JSD(a_bk, a_bk').
+
+    Args:
+        rows: (B, K, L); own: (B, L); apart: (B, K) total variation distances.
+    """
+    different = jensen_shannon(rows, own[:, None])
+    mutual = jensen_shannon(rows[:, :, None], rows[:, None])  # (B, K, K)
+    kept = PENALTY * (apart - SLACK).relu()
+    return (kept - different).sum() - mutual.mean((1, 2)).sum()
+
+
+def largest_divergence(
+    model: AttentionModel, inputs: Inputs, rows: Tensor, epsilon: float = EPSILON
+) -> Tensor:
+    """(B,) epsilon-max JSD: of the rows (B, K, L) by which the decision moves by epsilon at most,
+    and the model's own, the greatest divergence from its own; 0 to ln 2."""
+    row = own_row(model, inputs)
+    with torch.no_grad():
+        own = decided_by(model, inputs, row[:, None])
+        same = total_variation(decided_by(model, inputs, rows), own) <= epsilon
+        found = jensen_shannon(rows, row[:, None]).clamp_min(0.0)
+    return found.masked_fill(~same, 0.0).max(1).values
+
+
+def _among_words(logits: Tensor, row: Tensor, text: Tensor) -> Tensor:
+    """(B, K, L) rows: softmax over the words of what the words have, the others as they are."""
+    none = torch.finfo(logits.dtype).min
+    shares = logits.masked_fill(~text[:, None], none).softmax(-1)
+    words = (row * text).sum(-1)[:, None, None]
+    return torch.where(text[:, None], shares * words, row[:, None])

@@ -1,0 +1,37 @@
+"""How far two decisions, or two attention rows, are apart."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+EPSILON = 1e-10  # within logarithms, as published: 0 log 0 is 0
+LARGEST_DIVERGENCE = 0.6931471805599453  # ln 2, in nats
+
+
+def total_variation(first: Tensor, second: Tensor) -> Tensor:
+    """TVD(p, q) = 1/2 sum_c |p_c - q_c|, from 0 to 1.
+
+    Args:
+        first, second: (..., C) probabilities. Of two classes it is |p_1 - q_1|.
+
+    Returns:
+        (...,)
+    """
+    return (first - second).abs().sum(-1) / 2
+
+
+def jensen_shannon(first: Tensor, second: Tensor) -> Tensor:
+    """JSD(a, b) = 1/2 KL(a || m) + 1/2 KL(b || m) with m = (a + b) / 2, in nats: 0 to ln 2.
+
+    Args:
+        first, second: (..., L), each with sum 1; 0 where nothing is attended to.
+
+    Returns:
+        (...,)
+    """
+    middle = (first + second) / 2
+    return (_divergence(first, middle) + _divergence(second, middle)) / 2
+
+
+def _divergence(first: Tensor, second: Tensor) -> Tensor:
+    return (first * ((first + EPSILON).log() - (second + EPSILON).log())).sum(-1)

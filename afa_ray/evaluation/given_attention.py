@@ -1,0 +1,33 @@
+"""A decision by attention that is given: what tests of attention change, everything else fixed.
+
+A row is given to every head of the last layer. So the decision that others are held against is the
+one by the model's own row, the mean over its heads, given likewise: given back it changes nothing.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from afa_ray.explainers.interface import repeated
+from afa_ray.models.interface import AttentionModel, Inputs
+
+
+def own_row(model: AttentionModel, inputs: Inputs) -> Tensor:
+    """(B, L) float32, without gradient."""
+    with torch.no_grad():
+        row = model.decide(model.embed(inputs), inputs).attention_row
+    assert row is not None
+    return row.float()
+
+
+def decided_by(model: AttentionModel, inputs: Inputs, rows: Tensor) -> Tensor:
+    """(B, K, C) probabilities by each of the rows (B, K, L); gradients reach the rows alone."""
+    texts, count, length = rows.shape
+    copies = repeated(inputs, count)  # the batch, K times over
+    with torch.no_grad():
+        embedded = model.embed(inputs).repeat(count, 1, 1)
+    given = rows.transpose(0, 1).reshape(count * texts, length)
+    logits = model.decide(embedded, copies, given).logits
+    assert logits is not None
+    return logits.float().softmax(-1).view(count, texts, -1).transpose(0, 1)
