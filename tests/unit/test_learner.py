@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from afa_ray.config import Settings
+from afa_ray.config import AfaSettings, Settings
 from afa_ray.data.batches import Batch, worker_batches
 from afa_ray.data.corpus import Corpus
 from afa_ray.data.parts import parts_of
@@ -57,33 +57,7 @@ def textbook_update(learner: Learner, batch: Batch, settings: Settings, step: in
         afa.num_masks,
         1 + row.shape[1],
     )
-    picks: list[list[list[int]]] = []
-    log_probs = []
-    for b, sequence in enumerate(batch.tokens.tolist()):
-        maskable = [i for i, t in enumerate(sequence) if t not in (0, 2, 3, 4)]
-        share = row[b] / row[b, maskable].sum()
-        k = min(afa.k, len(maskable))
-        picks.append([])
-        for m in range(afa.num_masks):
-            keys = noise[b, m, 1:]
-            if noise[b, m, 0] < afa.epsilon:
-                score = {i: keys[i].item() for i in maskable}
-            elif afa.policy == "topk":
-                score = {i: row[b, i].item() for i in maskable}
-            else:
-                gumbel = {i: -math.log(-math.log(keys[i].item())) for i in maskable}
-                score = {i: math.log(row[b, i].item()) + gumbel[i] for i in maskable}
-            chosen = sorted(maskable, key=lambda i: -score[i])[:k]
-            picks[b].append(chosen)
-            if afa.policy == "topk":
-                log_probs.append(sum(share[i].log() for i in chosen))
-            else:
-                drawn, uniformly, left = torch.ones(()), 1.0, 1 - torch.zeros(())
-                for number, i in enumerate(chosen):
-                    drawn = drawn * share[i] / left
-                    left = left - share[i]
-                    uniformly /= len(maskable) - number
-                log_probs.append(torch.log((1 - afa.epsilon) * drawn + afa.epsilon * uniformly))
+    picks, log_probs = textbook_choice(batch, row, noise, afa)
     log_pi = torch.stack(log_probs).view(len(tokens), afa.num_masks)
 
     def masked(m: int) -> Tensor:
@@ -116,6 +90,40 @@ def textbook_update(learner: Learner, batch: Batch, settings: Settings, step: in
         "reward_mean": rewards.mean(),
         "reward_spread": rewards.std(1, correction=0).mean(),
     }
+
+
+def textbook_choice(
+    batch: Batch, row: Tensor, noise: Tensor, afa: AfaSettings
+) -> tuple[list[list[list[int]]], list[Tensor]]:
+    """For each text and mask, which tokens are chosen and the log-probability of that choice."""
+    picks: list[list[list[int]]] = []
+    log_probs = []
+    for b, sequence in enumerate(batch.tokens.tolist()):
+        maskable = [i for i, t in enumerate(sequence) if t not in (0, 2, 3, 4)]
+        share = row[b] / row[b, maskable].sum()
+        k = min(afa.k, len(maskable))
+        picks.append([])
+        for m in range(afa.num_masks):
+            keys = noise[b, m, 1:]
+            if noise[b, m, 0] < afa.epsilon:
+                score = {i: keys[i].item() for i in maskable}
+            elif afa.policy == "topk":
+                score = {i: row[b, i].item() for i in maskable}
+            else:
+                gumbel = {i: -math.log(-math.log(keys[i].item())) for i in maskable}
+                score = {i: math.log(row[b, i].item()) + gumbel[i] for i in maskable}
+            chosen = sorted(maskable, key=lambda i: -score[i])[:k]
+            picks[b].append(chosen)
+            if afa.policy == "topk":
+                log_probs.append(sum(share[i].log() for i in chosen))
+            else:
+                drawn, uniformly, left = torch.ones(()), 1.0, 1 - torch.zeros(())
+                for number, i in enumerate(chosen):
+                    drawn = drawn * share[i] / left
+                    left = left - share[i]
+                    uniformly /= len(maskable) - number
+                log_probs.append(torch.log((1 - afa.epsilon) * drawn + afa.epsilon * uniformly))
+    return picks, log_probs
 
 
 def textbook_game(
