@@ -20,6 +20,7 @@ COMMANDS = {
     "train": "afa_ray.train",
     "explain": "afa_ray.explain",
     "serve": "afa_ray.serve",
+    "audit": "afa_ray.audit",
     "track": "afa_ray.track",
     "compare": "tune.compare",
     "sensitivity": "tune.sensitivity",

@@ -133,6 +133,11 @@ def _version() -> str:
     return __version__
 
 
+def render(template: str, **values: Any) -> str:
+    """A page of its own, in the style of all."""
+    return _environment().get_template(template).render(css=_css(), version=_version(), **values)
+
+
 def interface_html(api: Mapping[str, Any]) -> str:
     """A page on an OpenAPI description, which needs no network either."""
     return _environment().get_template("interface.html").render(api=api, css=_css())

@@ -35,7 +35,7 @@ def test_version(capsys) -> None:
     [
         (["trian"], "trian: there is no such command; did you mean train?"),
         (["sensitvity", "--afa.k", "2"], "did you mean sensitivity?"),
-        (["frobnicate"], "commands are train, explain, serve, track, compare"),
+        (["frobnicate"], "commands are train, explain, serve, audit, track"),
         (["--afa.k", "2"], "--afa.k: there is no such command"),
         ([], "a command is missing; commands are train"),
     ],

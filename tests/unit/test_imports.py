@@ -22,7 +22,7 @@ ORDER = (  # a room may import those above it, and itself
     ("afa_ray.training",),
     ("afa_ray.console", "afa_ray.command_line"),
     ("afa_ray.service",),
-    ("afa_ray.track", "afa_ray.explain", "afa_ray.serve"),
+    ("afa_ray.track", "afa_ray.explain", "afa_ray.serve", "afa_ray.audit"),
     ("afa_ray.train", "afa_ray.cli"),
     ("afa_ray.benchmark",),
     ("tune",),
