@@ -18,7 +18,7 @@ class DataSettings:
 
     name: str = "reviews"
     """Data set: reviews, mock-1 … mock-10, mock-1q … mock-4q, ag_news, imdb, sst2, sst2_sentences,
-    sms_spam, http_params, yelp_hat, hatexplain; with train_file, any name."""
+    sms_spam, http_params, yelp_hat, hatexplain, fair_rationales; with train_file, any name."""
     dir: str | None = None
     """Folder with one sub-folder of Parquet files a set; by default AFA_DATA_DIR, then the hub."""
     train_file: str | None = None
