@@ -90,7 +90,7 @@ def _spread(options: argparse.Namespace) -> None:
         _, empty = _texts_in(options)  # all that can be wrong is found before anything is written
         load(model, device="cpu").class_number(options.target)
         _say_empty(empty)
-    with own_folder(out, setting="out"), _writable(out):
+    with _writable(out), own_folder(out, setting="out"):
         if not begun(out, asked):
             lay_out(out, asked, _rows(options), options.part_rows)
         refused = explain_parts(out, model, _ask(options), options.workers, options.device)

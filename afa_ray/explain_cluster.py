@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import sys
 import uuid
 from collections.abc import Iterator
@@ -42,6 +43,9 @@ def explain_parts(
         complete(folder)
         return {}
     refused: dict[str, str] = {}
+    os.environ.setdefault(
+        "RAY_BACKEND_LOG_LEVEL", "fatal"
+    )  # Ray Data's actors alarm it for nothing
     with ray_cluster(WITHOUT_RAY), progress_bar("explaining", sum(parts.values())) as advance:
         share = _gpus_a_worker(workers, device)
         with _told(folder):
