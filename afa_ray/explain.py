@@ -74,6 +74,7 @@ def explain(options: argparse.Namespace) -> None:
 def _spread(options: argparse.Namespace) -> None:
     """Explain a file by the workers of a Ray cluster, into a folder of Parquet files."""
     from afa_ray.classifier import load
+    from afa_ray.classifier.opening import everywhere
     from afa_ray.explain_cluster import explain_parts
     from afa_ray.explain_parts import asked_for, begun, lay_out, texts_in
     from afa_ray.records.run_lock import own_folder
@@ -81,7 +82,7 @@ def _spread(options: argparse.Namespace) -> None:
     file, out = (Path(path).expanduser().absolute() for path in (options.file, options.out))
     if out.exists() and not out.is_dir():
         raise UserError(f"out = {out}: is a file; with workers give a folder for Parquet files")
-    model = _everywhere(options.model)
+    model = everywhere(options.model)
     names = ("text_column", "methods", "target", "unit")
     check_file(file)
     asked = asked_for(file, model, {name: getattr(options, name) for name in names})
@@ -112,12 +113,6 @@ def _writable(out: Path) -> Iterator[None]:
         raise UserError(
             f"out = {out}: cannot be written ({reason}); give another folder"
         ) from error
-
-
-def _everywhere(model: str) -> str:
-    """A model's folder by a path that holds in every folder; an id as it is."""
-    folder = Path(model).expanduser()
-    return str(folder.absolute()) if folder.is_dir() else model
 
 
 def _ask(options: argparse.Namespace) -> Ask:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import os
 import sys
 import uuid
@@ -23,6 +22,7 @@ from afa_ray.explain_parts import TEXTS, complete, texts_of, waiting_parts
 from afa_ray.explained_rows import Ask, explained
 from afa_ray.report.bar import progress_bar
 from afa_ray.report.writers import writing
+from afa_ray.training.ray_room import gpus_a_model
 from afa_ray.training.ray_run import ray_cluster
 
 MOST_BLOCKS = 5000  # of the Dataset: a block is what a worker gets at a time
@@ -47,7 +47,7 @@ def explain_parts(
         "RAY_BACKEND_LOG_LEVEL", "fatal"
     )  # Ray Data's actors alarm it for nothing
     with ray_cluster(WITHOUT_RAY), progress_bar("explaining", sum(parts.values())) as advance:
-        share = _gpus_a_worker(workers, device)
+        share = gpus_a_model("explain.workers", workers, device)
         with _told(folder):
             for row in _answers(list(parts), folder, model, ask, workers, share, device):
                 advance(parts[row["part"]])
@@ -56,27 +56,6 @@ def explain_parts(
         raise UserError(f"out = {folder}: parts are missing; the same command goes on")
     complete(folder)
     return refused
-
-
-def _gpus_a_worker(workers: int, device: str | None) -> float:
-    """The share of a GPU that each worker has: one, or a part of it where they are fewer; 0 where
-    there are none.
-
-    Raises:
-        UserError: more workers than CPUs, which would wait for ever.
-    """
-    import ray
-
-    cluster = ray.cluster_resources()
-    cpus, gpus = int(cluster.get("CPU", 0)), int(cluster.get("GPU", 0))
-    if workers > cpus:
-        raise UserError(
-            f"explain.workers = {workers}: each worker needs a CPU, and the Ray cluster has "
-            f"{cpus}; use at most {cpus} workers"
-        )
-    if not gpus or (device or "cuda").split(":")[0] != "cuda":
-        return 0.0
-    return 1 / math.ceil(workers / gpus)
 
 
 def _answers(

@@ -160,7 +160,7 @@ def _until_no_actor_is_left() -> None:
         ),
         (["--target", "good"], "was begun with target = None, not good"),
         (["--text_column", "id"], "was begun with text_column = message, not id"),
-        (["--explain.workers", "9"], "explain.workers = 9: each worker needs a CPU"),
+        (["--explain.workers", "9"], "explain.workers = 9: each needs a CPU"),
     ],
 )
 def test_a_folder_holds_one_question_s_answers(
@@ -169,7 +169,7 @@ def test_a_folder_holds_one_question_s_answers(
     file, out = table(tmp_path / "tickets.csv", 30), tmp_path / "rows"
     asked = command(model, file, out, 20)
     assert main([*asked, "--explain.workers", "9"]) == 2  # laid out, and not begun
-    assert "the Ray cluster has 2; use at most 2 workers" in capsys.readouterr().err
+    assert "the Ray cluster has 2; use at most 2" in capsys.readouterr().err
     assert main([*asked, *more]) == 2
     assert complaint in capsys.readouterr().err
     file.write_text(file.read_text().replace(" 29", " 30"))

@@ -22,6 +22,7 @@ ORDER = (  # a room may import those above it, and itself
     ("afa_ray.training",),
     ("afa_ray.console", "afa_ray.command_line", "afa_ray.explain_parts", "afa_ray.explained_rows"),
     ("afa_ray.service", "afa_ray.explain_cluster"),
+    ("afa_ray.serve_cluster",),
     ("afa_ray.track", "afa_ray.explain", "afa_ray.serve"),
     ("afa_ray.train", "afa_ray.cli"),
     ("afa_ray.benchmark",),
