@@ -25,6 +25,7 @@ COMMANDS = {
     "compare": "tune.compare",
     "sensitivity": "tune.sensitivity",
     "search": "tune.search",
+    "expnet": "tune.expnet",
 }
 
 

@@ -61,7 +61,7 @@ IN_RANGE: dict[str, tuple[Callable[[float], bool], str]] = {
 }
 PATHS = (
     "data.dir", *(f"data.{field}" for field in DATA_FILES), "target.name", "target.vectors",
-    "run.storage",
+    "evaluate.beside", "run.storage",
 )  # fmt: skip
 PRETRAINED_ONLY = {  # setting: the value that leaves it off
     "target.dtype": "float32",

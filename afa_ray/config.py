@@ -18,7 +18,7 @@ class DataSettings:
 
     name: str = "reviews"
     """Data set: reviews, mock-1 … mock-10, mock-1q … mock-4q, ag_news, imdb, sst2, sst2_sentences,
-    sms_spam, http_params, yelp_hat, hatexplain; with train_file, any name."""
+    sms_spam, http_params, yelp_hat, hatexplain, fair_rationales; with train_file, any name."""
     dir: str | None = None
     """Folder with one sub-folder of Parquet files a set; by default AFA_DATA_DIR, then the hub."""
     train_file: str | None = None
@@ -231,6 +231,9 @@ class EvaluateSettings:
     texts: int = 1000
     """Most texts, a stratified draw by train.seed, for the deletion curve and all else beyond
     accuracy, which is always that of all texts; 0 takes all."""
+    beside: str | None = None
+    """Another classifier of the same classes, such as one that is trained plainly, to stand beside
+    this one on the run's page: the folder of a run or a model, or an id on the Hugging Face hub."""
 
 
 @dataclass(frozen=True, kw_only=True)

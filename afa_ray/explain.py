@@ -1,6 +1,7 @@
 """`python -m afa_ray.explain`: show what a classifier looked at, in one text or a file of them.
 
-In the terminal, or as a page, JSON Lines or CSV; a file of any size, for no more memory.
+In the terminal, or as a page, JSON Lines, CSV or Parquet; a file of any size, for no more memory.
+With `--explain.workers` it is spread over a Ray cluster, and goes on where it was cut short.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,12 +19,13 @@ from afa_ray.arguments import Parser
 from afa_ray.command_line import answer
 from afa_ray.data.messages import some_rows
 from afa_ray.data.streamed import stream_column
-from afa_ray.errors import UserError
+from afa_ray.data.tables import check_file
+from afa_ray.errors import UserError, first_line
 
 if TYPE_CHECKING:
-    from afa_ray.classifier import Classifier, Explanation
+    from afa_ray.classifier import Classifier
+    from afa_ray.explained_rows import Ask
 
-CHUNK = 16  # batches that are read and sorted by length together
 PRINTED = 100  # texts of a file, in a terminal
 
 
@@ -44,6 +46,9 @@ def explain(options: argparse.Namespace) -> None:
     from afa_ray.classifier.methods import methods_of
 
     options.methods = methods_of(options.methods)
+    if options.workers:
+        _spread(options)
+        return
     out = None if options.out is None else Path(options.out).expanduser()
     if options.file and out and out.absolute() == Path(options.file).expanduser().absolute():
         raise UserError(f"out = {out}: is the file with the texts; give another")
@@ -55,16 +60,77 @@ def explain(options: argparse.Namespace) -> None:
         if out.suffix.lower() == ".html" and total > MOST_IN_A_PAGE:
             raise UserError(
                 f"out = {out.name}: a page shows at most {MOST_IN_A_PAGE:,} texts, the file has "
-                f"{total:,}; write .jsonl or .csv, or a page of fewer rows"
+                f"{total:,}; write .jsonl, .csv or .parquet, or a page of fewer rows"
             )
     classifier = load(options.model, device=options.device)
     classifier.class_number(options.target)
-    if empty:
-        print(f"note: left out, for they hold no text: {some_rows(empty)}", file=sys.stderr)
+    _say_empty(empty)
     if out is None:
         _print(classifier, options, total)
     else:
         _write(classifier, options, out, total)
+
+
+def _spread(options: argparse.Namespace) -> None:
+    """Explain a file by the workers of a Ray cluster, into a folder of Parquet files."""
+    from afa_ray.classifier import load
+    from afa_ray.classifier.opening import everywhere
+    from afa_ray.explain_cluster import explain_parts
+    from afa_ray.explain_parts import asked_for, begun, lay_out, texts_in
+    from afa_ray.records.run_lock import own_folder
+
+    file, out = (Path(path).expanduser().absolute() for path in (options.file, options.out))
+    if out.exists() and not out.is_dir():
+        raise UserError(f"out = {out}: is a file; with workers give a folder for Parquet files")
+    model = everywhere(options.model)
+    names = ("text_column", "methods", "target", "unit")
+    check_file(file)
+    asked = asked_for(file, model, {name: getattr(options, name) for name in names})
+    there = out.is_dir() and begun(out, asked)
+    if not there:
+        _, empty = _texts_in(options)  # all that can be wrong is found before anything is written
+        load(model, device="cpu").class_number(options.target)
+        _say_empty(empty)
+    with _writable(out), own_folder(out, setting="out"):
+        if not begun(out, asked):
+            lay_out(out, asked, _rows(options), options.part_rows)
+        refused = explain_parts(out, model, _ask(options), options.workers, options.device)
+        total = texts_in(out)
+    _say_done(refused, total, out)
+
+
+@contextmanager
+def _writable(out: Path) -> Iterator[None]:
+    """What the disk refuses, in a sentence.
+
+    Raises:
+        UserError: see there.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or first_line(error)
+        raise UserError(
+            f"out = {out}: cannot be written ({reason}); give another folder"
+        ) from error
+
+
+def _ask(options: argparse.Namespace) -> Ask:
+    from afa_ray.explained_rows import Ask
+
+    names = ("methods", "target", "unit", "batch_size")
+    return Ask(**{name: getattr(options, name) for name in names})
+
+
+def _say_empty(empty: list[int]) -> None:
+    if empty:
+        print(f"note: left out, for they hold no text: {some_rows(empty)}", file=sys.stderr)
+
+
+def _say_done(refused: dict[str, str], total: int, out: Path) -> None:
+    for name, why in refused.items():
+        print(f"note: {name} gave no scores: {why}", file=sys.stderr)
+    print(f"{total:,} text{'s' * (total != 1)} explained: {out}")
 
 
 def _texts_in(options: argparse.Namespace) -> tuple[int, list[int]]:
@@ -105,27 +171,12 @@ def _rows(options: argparse.Namespace) -> Iterator[tuple[int, str]]:
     return ((n, text) for n, text in enumerate(texts, 1) if text is not None and text.strip())
 
 
-def explained(
-    classifier: Classifier, options: argparse.Namespace
-) -> Iterator[list[tuple[int, Explanation]]]:
-    """Every text's row and explanation, a chunk of them at a time."""
-    rows = _rows(options)
-    while chunk := list(islice(rows, CHUNK * options.batch_size)):
-        found = classifier.explain(
-            [text for _, text in chunk],
-            options.methods,
-            options.target,
-            options.unit,
-            batch_size=options.batch_size,
-        )
-        yield [(row, each) for (row, _), each in zip(chunk, found, strict=True)]
-
-
 def _print(classifier: Classifier, options: argparse.Namespace, total: int) -> None:
+    from afa_ray.explained_rows import explained
     from afa_ray.report.terminal import as_text
 
     console, printed = Console(highlight=False, soft_wrap=False), 0
-    for chunk in explained(classifier, options):
+    for chunk in explained(classifier, _rows(options), _ask(options)):
         for row, each in chunk[: PRINTED - printed]:
             if total > 1:
                 console.print(f"{'row' if options.file else 'text'} {row}", style="dim")
@@ -140,6 +191,7 @@ def _print(classifier: Classifier, options: argparse.Namespace, total: int) -> N
 
 
 def _write(classifier: Classifier, options: argparse.Namespace, out: Path, total: int) -> None:
+    from afa_ray.explained_rows import explained
     from afa_ray.report.bar import progress_bar
     from afa_ray.report.writers import writing
 
@@ -148,14 +200,12 @@ def _write(classifier: Classifier, options: argparse.Namespace, out: Path, total
         progress_bar("explaining", total) as advance,
         writing(out, options.methods, classifier.labels) as write,
     ):
-        for chunk in explained(classifier, options):
+        for chunk in explained(classifier, _rows(options), _ask(options)):
             for row, each in chunk:
                 write(row, each.to_dict())
                 refused |= each.refused
             advance(len(chunk))
-    for name, why in refused.items():
-        print(f"note: {name} gave no scores: {why}", file=sys.stderr)
-    print(f"{total:,} text{'s' * (total != 1)} explained: {out}")
+    _say_done(refused, total, out)
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -174,6 +224,15 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         faults.append('give --text "…" (again for more texts) or --file FILE: one of them')
     if given.batch_size < 1:
         faults.append(f"batch_size = {given.batch_size}: must be at least 1")
+    if given.part_rows < 1:
+        faults.append(f"explain.part_rows = {given.part_rows}: must be at least 1")
+    if given.workers < 0:
+        faults.append(f"explain.workers = {given.workers}: must be at least 0")
+    elif given.workers and not (given.file and given.out):
+        faults.append(
+            f"explain.workers = {given.workers}: workers read a file and write a folder of Parquet "
+            "files: give --file FILE and --out FOLDER"
+        )
     if faults:
         raise UserError("\n".join(faults))
     given.model = given.models[0]
@@ -197,8 +256,15 @@ def _parser() -> Parser:
     option("--target", help="the class to explain, by default the predicted one")
     option("--unit", choices=("word", "token"), default="word", help="what has a weight")
     option(
-        "--out", metavar="FILE", help="page.html, rows.jsonl or rows.csv; by default the terminal"
-    )
+        "--out", metavar="FILE", help="page.html, rows.jsonl, rows.csv or rows.parquet, by default "
+        "the terminal; with workers a folder"
+    )  # fmt: skip
+    option("--explain.workers", dest="workers", metavar="N", type=int, default=0, help="models "
+           "of a Ray cluster that share the file, by Ray Data (default: 0: without Ray)"
+           )  # fmt: skip
+    option("--explain.part_rows", dest="part_rows", metavar="N", type=int, default=2000,
+           help="rows of a part, which is done over again where it was cut short (default: 2000)"
+           )  # fmt: skip
     option("--batch_size", type=int, default=32, help="texts read together (default: 32)")
     option("--device", help="as PyTorch names it; by default a GPU where there is one")
     return parser

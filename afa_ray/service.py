@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from afa_ray.classifier import Classifier, Explanation
+from afa_ray.classifier import Classifier, Explanation, load
 from afa_ray.classifier.methods import ATTENTION, FAST
 from afa_ray.errors import UserError
 from afa_ray.explainers import EXPLAINERS
@@ -51,6 +51,18 @@ class Texts(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     texts: Annotated[list[Text], Field(min_length=1, max_length=100)]
+
+
+def load_all(models: Sequence[str], device: str | None) -> list[Classifier]:
+    """The models, each of which has explained a text: a first one takes longer.
+
+    Raises:
+        UserError: see `afa_ray.load`.
+    """
+    classifiers = [load(model, device=device) for model in models]
+    for classifier in classifiers:
+        classifier.explain(["a first text takes longer"])
+    return classifiers
 
 
 def make_app(classifiers: Sequence[Classifier], hosts: Sequence[str] = LOOPBACK) -> FastAPI:

@@ -116,6 +116,7 @@ def _train(settings: Settings, run: Path, further: Further) -> None:
         corpus, asked = _prepare(settings), settings
         settings = chosen(settings, len(corpus.train))
         require_same_choice(settings, run)
+        _require_beside(settings, corpus)
         launch = _launcher(settings, stack)
         _require_registry(settings, run)
         new = not (run / CONFIG).exists()
@@ -126,6 +127,13 @@ def _train(settings: Settings, run: Path, further: Further) -> None:
         mlflow = open_mlflow_run(settings, run)
         with Follower(run, total_steps(settings, len(corpus.train)), _announce_resume(run)):
             _guard(launch, Job(settings, corpus, run, mlflow, further), new)
+
+
+def _require_beside(settings: Settings, corpus: Corpus) -> None:
+    if settings.evaluate.beside is not None:
+        from afa_ray.training.run_report import load_beside  # imports models of transformers
+
+        load_beside(settings, corpus.label_names)
 
 
 def _require_registry(settings: Settings, run: Path) -> None:

@@ -71,6 +71,23 @@ class SensitivityOptions(Resources):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExpNetOptions(Resources):
+    """Which tasks, and which explainers beside ExpNet."""
+
+    tasks: str = "fair_rationales,hatexplain,yelp_hat"
+    """Data sets whose test texts have marked words; each is left out once."""
+    methods: str = (
+        "random,attention,rollout,lrp,full_lrp,gae,transformer_attribution,cam,gradcam,attcat,"
+        "gradient_norm,gradient_x_input,ig,leave_one_out,cp_lrp,attn_lrp"
+    )
+    """Explainers to compare with, with commas between; shap, lime and mgae cost more."""
+    texts: int = 200
+    """Most marked texts of a task, of those that the classifier gets right."""
+    seeds: int = 3
+    """Classifiers of each task, and ExpNets, with seeds train.seed, train.seed + 1, …"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SearchSettings(Settings):
     """All settings of `python -m tune.search`."""
 
@@ -91,6 +108,13 @@ class SensitivitySettings(Settings):
     sensitivity: SensitivityOptions = field(default_factory=SensitivityOptions)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ExpNetSettings(Settings):
+    """All settings of `python -m tune.expnet`."""
+
+    expnet: ExpNetOptions = field(default_factory=ExpNetOptions)
+
+
 AT_LEAST = {
     "cpus_per_trial": 1,
     "max_concurrent": 0,
@@ -98,6 +122,7 @@ AT_LEAST = {
     "grace_epochs": 1,
     "final_seeds": 1,
     "seeds": 1,
+    "texts": 1,
 }
 
 

@@ -47,6 +47,12 @@ def load(model: str | Path, *, device: str | None = None) -> Classifier:
     return Classifier(opened, tokenizer, name=_short(str(model)))
 
 
+def everywhere(model: str) -> str:
+    """A model's folder by a path that other processes have, too; an id on the hub as it is."""
+    folder = Path(model).expanduser()
+    return str(folder.absolute()) if folder.is_dir() else model
+
+
 def load_tokenizer_of(name: str) -> Any:
     """The tokenizer beside a model.
 

@@ -23,6 +23,7 @@ LABEL_NAMES: dict[str, tuple[str, ...]] = {
     "http_params": ("norm", "anom"),
     "yelp_hat": POLARITY,
     "hatexplain": ("normal", "offensive", "hatespeech"),
+    "fair_rationales": POLARITY,
 }
 PROTOCOLS: dict[str, tuple[str, ...]] = {"sst2": ("random", "official")}  # the first: the default
 
@@ -57,6 +58,8 @@ def load_named(name: str, data_dir: str | None, protocol: str | None, seed: int)
             return _yelp_hat(place, seed)
         case "hatexplain":
             return _hatexplain(place)
+        case "fair_rationales":
+            return _fair_rationales(place, find_place("sst2_sentences", data_dir))
         case _:
             return _corpus(place, _texts(place, "train"), _texts(place, "test"))
 
@@ -140,6 +143,39 @@ def _hatexplain(place: Place) -> RawCorpus:
         for part in parts
     ]
     return _corpus(place, train, test, *notes, validation=validation)
+
+
+def _fair_rationales(place: Place, sentences: Place) -> RawCorpus:
+    """Sentences of SST-2 that people marked as the test part; all others to learn from."""
+
+    def by_half(maps: list[list[int]]) -> list[int]:
+        return [int(2 * sum(word) >= len(word)) for word in zip(*maps, strict=False)]
+
+    marked = _marked_texts(place, "all", "attention", by_half)
+    parts = [_texts(sentences, part) for part in ("train", "validation", "test")]
+    known = {letters(text) for part in parts for text in part.texts}
+    judged = marked.take(np.flatnonzero([letters(text) in known for text in marked.texts]))
+    train, validation = (_without(part, judged) for part in parts[:2])
+    dropped = sum(map(len, parts[:2])) - len(train) - len(validation)
+    notes = [
+        f"Train and validation are those of sst2_sentences without {dropped:,} sentences of test.",
+        "A word is marked where at least half of the annotators marked it.",
+    ]
+    if unknown := len(marked) - len(judged):
+        notes.append(f"{unknown:,} marked sentences are not in sst2_sentences and were dropped.")
+    return _corpus(place, train, judged, *notes, validation=validation)
+
+
+def _without(texts: Texts, others: Texts) -> Texts:
+    """The texts that are not among the others, however they are spelled."""
+    known = {letters(text) for text in others.texts}
+    return texts.take(np.flatnonzero([letters(text) not in known for text in texts.texts]))
+
+
+def letters(text: str) -> str:
+    """What two spellings of a sentence share: its letters and digits, in lower case."""
+    plain = text.lower().replace("-lrb-", "").replace("-rrb-", "")
+    return "".join(character for character in plain if character.isalnum())
 
 
 def _hold_out(place: Place, texts: Texts, share: float, seed: int, *notes: str) -> RawCorpus:

@@ -12,7 +12,7 @@ import yaml
 from afa_ray.config import DATA_FILES, SINGLE_LAYER
 from afa_ray.method import described
 
-FILES = (*(f"data.{file}" for file in DATA_FILES), "target.name")
+FILES = (*(f"data.{file}" for file in DATA_FILES), "target.name", "evaluate.beside")
 
 
 def model_card(result: dict[str, Any]) -> str:

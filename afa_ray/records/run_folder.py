@@ -32,6 +32,7 @@ MAY_CHANGE = {  # when a run is resumed: where and how it runs, not what it lear
     "train.gradient_checkpointing",
     "train.shard",
     "train.dry_run",
+    "evaluate.beside",
     "run.storage",
     "mlflow.uri",
     "mlflow.experiment",
@@ -66,6 +67,8 @@ def placed(settings: S, default_name: str) -> tuple[S, Path]:
         if (path := getattr(settings.data, field)) is not None
     }
     paths["target.name"] = absolute_target(settings.target.name)
+    if settings.evaluate.beside is not None:
+        paths["evaluate.beside"] = absolute_target(settings.evaluate.beside)
     if settings.target.vectors is not None:
         paths["target.vectors"] = _absolute(settings.target.vectors)
     name, storage = settings.run.name or default_name, absolute_storage(settings.run.storage)

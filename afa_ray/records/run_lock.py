@@ -23,12 +23,13 @@ LOCK = ".lock"
 
 
 @contextmanager
-def own_folder(run: Path, *, fresh: bool = False) -> Iterator[Path]:
+def own_folder(run: Path, *, fresh: bool = False, setting: str = "run.name") -> Iterator[Path]:
     """Be the only process in a run's folder, which is made, and removed if nothing was put in it.
 
     Args:
         fresh: where the folder is there already, take `<name>-2`, ... instead. Of two processes
             that ask for the same name at once each gets its own.
+        setting: that names the folder, for messages.
 
     Raises:
         UserError: another process works there; who, and since when.
@@ -36,7 +37,7 @@ def own_folder(run: Path, *, fresh: bool = False) -> Iterator[Path]:
     made = [folder for folder in (run.parent, *run.parent.parents) if not folder.exists()]
     run.parent.mkdir(parents=True, exist_ok=True)
     run = _new_folder(run) if fresh else run
-    lock = _acquire(run)
+    lock = _acquire(run, setting)
     try:
         yield run
     finally:
@@ -58,7 +59,7 @@ def _new_folder(run: Path) -> Path:
             free = run.with_name(f"{run.name}-{number}")
 
 
-def _acquire(run: Path) -> int:
+def _acquire(run: Path, setting: str) -> int:
     """The open and locked `.lock` of a folder, which names this process."""
     run.mkdir(exist_ok=True)
     try:
@@ -73,8 +74,8 @@ def _acquire(run: Path) -> int:
         owner = _described(_read(lock))
         os.close(lock)
         raise UserError(
-            f"run.name = {run.name}: {owner} works in {run}; wait until it has ended, or give "
-            "another run.name"
+            f"{setting} = {run.name}: {owner} works in {run}; wait until it has ended, or give "
+            f"another {setting}"
         ) from None
     except (OSError, ImportError) as error:
         print(
@@ -83,7 +84,7 @@ def _acquire(run: Path) -> int:
         )
     if os.fstat(lock).st_nlink == 0:  # its last owner has removed it meanwhile
         os.close(lock)
-        return _acquire(run)
+        return _acquire(run, setting)
     left = _read(lock)
     if left:
         print(f"  note    {_described(left)} did not end properly: taking over {run}", flush=True)

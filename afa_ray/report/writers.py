@@ -1,4 +1,4 @@
-"""Explanations into files, one at a time: JSON Lines, CSV, or a page."""
+"""Explanations into files, one at a time: JSON Lines, CSV, Parquet, or a page."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from afa_ray.errors import UserError
 from afa_ray.report.page import page_html
+from afa_ray.report.parquet_rows import parquet_rows
 
 MOST_IN_A_PAGE = 1000  # texts: browsers show no more in comfort
-SUFFIXES = (".html", ".jsonl", ".csv")
+SUFFIXES = (".html", ".jsonl", ".csv", ".parquet")
 Write = Callable[[int, Mapping[str, Any]], None]
 """Takes a row's number in its file, from 1, and its explanation as plain values."""
 
@@ -44,12 +45,9 @@ def writing(path: Path, methods: Sequence[str], labels: Sequence[str] = ()) -> I
     """A file that stands in its place once all is written; after an error nothing is there, and
     what stood there before stays."""
     unfinished = _unfinished(path)
-    kind = {".html": _page, ".jsonl": _json_lines, ".csv": _table}[path.suffix.lower()]
+    kinds = {".html": _page, ".jsonl": _json_lines, ".csv": _table, ".parquet": parquet_rows}
     try:
-        with (
-            unfinished.open("w", encoding="utf-8", newline="") as file,
-            kind(file, methods, labels) as write,
-        ):
+        with kinds[path.suffix.lower()](unfinished, methods, labels) as write:
             yield write
         unfinished.replace(path)
     finally:
@@ -61,36 +59,31 @@ def _unfinished(path: Path) -> Path:
 
 
 @contextmanager
-def _json_lines(file: IO[str], methods: Sequence[str], labels: Sequence[str]) -> Iterator[Write]:
-    def write(row: int, explained: Mapping[str, Any]) -> None:
-        file.write(json.dumps({"row": row, **explained}, ensure_ascii=False) + "\n")
+def _json_lines(path: Path, methods: Sequence[str], labels: Sequence[str]) -> Iterator[Write]:
+    with path.open("w", encoding="utf-8", newline="") as file:
 
-    yield write
+        def write(row: int, explained: Mapping[str, Any]) -> None:
+            file.write(json.dumps({"row": row, **explained}, ensure_ascii=False) + "\n")
+
+        yield write
 
 
 @contextmanager
-def _table(file: IO[str], methods: Sequence[str], labels: Sequence[str]) -> Iterator[Write]:
+def _table(path: Path, methods: Sequence[str], labels: Sequence[str]) -> Iterator[Write]:
     """A row a text; a method's cell holds its words with their weights, as JSON."""
-    writer = csv.writer(file)
     names = ["row", "text", "label", "probability", "target", "characters_read", *methods]
-    writer.writerow(names)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(names)
 
-    def write(row: int, explained: Mapping[str, Any]) -> None:
-        cells = [_cell(explained, method) for method in methods]
-        cut = explained["cut"]
-        writer.writerow(
-            [
-                row,
-                explained["text"],
-                explained["label"],
-                explained["probability"],
-                explained["target"],
-                len(explained["text"]) if cut is None else cut,
-                *cells,
-            ]
-        )
+        def write(row: int, explained: Mapping[str, Any]) -> None:
+            cut = explained["cut"]
+            read = len(explained["text"]) if cut is None else cut
+            about = [explained[name] for name in names[1:5]]
+            cells = [_cell(explained, method) for method in methods]
+            writer.writerow([row, *about, read, *cells])
 
-    yield write
+        yield write
 
 
 def _cell(explained: Mapping[str, Any], method: str) -> str:
@@ -101,7 +94,7 @@ def _cell(explained: Mapping[str, Any], method: str) -> str:
 
 
 @contextmanager
-def _page(file: IO[str], methods: Sequence[str], labels: Sequence[str]) -> Iterator[Write]:
+def _page(path: Path, methods: Sequence[str], labels: Sequence[str]) -> Iterator[Write]:
     found: list[Mapping[str, Any]] = []
     yield lambda row, explained: found.append(explained)
-    file.write(page_html(found, labels=labels))
+    path.write_text(page_html(found, labels=labels), encoding="utf-8", newline="")

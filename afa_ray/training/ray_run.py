@@ -40,11 +40,16 @@ OUR_OWN = {  # a cluster of our own needs no tokens, for nobody else reaches it
 
 
 @contextmanager
-def ray_cluster() -> Iterator[str | None]:
+def ray_cluster(
+    instead: str = "train without Ray: train.num_workers 0",
+) -> Iterator[str | None]:
     """Be connected to a Ray cluster; yields the address of its dashboard, where it is known.
 
     That of a Ray job or of `RAY_ADDRESS`, else one running on this machine, else one of our own,
     which is stopped afterwards.
+
+    Args:
+        instead: what a user can do where Ray does not start.
 
     Raises:
         UserError: there is a cluster, but it does not answer, or does not let us in.
@@ -67,7 +72,7 @@ def ray_cluster() -> Iterator[str | None]:
         ray.shutdown()
         raise UserError(
             f"Ray did not start, or cannot be used, on this machine ({first_line(error)}): try "
-            "again when it is less busy, or train without Ray: train.num_workers 0"
+            f"again when it is less busy, or {instead}"
         ) from error
     try:
         yield f"http://{context.dashboard_url}" if context.dashboard_url else None

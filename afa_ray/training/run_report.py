@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from afa_ray.classifier import Classifier, Explanation, load
+from afa_ray.config import Settings
 from afa_ray.data.texts import Texts
-from afa_ray.errors import first_line
+from afa_ray.errors import UserError, first_line
 from afa_ray.method import described
 from afa_ray.models import Target
 from afa_ray.records.model_card import public_settings
@@ -40,17 +42,71 @@ def report(job: Job, worker: Worker, result: dict[str, Any]) -> str:
     else:
         classifier = Classifier(target.eval(), corpus.tokenizer, name=name)
         classifier.labels = list(corpus.label_names)
+    beside = load_beside(job.settings, corpus.label_names)
     data = result["data"]
     about = (
         f"{corpus.name}: {data['train']:,} training, {data['validation']:,} validation and "
         f"{data['test']:,} test texts. Method: {described(result['settings'])}. One seed: a single "
         "run is an anecdote, not evidence."
     )
+    if beside is not None:
+        about += f" Beside it: {beside.name}."
     shown = run_view({**result, "settings": public_settings(result["settings"])}, about)
     texts = [] if corpus.examples is None else explained(classifier, corpus.examples)
+    other = None if beside is None else [each.to_dict() for each in read_by(beside, texts)]
     return page_html(
-        [each.to_dict() for each in texts], title=name, run=shown, labels=corpus.label_names
+        [each.to_dict() for each in texts],
+        beside=other,
+        title=name,
+        run=shown,
+        labels=corpus.label_names,
     )
+
+
+def load_beside(settings: Settings, labels: Sequence[str]) -> Classifier | None:
+    """The classifier that `evaluate.beside` names.
+
+    Raises:
+        UserError: there is none, or it has other classes than `labels`.
+    """
+    name = settings.evaluate.beside
+    if name is None:
+        return None
+    try:
+        classifier = load(name)
+    except UserError as error:
+        raise UserError(f"evaluate.beside = {error}") from error
+    if sorted(classifier.labels) != sorted(labels):
+        raise UserError(
+            f"evaluate.beside = {name}: has the classes {', '.join(classifier.labels)}, and this "
+            f"run {', '.join(labels)}; give a classifier of the same classes, or leave it out"
+        )
+    return classifier
+
+
+def read_by(classifier: Classifier, texts: Sequence[Explanation]) -> list[Explanation]:
+    """How another classifier reads the texts that are shown."""
+    if not texts:
+        return []
+    size = min(32, getattr(classifier.model, "evaluation_batch", 32))
+    found = classifier.explain([each.text for each in texts], _methods(classifier), batch_size=size)
+    return [
+        replace(other, truth=each.truth, marks=_marks_of_spans(each, other))
+        for each, other in zip(texts, found, strict=True)
+    ]
+
+
+def _marks_of_spans(one: Explanation, other: Explanation) -> list[int] | None:
+    """The marks of one explanation for the words of another one of the same text."""
+    if one.marks is None:
+        return None
+    marked = [span for span, mark in zip(one.spans, one.marks, strict=True) if mark]
+    return [int(any(a < end and start < b for a, b in marked)) for start, end in other.spans]
+
+
+def _methods(classifier: Classifier) -> tuple[str, ...]:
+    """Attention; beside a single layer's what deleting each word does."""
+    return ("attention", *(["leave_one_out"] if isinstance(classifier.model, Target) else []))
 
 
 def explained(classifier: Classifier, examples: Texts) -> list[Explanation]:
@@ -67,8 +123,9 @@ def explained(classifier: Classifier, examples: Texts) -> list[Explanation]:
     chosen = wrong[:half] + _of_every_class(right, truths)[: SHOWN - len(wrong[:half])]
     if not chosen:
         return []
-    methods = ("attention", *(["leave_one_out"] if isinstance(classifier.model, Target) else []))
-    again = classifier.explain([texts[rows[i]] for i in chosen], methods, batch_size=size)
+    again = classifier.explain(
+        [texts[rows[i]] for i in chosen], _methods(classifier), batch_size=size
+    )
     return [
         replace(each, truth=truths[i], marks=marks_of(each, examples, rows[i]))
         for i, each in zip(chosen, again, strict=True)

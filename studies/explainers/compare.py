@@ -1,14 +1,14 @@
-"""Explainers of trained models, on the same texts: `python -m studies.explainers.compare RUN …`.
+"""Explainers of trained models, on the same texts: `python -m studies.explainers.compare FOLDER …`.
 
-Each RUN is the folder of a finished run. Its test texts (those it was judged on) are explained by
-every method, for the class that is predicted, and the scores are held against the model: deletion,
-erasure, and agreement with marked words where there are any. Every row, (run, method), is a line of
-`OUT/figures.jsonl`; what is there is not repeated. Afterwards `OUT/table.md` is written.
+Every finished run in a FOLDER is measured: its test texts (those it was judged on) are explained by
+every method, for the class that is predicted, and the scores are held against the model (deletion,
+erasure), against marked words where there are any, and against leave-one-out. Every row, (run, method),
+is a line of `OUT/figures.jsonl`; what is there is not repeated. Afterwards `OUT/table.md` is written.
 
     --out FOLDER        by default studies/explainers/results
-    --texts NUMBER      by default 100, the first ones of a draw by seed 0
-    --methods NAMES     by default all that need no training
-"""
+    --texts NUMBER      by default 60, the first ones of a draw by seed 0
+    --methods NAMES     by default all but those that learn (expnet) or take long (shap, lime)
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from torch import Tensor
 from transformers import AutoModelForSequenceClassification
 
 from afa_ray.command_line import parse
+from afa_ray.config import Settings
 from afa_ray.data.corpus import prepare_corpus
 from afa_ray.data.packed import PackedTexts
 from afa_ray.data.tokenizer import special_ids
@@ -34,11 +35,22 @@ from afa_ray.evaluation.deletion import DELETION
 from afa_ray.evaluation.erasure import ERASURE
 from afa_ray.evaluation.one_pass import Measure, figures
 from afa_ray.explainers import EXPLAINERS, CannotExplainError
+from afa_ray.explainers.interface import text_tokens
 from afa_ray.models import AnyTarget, Target
 from afa_ray.models.interface import AttentionModel, Inputs
+from afa_ray.report.view import agreement_of
+from studies.explainers.tables import tables
 
-COLUMNS = ("run", "method", "AUROC", "average precision", "comprehensiveness", "sufficiency",
-           "deletion area", "seconds a text")  # fmt: skip
+WITNESS = "leave_one_out"  # whose order of a text's tokens the other methods' is compared with
+LEFT_OUT = ("expnet", "shap", "lime")
+
+
+class Opened(NamedTuple):
+    """A run's model in eval mode, its test texts, and the ids of special tokens."""
+
+    model: AnyTarget
+    texts: PackedTexts
+    special: tuple[int, ...]
 
 
 def main() -> None:
@@ -46,33 +58,53 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     file = options.out / "figures.jsonl"
     done = {(row["run"], row["method"]) for row in read_rows(file)}
-    for run in options.runs:
-        missing = [m for m in options.methods if (run.name, m) not in done]
-        for row in measured(run, missing, options.texts):
+    for run in finished(options.folders):
+        about = about_run(run)
+        missing = [m for m in options.methods if (about["run"], m) not in done]
+        for row in measured(run, missing, options.texts) if missing else ():
             with file.open("a", encoding="utf-8") as rows:
-                rows.write(json.dumps(row) + "\n")
-            print(row, flush=True)
-    (options.out / "table.md").write_text(table(read_rows(file)), encoding="utf-8")
+                rows.write(json.dumps(about | row) + "\n")
+            print(about | row, flush=True)
+    (options.out / "table.md").write_text(tables(read_rows(file)), encoding="utf-8")
+
+
+def finished(folders: list[Path]) -> list[Path]:
+    """The complete runs in the folders, or that these are."""
+    found = {result.parent for folder in folders for result in folder.rglob("result.json")}
+    return sorted(run for run in found if (run / "model").is_dir())
+
+
+def settings_of(run: Path) -> Settings:
+    return parse(["--config", str(run / "config.yaml")])
+
+
+def about_run(run: Path) -> dict[str, Any]:
+    """What a run is a case of."""
+    settings = settings_of(run)
+    model = Path(settings.target.name or "").name if settings.target.pretrained else "single layer"
+    form = "explainable" if settings.afa.lambda_adv else "plain"
+    about = {"model": model, "set": settings.data.name, "form": form, "seed": settings.train.seed}
+    return {"run": " ".join(map(str, about.values())), **about}
 
 
 def measured(run: Path, methods: list[str], count: int) -> Iterator[dict[str, Any]]:
-    if not methods:
-        return
+    """A row for each of the methods."""
     model, texts, special = opened(run)
     texts = drawn(texts, count)
     measures: dict[str, Measure] = {"deletion": DELETION, "erasure": ERASURE}
     if texts.marks is not None:
         measures["agreement"] = AGREEMENT
+    witness = Clock(WITNESS)
+    figures(model, texts, special, 0, {"erasure": ERASURE}, explainer=witness)
     for method in methods:
         clock = Clock(method)
         try:
             found = figures(model, texts, special, 0, measures, explainer=clock)
         except CannotExplainError as error:
-            yield {"run": run.name, "method": method, "refused": str(error)}
+            yield {"method": method, "refused": str(error)}
             continue
         agreement = found.get("agreement", {})
         yield {
-            "run": run.name,
             "method": method,
             "texts": len(texts),
             "marked texts": agreement.get("texts", 0),
@@ -81,32 +113,41 @@ def measured(run: Path, methods: list[str], count: int) -> Iterator[dict[str, An
             "comprehensiveness": found["erasure"]["comprehensiveness"],
             "sufficiency": found["erasure"]["sufficiency"],
             "deletion area": found["deletion"].normalized_area,
+            "tau": clock.agreement_with(witness),
             "seconds a text": clock.seconds / len(texts),
         }
 
 
 class Clock:
-    """An explainer that knows how long it took."""
+    """An explainer that knows how long it took, and what it said."""
 
     def __init__(self, method: str) -> None:
         self._explain = EXPLAINERS[method]
         self.seconds = 0.0
+        self.said: list[list[float]] = []  # of each text's tokens
 
     def __call__(self, model: AttentionModel, inputs: Inputs, classes: Tensor) -> Tensor:
         start = time.perf_counter()
         scores = self._explain(model, inputs, classes)
         self.seconds += time.perf_counter() - start
+        part = text_tokens(model, inputs)
+        self.said += [row[own].tolist() for row, own in zip(scores, part, strict=True)]
         return scores
 
+    def agreement_with(self, other: Clock) -> float | None:
+        """Mean Kendall tau-b with the other's scores of the same texts, where there is an order."""
+        pairs = zip(self.said, other.said, strict=True)
+        found = [tau for pair in pairs if (tau := agreement_of(*pair)) is not None]
+        return float(np.mean(found)) if found else None
 
-def opened(run: Path) -> tuple[AnyTarget, PackedTexts, tuple[int, ...]]:
-    """A run's model in eval mode, its test texts, and the ids of special tokens."""
-    corpus = prepare_corpus(parse(["--config", str(run / "config.yaml")]))
+
+def opened(run: Path) -> Opened:
+    corpus = prepare_corpus(settings_of(run))
     model = AutoModelForSequenceClassification.from_pretrained(run / "model")
     from afa_ray.models.pretrained import PretrainedTarget
 
     target = model if isinstance(model, Target) else PretrainedTarget(model)
-    return target.eval(), corpus.test, special_ids(corpus.tokenizer)
+    return Opened(target.eval(), corpus.test, special_ids(corpus.tokenizer))
 
 
 def drawn(texts: PackedTexts, count: int) -> PackedTexts:
@@ -120,34 +161,21 @@ def read_rows(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """Markdown: the methods of each run, the most comprehensive one first."""
-    lines = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
-    for run in dict.fromkeys(row["run"] for row in rows):
-        its = [row for row in rows if row["run"] == run and "refused" not in row]
-        for row in sorted(its, key=lambda row: -row["comprehensiveness"]):
-            lines.append(f"| {' | '.join(shown(row[column]) for column in COLUMNS)} |")
-    return "\n".join(lines) + "\n"
-
-
-def shown(value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
-
-
 def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=partial(
         argparse.RawDescriptionHelpFormatter, max_help_position=30))  # fmt: skip
-    names = [name for name in EXPLAINERS if name != "expnet"]
-    parser.add_argument("runs", nargs="+", type=Path)
+    names = [name for name in EXPLAINERS if name not in LEFT_OUT]
+    parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--out", type=Path, default=Path("studies/explainers/results"))
-    parser.add_argument("--texts", type=int, default=100)
+    parser.add_argument("--texts", type=int, default=60)
     parser.add_argument("--methods", type=lambda text: text.split(","), default=names)
     options = parser.parse_args()
     for name in options.methods:
         if name not in EXPLAINERS:
             parser.error(f"no explainer is called {name}: take some of {', '.join(names)}")
+    for folder in options.folders:
+        if not folder.is_dir():
+            parser.error(f"there is no folder {folder}: give one with finished runs in it")
     return options
 
 

@@ -76,6 +76,24 @@ def test_hostile_texts_are_text(
     assert wide <= 0, "scrolls sideways"
 
 
+@pytest.mark.parametrize(("device", "beside"), [({}, True), (PHONE, False)], ids=["desk", "phone"])
+def test_two_models_stand_side_by_side(
+    visit: Callable[..., Any], tmp_path: Path, device: dict[str, Any], beside: bool
+) -> None:
+    """On a phone one below the other."""
+    words = [HOSTILE[0], "fine", "day", *HOSTILE[5:]]
+    own = [explanation(words, truth="good", model="run")]
+    other = [explanation(words, truth="good", model=HOSTILE[1], label="bad")]
+    content = page_html([e.to_dict() for e in own], beside=[e.to_dict() for e in other])
+    page = visit(write(tmp_path / "page.html", content), **device)
+    left, right = (page.locator("article header").nth(i).bounding_box() for i in (0, 1))
+    assert (right["y"] == left["y"] and right["x"] > left["x"]) == beside
+    assert (right["y"] > left["y"] and right["x"] == left["x"]) != beside
+    assert page.locator("article small", has_text=HOSTILE[1]).count() == 1
+    assert page.locator(".tag.right").count() == page.locator(".tag.wrong").count() == 1
+    assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+
+
 def test_filters_numbers_and_export(visit: Callable[..., Any], tmp_path: Path) -> None:
     made = [
         explanation(["fine", "day"], truth="good"),

@@ -15,6 +15,7 @@ from afa_ray.config import Settings
 from studies.evidence.bag_of_words import BAG_OF_WORDS
 from studies.evidence.search import EVIDENCE
 from tune.compare import COMPARE
+from tune.expnet import EXPNET
 from tune.methods import parse_methods
 from tune.search import SEARCH
 from tune.sensitivity import SENSITIVITY
@@ -23,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 COMMANDS: dict[str, Command[Any]] = {
     command.module: command
     for command in (
-        *(TRAIN, COMPARE, SEARCH, SENSITIVITY, EVIDENCE, BAG_OF_WORDS),
+        *(TRAIN, COMPARE, SEARCH, SENSITIVITY, EXPNET, EVIDENCE, BAG_OF_WORDS),
         *(benchmark.BENCHMARK, pretrained.BENCHMARK),
     )
 }
@@ -43,7 +44,7 @@ def commands_of(study: str) -> dict[str, list[tuple[str, str]]]:
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
-@pytest.mark.parametrize("study", ["evidence", "paper", "minilm", "speed"])
+@pytest.mark.parametrize("study", ["evidence", "explainers", "paper", "minilm", "speed"])
 def test_what_make_would_run(study: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     faults: list[str] = []
@@ -54,7 +55,7 @@ def test_what_make_would_run(study: str, monkeypatch: pytest.MonkeyPatch) -> Non
         for name, value in given:
             if name == "config":
                 given = given | dict.fromkeys(read_config(value, faults))
-            if name.endswith(".methods"):
+            if name.endswith(".methods") and module != "tune.expnet":
                 parse_methods(value, Settings(), faults)
         settings_from([pair for pair in given if pair[0] != "config"], COMMANDS[module], faults)
     assert faults == []

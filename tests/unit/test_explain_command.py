@@ -5,6 +5,7 @@ import json
 import tracemalloc
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 import afa_ray
@@ -18,6 +19,9 @@ from tests.unit.test_classifier import TEXTS, save_single_layer
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     return save_single_layer(tmp_path_factory.mktemp("runs") / "tickets" / "model")
+
+
+SPREAD = ["--file", "{csv}", "--text_column", "message", "--explain.workers", "2", "--out"]
 
 
 def table(path: Path, texts: list[str]) -> Path:
@@ -71,6 +75,13 @@ def test_rows_of_a_file(model: str, tmp_path: Path, capsys, batch: str) -> None:
         (*k, e.label) for k, e in zip(kept, expected, strict=True)
     ]
     assert [w for w, _ in json.loads(rows[-1]["attention"])] == expected[-1].words
+    assert main([*common, "--out", str(tmp_path / "rows.parquet")]) == 0
+    columns = pq.read_table(tmp_path / "rows.parquet").to_pydict()
+    assert list(zip(columns["row"], columns["text"], strict=True)) == kept
+    assert columns["label"] == [each.label for each in expected]
+    assert columns["words"] == [each.words for each in expected]
+    for found, each in zip(columns["gradient_norm"], expected, strict=True):
+        assert found == pytest.approx(each.scores["gradient_norm"], rel=1e-3, abs=1e-6)
     assert main([*common, "--out", str(tmp_path / "page.html")]) == 0
     assert (tmp_path / "page.html").read_text(encoding="utf-8").count("<article") == len(kept)
 
@@ -96,6 +107,20 @@ def test_rows_of_a_file(model: str, tmp_path: Path, capsys, batch: str) -> None:
         (["--text", "a", "--out", "{folder}"], "unknown file type"),
         (["--file", "{csv}", "--text_column", "message", "--out", "{csv}"], "is the file with the"),
         (["another", "--text", "a"], "one model must be given, not 2"),
+        (["--text", "a", "--out", "{folder}/o", "--explain.workers", "2"], "give --file FILE and"),
+        (["--file", "{csv}", "--explain.workers", "2"], "give --file FILE and --out FOLDER"),
+        (["--file", "{csv}", "--explain.workers", "two"], "explain.workers: invalid int value"),
+        (
+            ["--file", "{csv}", "--explain.workers", "-1"],
+            "workers = -1: must be at least 0",
+        ),
+        (["--file", "{csv}", "--explain.worker", "1"], "did you mean --explain.workers?"),
+        ([*SPREAD, "{folder}/o", "--explain.part_rows", "0"], "part_rows = 0: must be at least 1"),
+        ([*SPREAD, "{csv}"], "is a file; with workers give a folder for Parquet files"),
+        ([*SPREAD, "{csv}/o"], "cannot be written"),
+        ([*SPREAD, "{folder}"], "which no explain command wrote; give an empty folder"),
+        ([*SPREAD, "{folder}/o", "--target", "fine"], "there is no such class"),
+        ([*SPREAD, "{folder}/o", "--text_column", "mesage"], "Did you mean 'message'?"),
     ],
 )
 def test_mistakes_are_told_before_anything_is_written(

@@ -1,5 +1,7 @@
 """`report.html` of a run: texts right and wrong, marks, figures, and nothing of the machine."""
 
+import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +14,7 @@ import afa_ray
 from afa_ray import train as train_module
 from afa_ray.config import Settings
 from afa_ray.data.texts import Texts
+from afa_ray.errors import UserError
 from afa_ray.training import run_report
 from tests.conftest import rows_of, small_texts
 from tests.unit.test_classifier import save_single_layer
@@ -69,6 +72,54 @@ def test_the_page_of_a_run(tiny_settings: Callable[..., Settings], tmp_path: Pat
     assert str(tmp_path) not in page
     classifier = afa_ray.load(tmp_path / "one & only")
     assert classifier.labels == result["data"]["labels"]
+
+
+def test_another_model_beside_the_run_s(
+    tiny_settings: Callable[..., Settings], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    def run(name: str, **more: object) -> str:
+        settings = tiny_settings(
+            {"run.storage": str(tmp_path), "run.name": name, "data.name": "reviews",
+             "train.epochs": 1, "train.max_steps": 3, "train.seed": len(name), **more}
+        )  # fmt: skip
+        train_module.train(settings)
+        return (tmp_path / name / "report.html").read_text()
+
+    run("plain")
+    page = run("with <b>", **{"evaluate.beside": str(tmp_path / "plain")})
+    assert page.count("<article") == run_report.SHOWN
+    assert "Beside it: plain." in page
+    assert str(tmp_path) not in page
+    shown = json.loads(re.search(r'id="data">(.*?)</script>', page).group(1))  # type: ignore[union-attr]
+    assert {each["model"] for each in shown[::2]} == {"with <b>"}
+    other = afa_ray.load(tmp_path / "plain")
+    for own, beside in zip(shown[::2], shown[1::2], strict=True):
+        assert (beside["text"], beside["truth"]) == (own["text"], own["truth"])
+        assert beside["marks"] == own["marks"]
+        (found,) = other.explain([own["text"]])
+        assert beside["model"] == "plain"
+        assert beside["label"] == found.label
+        assert beside["scores"]["attention"] == pytest.approx(found.scores["attention"], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("beside", "complaint"),
+    [
+        ("{folder}/none", "evaluate.beside = .*/none: no such folder"),
+        ("{folder}", "evaluate.beside = .*: this folder holds no model"),
+        ("{folder}/other", "has the classes bad, good, and this run negative, neutral, positive"),
+        ("a\0b", "evaluate.beside"),
+    ],
+)
+def test_a_model_that_cannot_stand_beside(
+    tiny_settings: Callable[..., Settings], tmp_path: Path, beside: str, complaint: str
+) -> None:
+    save_single_layer(tmp_path / "other")
+    given = {"run.storage": str(tmp_path), "run.name": "run", "data.name": "reviews"}
+    settings = tiny_settings({**given, "evaluate.beside": beside.format(folder=tmp_path)})
+    with pytest.raises(UserError, match=complaint):
+        train_module.train(settings)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_does_not_fail_for_its_page(

@@ -141,6 +141,10 @@ def test_many_at_once_have_their_own_answers(client: Any) -> None:
         (["a", "--port", "many"], "port: invalid int value: 'many'"),
         (["a", "--prot", "1"], "--prot: there is no such option; did you mean --port?"),
         (["{folder}", "--port", "0"], "holds no model"),
+        (["{folder}", "--port", "0", "--serve.replicas", "2"], "holds no model"),
+        (["a", "--serve.replicas", "-1"], "serve.replicas = -1: must be at least 0"),
+        (["a", "--serve.replicas", "two"], "serve.replicas: invalid int value: 'two'"),
+        (["a", "--serve.replica", "2"], "did you mean --serve.replicas?"),
         (["{folder}", "--port", "0", "--host", "203.0.113.7"], "cannot listen at 203.0.113.7"),
     ],
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from afa_ray.data.named import letters
 from afa_ray.data.sources import DATASET_NAMES, load_raw
 from afa_ray.data.splits import stratified_split
 from afa_ray.data.texts import RawCorpus
@@ -53,6 +54,7 @@ COUNTS = {
     "sst2_sentences": ((6_920, 872, 1_821), [912, 909]),
     "http_params": ((20_712, None, 10_355), [6_434, 3_921]),
     "hatexplain": ((15_383, 1_922, 1_924), [782, 548, 594]),
+    "fair_rationales": ((6_741, 846, 261), [122, 139]),
 }
 
 
@@ -120,6 +122,21 @@ def test_hatexplain_marks_are_votes_where_there_are_votes(data_dir):
     assert corpus.test.texts == [" ".join(words) for words in corpus.test.words]
     assert "In train a word is marked where any annotator marked it." in corpus.notes
     assert "In test a word is marked where most annotators marked it." in corpus.notes
+
+
+def test_marked_sentences_of_sst2_are_none_that_are_learned_from(data_dir):
+    corpus = load_public("fair_rationales", data_dir)
+    assert corpus.validation is not None
+    judged = {letters(text) for text in corpus.test.texts}
+    learned = [*corpus.train.texts, *corpus.validation.texts]
+    assert len(judged) == 261
+    assert judged.isdisjoint(map(letters, learned))
+    assert {letters(text) for text in load_public("sst2_sentences", data_dir).train.texts} - judged
+    assert corpus.train.marks is None
+    marks = corpus.test.marks
+    assert marks is not None
+    assert 0.25 < sum(map(sum, marks)) / sum(map(len, marks)) < 0.27
+    assert any("2 marked sentences are not in sst2_sentences" in note for note in corpus.notes)
 
 
 def test_yelp_words_are_marked_by_two_annotators_or_more(tmp_path):

@@ -1,0 +1,38 @@
+"""Rows of texts and their explanations, a chunk at a time: memory does not grow with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from afa_ray.classifier import Classifier, Explanation
+from afa_ray.classifier.words import Unit
+
+CHUNK = 16  # batches that are read and sorted by length together
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """How texts are to be explained; see `Classifier.explain`."""
+
+    methods: list[str]
+    target: str | None = None
+    unit: Unit = "word"
+    batch_size: int = 32
+
+
+def explained(
+    classifier: Classifier, rows: Iterable[tuple[int, str]], ask: Ask
+) -> Iterator[list[tuple[int, Explanation]]]:
+    """Every (row, text)'s row and explanation, a chunk of them at a time."""
+    waiting = iter(rows)
+    while chunk := list(islice(waiting, CHUNK * ask.batch_size)):
+        found = classifier.explain(
+            [text for _, text in chunk],
+            ask.methods,
+            ask.target,
+            ask.unit,
+            batch_size=ask.batch_size,
+        )
+        yield [(row, each) for (row, _), each in zip(chunk, found, strict=True)]
