@@ -26,6 +26,7 @@ class Place:
 
     Args:
         values, environment: settings and environment variables of all its runs, besides the usual.
+        data: another place whose data file is used.
     """
 
     def __init__(
@@ -34,8 +35,10 @@ class Place:
         mlflow: str = "none",
         values: Mapping[str, Any] | None = None,
         environment: Mapping[str, str] | None = None,
+        data: Place | None = None,
     ) -> None:
-        self.storage, self.data, self.mlflow = folder / "runs", folder / "tickets.csv", mlflow
+        self.storage, self.mlflow = folder / "runs", mlflow
+        self.data = data.data if data is not None else folder / "tickets.csv"
         self.folder, self._values = folder, dict(values or {})
         self.environment = dict(environment or {})
         folder.mkdir(parents=True, exist_ok=True)
@@ -51,7 +54,7 @@ class Place:
 
     def start(self, name: str, before: Callable[[], object] | None = None) -> Command:
         """A run's command."""
-        said = self.folder / f"{name}.txt"
+        said = self.data.parent / f"{name}.txt"
         return Command("afa_ray.train", self.words(name), said, self.environment, before)
 
     def run(self, name: str, before: Callable[[], object] | None = None) -> int | None:
@@ -59,13 +62,14 @@ class Place:
         return self.start(name, before).ended(LONGEST_S)
 
     def said(self, name: str) -> str:
-        return (self.folder / f"{name}.txt").read_text(errors="replace")
+        return (self.data.parent / f"{name}.txt").read_text(errors="replace")
 
-    def completed(self, name: str) -> list[str]:
+    def completed(self, name: str, quiet: str = "quiet", see_store: bool = True) -> list[str]:
         """What is wrong after the same command once more; the run is removed then."""
         status = self.run(name)
-        wrong = self.like(name) if status == 0 else [f"status {status}: {self.said(name)[-800:]}"]
-        wrong += tracked(self, name) if self.mlflow != "none" and not wrong else []
+        said = [f"status {status}: {self.said(name)[-800:]}"]
+        wrong = self.like(name, quiet) if status == 0 else said
+        wrong += tracked(self, name) if see_store and self.mlflow != "none" and not wrong else []
         shutil.rmtree(self.storage / name, ignore_errors=True)
         return wrong
 
