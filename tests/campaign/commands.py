@@ -61,8 +61,10 @@ class Command:
         return self._said.read_text(errors="replace") if self._said.exists() else ""
 
     def children(self) -> list[psutil.Process]:
-        """The processes that the command has started, whoever is their parent now."""
-        return [p for p in psutil.process_iter() if _mark_of(p) == self.mark]
+        """The processes that the command has started, whoever is their parent now; Ray's workers
+        write over their environment, and are known while their parents live."""
+        marked = {p for p in psutil.process_iter() if _mark_of(p) == self.mark}
+        return [*marked.union(*map(_descendants, marked), _descendants(self.process))]
 
     def left(self, seconds: float = 60) -> list[str]:
         """The processes that are still there so many seconds after its end; they are ended."""
@@ -82,6 +84,13 @@ def _mark_of(process: psutil.Process) -> str | None:
         return process.environ().get(MARK)
     except psutil.Error:
         return None
+
+
+def _descendants(process: Any) -> list[psutil.Process]:
+    try:
+        return psutil.Process(process.pid).children(recursive=True)
+    except psutil.Error:
+        return []
 
 
 def _main(

@@ -64,14 +64,27 @@ class Place:
     def said(self, name: str) -> str:
         return (self.data.parent / f"{name}.txt").read_text(errors="replace")
 
-    def completed(self, name: str, quiet: str = "quiet", see_store: bool = True) -> list[str]:
+    def completed(self, name: str, before: Callable[[], object] | None = None) -> list[str]:
         """What is wrong after the same command once more; the run is removed then."""
-        status = self.run(name)
-        said = [f"status {status}: {self.said(name)[-800:]}"]
-        wrong = self.like(name, quiet) if status == 0 else said
-        wrong += tracked(self, name) if see_store and self.mlflow != "none" and not wrong else []
-        shutil.rmtree(self.storage / name, ignore_errors=True)
+        wrong = self.again(name, before=before)
+        if self.mlflow != "none" and not wrong:
+            wrong = tracked(self, name)
+        self.remove(name)
         return wrong
+
+    def again(
+        self, name: str, quiet: str = "quiet", before: Callable[[], object] | None = None
+    ) -> list[str]:
+        """How the run differs from the quiet one after the same command once more."""
+        status = self.run(name, before)
+        return (
+            self.like(name, quiet)
+            if status == 0
+            else [f"status {status}: {self.said(name)[-800:]}"]
+        )
+
+    def remove(self, name: str) -> None:
+        shutil.rmtree(self.storage / name, ignore_errors=True)
 
     def like(self, name: str, quiet: str = "quiet") -> list[str]:
         """How a run differs from the quiet one; empty where it does not."""
