@@ -33,9 +33,17 @@ def jump(seed: str) -> None:
     time.time = now
 
 
-def clocks(folder: Path, seed: int, times: int, mlflow: bool) -> Outcome:
+def plain(folder: Path, seed: int, times: int) -> Outcome:
+    return clocks(folder, seed, times, "none")
+
+
+def tracked_runs(folder: Path, seed: int, times: int) -> Outcome:
+    return clocks(folder, seed, times, f"sqlite:///{folder}/mlflow.db")
+
+
+def clocks(folder: Path, seed: int, times: int, mlflow: str) -> Outcome:
     """Runs whose clock jumps, killed at a moment and gone on with under another clock."""
-    place = Place(folder, f"sqlite:///{folder}/mlflow.db" if mlflow else "none")
+    place = Place(folder, mlflow)
 
     def once(name: str, moment: float) -> list[str]:
         command = place.start(name, functools.partial(jump, name))
@@ -43,12 +51,12 @@ def clocks(folder: Path, seed: int, times: int, mlflow: bool) -> Outcome:
         command.kill()
         wrong = place.again(name, before=functools.partial(jump, f"{name} again"))
         wrong = wrong or _odd_seconds(place.storage / name)
-        wrong = wrong or (tracked(place, name) if mlflow else [])
+        wrong = wrong or (tracked(place, name) if mlflow != "none" else [])
         wrong += ["a traceback"] * ("Traceback" in command.said())
         place.remove(name)
         return wrong
 
-    part = "clocks that jump, tracked" if mlflow else "clocks that jump"
+    part = "clocks that jump, tracked" if mlflow != "none" else "clocks that jump"
     return repeat(part, seed, times, quiet_run(place), once)
 
 

@@ -70,7 +70,15 @@ def can_mount(folder: Path) -> bool:
         return False
 
 
-def train(folder: Path, seed: int, times: int, mlflow: bool = False) -> Outcome:
+def plain(folder: Path, seed: int, times: int) -> Outcome:
+    return train(folder, seed, times, mlflow=False)
+
+
+def tracked_runs(folder: Path, seed: int, times: int) -> Outcome:
+    return train(folder, seed, times, mlflow=True)
+
+
+def train(folder: Path, seed: int, times: int, *, mlflow: bool) -> Outcome:
     """Runs on a disk that is full from a moment on, or that holds a part of what they write."""
     calm = Place(folder / "calm", _database(folder / "calm") if mlflow else "none")
     seconds, most_kb = quiet_run(calm), _most_kb(folder / "most", mlflow)
