@@ -19,7 +19,7 @@ CONTEXT.set_forkserver_preload(
     ["afa_ray.train", "afa_ray.explain", "afa_ray.classifier", "afa_ray.data.user_files",
      "sklearn.linear_model"]
 )  # fmt: skip
-LONGEST_S = 600
+LONGEST_S, TRIES = 600, 8
 MARK = "AFA_CAMPAIGN"  # the environment of every process that a command starts has it
 OURS = {"OMP_NUM_THREADS": "1", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
 
@@ -31,6 +31,9 @@ class Command:
         said: the file that its output is appended to.
         environment: of this command and its children, besides the usual.
         before: called in the process, before the command.
+
+    Attributes:
+        seconds: that it took, once it has ended.
     """
 
     def __init__(
@@ -43,7 +46,7 @@ class Command:
     ) -> None:
         self.mark = f"{os.getpid()}-{said}"
         given = OURS | {MARK: self.mark} | dict(environment or {})
-        self._said = said
+        self._said, self._started, self.seconds = said, time.monotonic(), 0.0
         arguments = (module, list(words), said, given, before)
         self.process: Any = CONTEXT.Process(target=_main, args=arguments)
         self.process.start()
@@ -51,6 +54,8 @@ class Command:
     def ended(self, seconds: float = LONGEST_S) -> int | None:
         """The exit status, None after so many seconds without one."""
         self.process.join(seconds)
+        if self.process.exitcode is not None and not self.seconds:
+            self.seconds = time.monotonic() - self._started
         return self.process.exitcode
 
     def kill(self) -> None:
@@ -77,6 +82,16 @@ class Command:
                 names.append(f"process left: {' '.join(process.cmdline())[:100]}")
                 process.kill()
         return names
+
+
+def to_its_end(start: Callable[[], Command]) -> Command:
+    """A command that has ended; where Ray was too slow for a busy machine, which is said, the same
+    command is given again."""
+    for _ in range(TRIES):
+        command = start()
+        if command.ended() != 2 or "Ray did not start" not in command.said()[-500:]:
+            break
+    return command
 
 
 def _mark_of(process: psutil.Process) -> str | None:

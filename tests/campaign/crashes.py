@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 
 from afa_ray.data.tickets import write_tickets
-from tests.campaign.commands import Command
+from tests.campaign.commands import TRIES, Command, to_its_end
 from tests.campaign.places import Place, files, quiet_run, records, result, tracked
 from tests.campaign.processes import repeat
 from tests.campaign.rules import Outcome
@@ -82,10 +82,14 @@ def worker(folder: Path, seed: int, times: int) -> Outcome:
 
 def _lifetime(place: Place) -> float:
     """The seconds of a worker's life, in a run that nothing happened to."""
-    command = place.start("quiet")
-    wait_for(lambda: workers(command), command)
+    quiet_run(place)
+    for _ in range(TRIES):
+        command = place.start("timed")
+        if wait_for(lambda command=command: workers(command), command):
+            break
     born = time.monotonic()
     assert command.ended() == 0, command.said()
+    place.remove("timed")
     return time.monotonic() - born
 
 
@@ -176,7 +180,7 @@ def compare(folder: Path, seed: int, times: int) -> Outcome:
             command.ended(moment)
             command.kill()
             wrong = command.left()
-            command = start(name)
+            command = to_its_end(lambda: start(name))
             status = command.ended()
             wrong += [f"status {status}: {command.said()[-800:]}"] * (status != 0)
             wrong += command.left()
@@ -184,10 +188,9 @@ def compare(folder: Path, seed: int, times: int) -> Outcome:
             shutil.rmtree(place.storage / name, ignore_errors=True)
             return wrong
 
-        started = time.monotonic()
-        command = start("quiet")
+        command = to_its_end(lambda: start("quiet"))
         assert command.ended() == 0, command.said()
-        return repeat("kills of tune.compare", seed, times, time.monotonic() - started, once)
+        return repeat("kills of tune.compare", seed, times, command.seconds, once)
 
 
 def unlike(quiet: Path, other: Path) -> list[str]:

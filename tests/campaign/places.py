@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from afa_ray.data.tickets import write_tickets
-from tests.campaign.commands import LONGEST_S, Command
+from tests.campaign.commands import Command, to_its_end
 
 SMALL = {
     "target.hidden_size": 16, "discriminator.hidden_size": 16, "train.num_workers": 0,
@@ -59,7 +59,7 @@ class Place:
 
     def run(self, name: str, before: Callable[[], object] | None = None) -> int | None:
         """The exit status of a run's command."""
-        return self.start(name, before).ended(LONGEST_S)
+        return to_its_end(lambda: self.start(name, before)).ended()
 
     def said(self, name: str) -> str:
         return (self.data.parent / f"{name}.txt").read_text(errors="replace")
@@ -142,9 +142,8 @@ def tracked(place: Place, name: str) -> list[str]:
     found = [run for run in found if run.info.run_name == name]
     if len(found) != 1:
         return [f"{name} is {len(found)} times at the server"]
-    steps = [
-        metric.step for metric in client.get_metric_history(found[0].info.run_id, "train/loss")
-    ]
+    history = client.get_metric_history(found[0].info.run_id, "train/loss")
+    steps = sorted(metric.step for metric in history)  # by time, which may jump
     wanted = [r["step"] for r in records(place.storage / name) if r["kind"] == "train"]
     if (found[0].info.status, steps) != ("FINISHED", wanted):
         return [f"{name} is {found[0].info.status}, with steps {steps} of {wanted}"]
