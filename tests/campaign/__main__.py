@@ -69,6 +69,7 @@ def around_commands(
         parts["disk-explain"] = disks.explain, options.disks
         parts["disk"] = disks.plain, options.disks
         parts["disk-tracked"] = disks.tracked_runs, options.disks
+        parts["ray-disk"] = disks.with_workers, FEW
     elif options.disks:
         print("disks that fill: left out, for none can be mounted here (root may)", flush=True)
     for name, (part, times) in parts.items():

@@ -10,13 +10,14 @@ import contextlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from afa_ray.data.tickets import write_tickets
 from afa_ray.records.manifest import find_checkpoint
 from tests.campaign.commands import Command
-from tests.campaign.crashes import rows_of
+from tests.campaign.crashes import TWO, ray_folder, rows_of
 from tests.campaign.places import Place, quiet_run, tracked
 from tests.campaign.processes import repeat
 from tests.campaign.rules import Outcome
@@ -78,16 +79,29 @@ def tracked_runs(folder: Path, seed: int, times: int) -> Outcome:
     return train(folder, seed, times, mlflow=True)
 
 
-def train(folder: Path, seed: int, times: int, *, mlflow: bool) -> Outcome:
+def with_workers(folder: Path, seed: int, times: int) -> Outcome:
+    """Two Ray workers, whose errors come to the command by way of Ray."""
+    with ray_folder() as environment:
+        return train(folder, seed, times, mlflow=False, values=TWO, environment=environment)
+
+
+def train(
+    folder: Path, seed: int, times: int, *, mlflow: bool, **about: Mapping[str, Any]
+) -> Outcome:
     """Runs on a disk that is full from a moment on, or that holds a part of what they write."""
-    calm = Place(folder / "calm", _database(folder / "calm") if mlflow else "none")
-    seconds, most_kb = quiet_run(calm), _most_kb(folder / "most", mlflow)
+
+    def place_in(folder: Path, data: Place | None = None) -> Place:
+        uri = f"sqlite:///{folder}/mlflow.db" if mlflow else "none"
+        return Place(folder, uri, data=data, **about)
+
+    calm = place_in(folder / "calm")
+    seconds, most_kb = quiet_run(calm), _most_kb(folder / "most", place_in)
 
     def once(name: str, moment: float) -> list[str]:
         by_size = int(name[-1]) % 2
         size = int(most_kb * moment / seconds) if by_size else ROOM_KB
         with disk(folder / name, size) as small:
-            place = Place(folder / name, _database(folder / name) if mlflow else "none", data=calm)
+            place = place_in(folder / name, calm)
             command = place.start(name)
             status = command.ended(3600 if by_size else moment)
             while status is None:
@@ -101,7 +115,7 @@ def train(folder: Path, seed: int, times: int, *, mlflow: bool) -> Outcome:
         shutil.rmtree(folder / name, ignore_errors=True)
         return wrong
 
-    part = "full disks, tracked" if mlflow else "full disks"
+    part = "full disks" + ", tracked" * mlflow + ", Ray workers" * bool(about)
     return repeat(part, seed, times, seconds, once)
 
 
@@ -114,14 +128,10 @@ def _handed_on(place: Place, name: str) -> list[str]:
     return tracked(place, name)
 
 
-def _database(folder: Path) -> str:
-    return f"sqlite:///{folder}/mlflow.db"
-
-
-def _most_kb(folder: Path, mlflow: bool) -> int:
+def _most_kb(folder: Path, place_in: Callable[[Path], Place]) -> int:
     """The most that a run has on its disk at a time."""
     with disk(folder) as large:
-        command = Place(folder, _database(folder) if mlflow else "none").start("quiet")
+        command = place_in(folder).start("quiet")
         most = 0
         while command.ended(0.002) is None:
             most = max(most, large.used_kb())
