@@ -25,6 +25,7 @@ from tests.campaign import (
     inputs,
     load,
     processes,
+    ray_crashes,
     requests,
     sockets,
 )
@@ -62,7 +63,8 @@ def around_commands(
     options: argparse.Namespace, place: Path
 ) -> Iterator[tuple[str, Callable[[], Outcome]]]:
     """The parts that kill, fill, turn and watch what commands need."""
-    parts = {f"kill-{name}": (kill, options.others) for name, kill in crashes.PARTS.items()}
+    kinds = crashes.PARTS | ray_crashes.PARTS
+    parts = {f"kill-{name}": (kill, options.others) for name, kill in kinds.items()}
     parts["clock"] = clocks.plain, options.clocks
     parts["clock-tracked"] = clocks.tracked_runs, options.clocks
     if options.disks and disks.can_mount(place / "mounted"):

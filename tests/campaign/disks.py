@@ -16,10 +16,11 @@ from typing import Any
 
 from afa_ray.data.tickets import write_tickets
 from afa_ray.records.manifest import find_checkpoint
-from tests.campaign.commands import Command
-from tests.campaign.crashes import TWO, ray_folder, rows_of
+from tests.campaign.commands import Command, to_its_end
+from tests.campaign.crashes import rows_of
 from tests.campaign.places import Place, quiet_run, tracked
 from tests.campaign.processes import repeat
+from tests.campaign.ray_crashes import TWO, ray_folder
 from tests.campaign.rules import Outcome
 from tests.unit.test_classifier import save_single_layer
 
@@ -131,10 +132,16 @@ def _handed_on(place: Place, name: str) -> list[str]:
 def _most_kb(folder: Path, place_in: Callable[[Path], Place]) -> int:
     """The most that a run has on its disk at a time."""
     with disk(folder) as large:
-        command = place_in(folder).start("quiet")
         most = 0
-        while command.ended(0.002) is None:
-            most = max(most, large.used_kb())
+
+        def watched() -> Command:
+            nonlocal most
+            command = place_in(folder).start("quiet")
+            while command.ended(0.002) is None:
+                most = max(most, large.used_kb())
+            return command
+
+        command = to_its_end(watched)
         assert command.ended() == 0, command.said()
         return most
 

@@ -11,8 +11,9 @@ import psutil
 
 from afa_ray.data.tickets import write_tickets
 from tests.campaign.commands import Command, to_its_end
-from tests.campaign.crashes import asked, ray_folder
+from tests.campaign.crashes import asked
 from tests.campaign.places import Place
+from tests.campaign.ray_crashes import ray_folder
 from tests.campaign.rules import Outcome
 from tests.conftest import free_port
 from tests.unit.test_classifier import save_single_layer
