@@ -14,7 +14,7 @@ from jsonargparse import ArgumentParser, set_parsing_settings
 
 from afa_ray.complaints import REMOVED, complaints, removed
 from afa_ray.config import S, Settings, flatten, leaves, override, to_yaml
-from afa_ray.errors import DivergedError, UserError
+from afa_ray.errors import NO_ROOM_WORDS, DivergedError, UserError, first_line, no_room
 from afa_ray.output import print_anywhere
 from afa_ray.redaction import redacted
 from afa_ray.values import read_value
@@ -23,6 +23,8 @@ from afa_ray.yaml_files import YamlError, load_yaml
 DIVERGED = 1  # exit status
 USAGE_ERROR = 2  # exit status
 INTERRUPTED = 130  # exit status, as shells give it
+
+FULL = "the disk is full ({}): make room, and give the same command again; what was whole still is"
 
 set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
@@ -52,7 +54,7 @@ def run_command(command: Command[S], run: Callable[[S], int], arguments: Sequenc
 
 def answer(module: str, work: Callable[[], int | None]) -> int:
     """Do a command's work; returns the exit status: the work's own, 1 where training diverged, 2
-    after a mistake of the user's, which is said."""
+    after a mistake of the user's or where a disk is full, which is said."""
     print_anywhere()
     try:
         return work() or 0
@@ -64,6 +66,11 @@ def answer(module: str, work: Callable[[], int | None]) -> int:
         return USAGE_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED
+    except Exception as error:
+        if not no_room(error):
+            raise
+        print(f"{module}: cannot go on:\n  {FULL.format(_said_of_disk(error))}", file=sys.stderr)
+        return USAGE_ERROR
 
 
 def make_parser(command: Command[S]) -> ArgumentParser:
@@ -205,6 +212,13 @@ def _allowed(name: str, settings: type[Settings]) -> str:
         return f"one of {', '.join(get_args(kind))}"
     kinds = [k for k in get_args(kind) or (kind,) if k is not type(None)]
     return {bool: "true or false", int: "a whole number", float: "a number"}.get(kinds[0], "a text")
+
+
+def _said_of_disk(error: Exception) -> str:
+    """The words for it, with the file where that is known."""
+    lines = str(error).strip().splitlines()
+    said = next((ln for ln in lines if any(w in ln for w in NO_ROOM_WORDS)), first_line(error))
+    return redacted(said.strip())
 
 
 def _indent(text: str) -> str:

@@ -1,5 +1,12 @@
 """The exceptions that are meant for people: the command line prints them, without a traceback."""
 
+from __future__ import annotations
+
+import errno
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NO_ROOM_WORDS = ("No space left on device", "Disk quota exceeded", "File too large")
+
 
 class UserError(ValueError):
     """Bad settings or data. The command line prints its message and exits with status 2.
@@ -15,3 +22,11 @@ class DivergedError(ArithmeticError):
 def first_line(error: Exception) -> str:
     """What a library raised, in one line."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def no_room(error: BaseException) -> bool:
+    """Whether it says that a disk is full, a quota is used up or a file may not grow; libraries
+    that are not Python's, and Ray for its workers, say so in words alone."""
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        return True
+    return any(words in str(error) for words in NO_ROOM_WORDS)

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from afa_ray.progress import Task
@@ -82,12 +83,20 @@ def word_vectors(sentences: Sentences, vocab_size: int, size: int, seed: int) ->
         return load_file(path)["vectors"]
     with Task("training word vectors", EPOCHS * (len(sentences.offsets) - 1)) as task:
         vectors = train_word_vectors(sentences, vocab_size, size, seed, task)
-    with contextlib.suppress(OSError):  # a cache that cannot be written only costs time
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(f".{os.getpid()}")
-        save_file({"vectors": vectors}, unfinished)
-        unfinished.replace(path)
+    _keep(vectors, path)
     return vectors
+
+
+def _keep(vectors: np.ndarray, path: Path) -> None:
+    """Put them into the cache; one that cannot be written only costs time."""
+    unfinished = path.with_suffix(f".{os.getpid()}")
+    with contextlib.suppress(OSError, SafetensorError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            save_file({"vectors": vectors}, unfinished)
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
 
 
 def train_word_vectors(

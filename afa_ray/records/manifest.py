@@ -17,9 +17,10 @@ from afa_ray.json_files import DamagedError, read_object
 
 MANIFEST = "manifest.json"
 KEPT = 2  # checkpoints of a run that is not complete
+RAYS_OWN = "checkpoint_manager_snapshot.json"  # Ray Train's list of checkpoints: it would bind it
 UNFINISHED = (
     ".checkpoint_*", ".model", ".discriminator", ".*.json", ".*.jsonl", ".*.yaml", "*.progress",
-    "checkpoint_manager_snapshot.json",  # Ray Train's own list of checkpoints, which would bind it
+    RAYS_OWN,
 )  # fmt: skip
 
 

@@ -39,6 +39,7 @@ def own_folder(run: Path, *, fresh: bool = False, setting: str = "run.name") -> 
     run = _new_folder(run) if fresh else run
     lock = _acquire(run, setting)
     try:
+        _sign(lock)
         yield run
     finally:
         (run / LOCK).unlink(missing_ok=True)
@@ -60,7 +61,7 @@ def _new_folder(run: Path) -> Path:
 
 
 def _acquire(run: Path, setting: str) -> int:
-    """The open and locked `.lock` of a folder, which names this process."""
+    """The open and locked `.lock` of a folder; who left it there is said."""
     run.mkdir(exist_ok=True)
     try:
         lock = os.open(run / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
@@ -88,10 +89,14 @@ def _acquire(run: Path, setting: str) -> int:
     left = _read(lock)
     if left:
         print(f"  note    {_described(left)} did not end properly: taking over {run}", flush=True)
+    return lock
+
+
+def _sign(lock: int) -> None:
+    """Write down who has it."""
     own = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
     os.truncate(lock, 0)
     os.pwrite(lock, json.dumps(own).encode(), 0)
-    return lock
 
 
 def _flock(lock: int) -> None:

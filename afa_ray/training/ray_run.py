@@ -16,6 +16,7 @@ from afa_ray.config import Settings
 from afa_ray.errors import DivergedError, UserError, first_line
 from afa_ray.models import Discriminator
 from afa_ray.models.sharding import shard
+from afa_ray.records.manifest import RAYS_OWN
 from afa_ray.training.finish import train_and_finish
 from afa_ray.training.process import prepare_process, usable_cores
 from afa_ray.training.ray_address import require_cluster, starts_one
@@ -149,6 +150,8 @@ def train_on_ray(job: Job, *, use_gpu: bool) -> None:
             if isinstance(reason, UserError):
                 raise reason from None
         raise
+    finally:
+        (job.run / RAYS_OWN).unlink(missing_ok=True)
     if diverged:
         raise DivergedError(diverged)
 

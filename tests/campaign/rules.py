@@ -19,13 +19,14 @@ SHOWN = 2000  # characters of a case that broke something
 @dataclass
 class Outcome:
     """What some cases of a part came to: `done` of them are as they may be, `broken` says which is
-    not, and how."""
+    not, and how. `figures` are what was measured."""
 
     part: str
     seed: int
     done: int = 0
     refused: int = 0
     broken: list[str] = field(default_factory=list)
+    figures: dict[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -20,7 +20,7 @@ from afa_ray import train as train_module
 from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus
 from afa_ray.errors import DivergedError, UserError
-from afa_ray.records.manifest import latest_checkpoint
+from afa_ray.records.manifest import RAYS_OWN, latest_checkpoint
 from afa_ray.training.players import build_players
 from tests.conftest import with_values
 from tests.invariant.test_resume import interrupt_at
@@ -78,6 +78,7 @@ def test_two_workers_equal_one_whatever_becomes_of_them(
         with pytest.raises(KeyboardInterrupt):
             run(settings, tmp_path, "mixed")
     mixed, whole = run(on_ray, tmp_path, "mixed"), run(settings, tmp_path, "whole")
+    assert not (mixed / RAYS_OWN).exists()
     for kind in ("train", "epoch"):
         for one, two in zip(records(mixed, kind), records(whole, kind), strict=True):
             assert one["step"] == two["step"]

@@ -1,0 +1,122 @@
+"""A disk that is full: said without a traceback, and nothing that was whole is lost."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors import SafetensorError
+
+from afa_ray import train as train_module
+from afa_ray.command_line import answer
+from afa_ray.config import Settings
+from afa_ray.data import word2vec
+from afa_ray.data.corpus import Corpus
+from afa_ray.records import checkpoint
+from afa_ray.records.manifest import checkpoints, find_checkpoint
+from tests.conftest import with_values
+
+FULL = OSError(errno.ENOSPC, "No space left on device", "/runs/x/.result.json")
+RUSTS = "Error while serializing: I/O error: No space left on device (os error 28)"
+
+
+def fails(error: Exception) -> Callable[[], int]:
+    def work() -> int:
+        raise error
+
+    return work
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (FULL, "[Errno 28] No space left on device: '/runs/x/.result.json'"),
+        (SafetensorError(RUSTS), RUSTS),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "[Errno 122] Disk quota exceeded"),
+        (OSError(errno.EFBIG, "File too large"), "[Errno 27] File too large"),
+        (RuntimeError(f"a worker failed:\nTraceback\n  {RUSTS}\nmore"), RUSTS),
+    ],
+)
+def test_said_with_what_to_do(
+    error: Exception, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert answer("afa_ray.train", fails(error)) == 2
+    message = capsys.readouterr().err
+    assert message.startswith(f"afa_ray.train: cannot go on:\n  the disk is full ({said}): make")
+    assert message.count("\n") == 2
+
+
+def test_other_errors_are_no_full_disk() -> None:
+    with pytest.raises(OSError, match="denied"):
+        answer("afa_ray.train", fails(OSError(errno.EACCES, "Permission denied")))
+
+
+def test_a_run_goes_on_when_there_is_room(
+    tiny_settings: Callable[..., Settings],
+    small_corpus: Corpus,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The third checkpoint does not fit: those before are whole, and the result is as ever."""
+    monkeypatch.setattr(train_module, "prepare_corpus", lambda settings: small_corpus)
+    given = {"train.epochs": 2, "train.checkpoint_every": 4, "run.storage": str(tmp_path)}
+    settings = tiny_settings(given)
+
+    def run(name: str) -> int:
+        return answer(
+            "afa_ray.train",
+            lambda: train_module.train(with_values(settings, **{"run.name": name})) and 0,
+        )
+
+    save_file, files = checkpoint.save_file, []
+
+    def full_at_the_third(tensors: Any, path: Path) -> None:
+        files.append(path)
+        if len({file.parent for file in files}) == 3:
+            path.write_bytes(b"half")
+            raise SafetensorError(RUSTS)
+        save_file(tensors, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save_file", full_at_the_third)
+        assert run("full") == 2
+    message = capsys.readouterr().err
+    assert "the same settings with --run.name full continue" in message
+    assert "the disk is full" in message
+    folder = tmp_path / "full"
+    assert find_checkpoint(folder).damaged == []
+    assert len(checkpoints(folder)) == 2
+    assert not list(folder.glob(".checkpoint*"))
+    assert run("full") == run("quiet") == 0
+    weights = [tmp_path / name / "model" / "model.safetensors" for name in ("full", "quiet")]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+
+
+def test_no_room_for_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from afa_ray.records.run_lock import own_folder
+
+    def full(*_: Any) -> int:
+        raise FULL
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(OSError, match="No space left"), own_folder(tmp_path / "runs" / "x"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_room_for_the_cache_of_word_vectors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(tensors: Any, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise SafetensorError(RUSTS)
+
+    monkeypatch.setattr(word2vec, "save_file", full)
+    word2vec._keep(np.ones((2, 2), np.float32), tmp_path / "cache" / "vectors.safetensors")
+    assert list((tmp_path / "cache").iterdir()) == []
