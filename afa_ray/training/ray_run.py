@@ -40,11 +40,14 @@ OUR_OWN = {  # a cluster of our own needs no tokens, for nobody else reaches it
 
 
 @contextmanager
-def ray_cluster() -> Iterator[str | None]:
+def ray_cluster(dashboard: bool | None = None) -> Iterator[str | None]:
     """Be connected to a Ray cluster; yields the address of its dashboard, where it is known.
 
     That of a Ray job or of `RAY_ADDRESS`, else one running on this machine, else one of our own,
     which is stopped afterwards.
+
+    Args:
+        dashboard: whether one of our own has one, which takes seconds; None: if it is installed.
 
     Raises:
         UserError: there is a cluster, but it does not answer, or does not let us in.
@@ -57,7 +60,9 @@ def ray_cluster() -> Iterator[str | None]:
         return
     require_cluster()
     try:
-        context = ray.init(logging_level=logging.ERROR, log_to_driver=False)
+        context = ray.init(
+            logging_level=logging.ERROR, log_to_driver=False, include_dashboard=dashboard
+        )
     except ConnectionError as error:
         raise UserError(
             f"{error}: is it running, and does it ask for a token? Then set RAY_AUTH_MODE=token; "
