@@ -46,7 +46,10 @@ def explain_parts(
     os.environ.setdefault(
         "RAY_BACKEND_LOG_LEVEL", "fatal"
     )  # Ray Data's actors alarm it for nothing
-    with ray_cluster(WITHOUT_RAY), progress_bar("explaining", sum(parts.values())) as advance:
+    with (
+        ray_cluster(WITHOUT_RAY, dashboard=False),
+        progress_bar("explaining", sum(parts.values())) as advance,
+    ):
         share = gpus_a_model("explain.workers", workers, device)
         with _told(folder):
             for row in _answers(list(parts), folder, model, ask, workers, share, device):

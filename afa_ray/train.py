@@ -181,7 +181,7 @@ def _launcher(settings: Settings, stack: ExitStack) -> Launch:
     if settings.train.workers[1]:
         from afa_ray.training.ray_run import ray_cluster, require_resources, train_on_ray
 
-        stack.enter_context(ray_cluster())
+        stack.enter_context(ray_cluster(dashboard=False))
         return partial(train_on_ray, use_gpu=require_resources(settings))
     device = pick_device(settings.train.use_gpu)
 

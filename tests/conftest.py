@@ -6,9 +6,10 @@ import os
 import random
 import shutil
 import socket
+import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ import numpy as np
 import pytest
 import torch
 
-from afa_ray.config import Settings, override
+from afa_ray.config import Settings, decided, override
 from afa_ray.data.corpus import Corpus
 from afa_ray.data.packed import pack
 from afa_ray.data.texts import RawCorpus, Texts
 from afa_ray.data.tokenizer import special_ids, train_tokenizer
+from afa_ray.records import mlflow_database
+from afa_ray.records.mlflow_place import sqlite_database
 from afa_ray.training.learner import Learner, build_learner
 from afa_ray.training.players import build_players
 
@@ -64,6 +67,26 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         del os.environ[name]
     yield
     shutil.rmtree(ray, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _tables_made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Of this test process: MLflow takes seconds to make a database's tables, so that each begins
+    as a copy of one that has no experiments yet."""
+    empty, make = tmp_path_factory.mktemp("tables") / "mlflow.db", mlflow_database._make
+
+    def make_from_copy(uri: str, artifacts: str) -> None:
+        if not empty.exists():
+            make(f"sqlite:///{empty}", artifacts)
+            with closing(sqlite3.connect(empty)) as database:
+                database.execute("DELETE FROM experiments")
+                database.commit()
+        shutil.copy(empty, decided(sqlite_database(uri)))
+        make(uri, artifacts)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mlflow_database, "_make", make_from_copy)
+        yield
 
 
 def free_port() -> int:

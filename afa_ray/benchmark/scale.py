@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
+from multiprocessing import set_forkserver_preload
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,8 @@ def worker_throughput(
     """
     with tempfile.TemporaryDirectory(prefix="afa_workers_") as folder:
         arguments = (workers if averaging else 1, settings, size, folder)
-        torch.multiprocessing.start_processes(_work, arguments, workers, start_method="spawn")
+        set_forkserver_preload([__name__])  # imported once, whatever the number of workers
+        torch.multiprocessing.start_processes(_work, arguments, workers, start_method="forkserver")
         seconds = [float(path.read_text()) for path in Path(folder).glob("seconds-*")]
     return workers * size_of(size)[0] / max(seconds)
 

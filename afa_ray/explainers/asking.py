@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from inspect import Parameter, signature
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -28,6 +28,9 @@ from afa_ray.explainers.relevance import (
 from afa_ray.explainers.surrogates import lime, shap
 from afa_ray.models import Target
 from afa_ray.models.interface import AttentionModel, Inputs
+
+if TYPE_CHECKING:
+    from afa_ray.models.pretrained import PretrainedTarget
 
 Method: TypeAlias = Callable[..., Tensor | Explained]
 
@@ -138,21 +141,30 @@ def explained(
 @contextmanager
 def opened(model: Any) -> Iterator[AttentionModel]:
     """The model as an `AttentionModel` in eval mode; afterwards it is as it was."""
-    from afa_ray.models.opened import as_target, require_readable
-    from afa_ray.models.pretrained import PretrainedTarget
-
     training = model.training
     model.eval()
     try:
-        if isinstance(model, Target | PretrainedTarget):
+        if isinstance(model, Target):
             yield model
         else:
-            base = model.get_base_model() if hasattr(model, "get_base_model") else model  # peft's
-            require_readable(base, 0)
-            with as_target(base) as target:
+            with _opened_pretrained(model) as target:
                 yield target.eval()
     finally:
         model.train(training)
+
+
+@contextmanager
+def _opened_pretrained(model: Any) -> Iterator[PretrainedTarget]:
+    from afa_ray.models.opened import as_target, require_readable
+    from afa_ray.models.pretrained import PretrainedTarget  # seconds, with all that it imports
+
+    if isinstance(model, PretrainedTarget):
+        yield model
+        return
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model  # peft's
+    require_readable(base, 0)
+    with as_target(base) as target:
+        yield target
 
 
 def _method(name: str, options: dict[str, Any]) -> Method:

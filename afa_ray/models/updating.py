@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from inspect import unwrap
 from typing import Any
 
 import torch
@@ -22,7 +23,16 @@ class RowAdam(torch.optim.Adam):
     A batch touches a few thousand rows of a table. Its gradient, sparse, is spread into a dense one
     that is kept, and whose touched rows alone are cleared again: nothing of the table's size is
     allocated, zeroed and added up in every update.
+
+    Methods are unwrapped: torch marks them as not to be compiled, and to do so it imports its
+    compiler, which takes longer than a short training.
     """
+
+    _step = unwrap(torch.optim.Adam.step)
+    add_param_group = unwrap(torch.optim.Adam.add_param_group)
+    zero_grad = unwrap(torch.optim.Adam.zero_grad)
+    state_dict = unwrap(torch.optim.Adam.state_dict)
+    load_state_dict = unwrap(torch.optim.Adam.load_state_dict)
 
     def __init__(self, parameters: list[nn.Parameter], lr: float) -> None:
         super().__init__(parameters, lr=lr, fused=True)
@@ -52,9 +62,10 @@ class RowAdam(torch.optim.Adam):
         self._rows[parameter] = gradient._indices()[0]  # not coalesced: a row may occur twice
         parameter.grad = dense.index_add_(0, self._rows[parameter], gradient._values())
 
+    @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         self.spread()
-        super().step(closure)
+        self._step(closure)
 
 
 def _clear(dense: Tensor, rows: Tensor) -> None:

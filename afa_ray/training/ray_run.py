@@ -42,7 +42,7 @@ OUR_OWN = {  # a cluster of our own needs no tokens, for nobody else reaches it
 
 @contextmanager
 def ray_cluster(
-    instead: str = "train without Ray: train.num_workers 0",
+    instead: str = "train without Ray: train.num_workers 0", dashboard: bool | None = None
 ) -> Iterator[str | None]:
     """Be connected to a Ray cluster; yields the address of its dashboard, where it is known.
 
@@ -51,6 +51,7 @@ def ray_cluster(
 
     Args:
         instead: what a user can do where Ray does not start.
+        dashboard: whether one of our own has one, which takes seconds; None: if it is installed.
 
     Raises:
         UserError: there is a cluster, but it does not answer, or does not let us in.
@@ -63,7 +64,9 @@ def ray_cluster(
         return
     require_cluster()
     try:
-        context = ray.init(logging_level=logging.ERROR, log_to_driver=False)
+        context = ray.init(
+            logging_level=logging.ERROR, log_to_driver=False, include_dashboard=dashboard
+        )
     except ConnectionError as error:
         raise UserError(
             f"{error}: is it running, and does it ask for a token? Then set RAY_AUTH_MODE=token; "

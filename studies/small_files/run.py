@@ -2,7 +2,7 @@
 
 Every job is a file (data set, rows, seed) on which all methods of its table are trained, and is a
 line of `OUT/figures.jsonl`; what is there already is not repeated. Afterwards `OUT/table.md` is
-written. README.md has the protocol. Needs AFA_DATA_DIR; a GPU is used for MiniLM where there is one.
+written. README.md has the protocol. Needs AFA_DATA_DIR. MiniLM takes a GPU where there is one.
 
     --methods NAMES     some of defaults,explainable,plain,minilm (by default the first three)
     --rows NUMBERS      by default 200,600,1000,5000

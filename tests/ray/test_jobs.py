@@ -31,7 +31,12 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 PER_EPOCH = 24  # ceil(6,000 training texts / 256)
-VALUES = TINY | {"train.batch_size": 256, "train.patience": 0, "train.num_workers": 1}
+VALUES = TINY | {
+    "train.batch_size": 256,
+    "train.patience": 0,
+    "train.num_workers": 1,
+    "evaluate.texts": 100,
+}
 
 
 @dataclass(frozen=True)
@@ -223,8 +228,9 @@ def test_a_refused_job_fails_and_says_why(head: Head, tmp_path: Path) -> None:
 
 
 def test_a_run_that_crashed_is_continued(head: Head, tmp_path: Path) -> None:
-    """SIGKILL of its worker, which `train.max_failures` does not forgive."""
-    command = arguments(tmp_path, "first", **{"train.epochs": 8, "train.max_failures": 0})
+    """SIGKILL of its worker, which `train.max_failures` does not forgive; then without workers."""
+    values = {"train.epochs": 5, "train.max_failures": 0}
+    command = arguments(tmp_path, "first", **values)
     run = tmp_path / "first"
     with ThreadPoolExecutor() as pool:
         submitted = pool.submit(head.submit, *command)
@@ -235,18 +241,18 @@ def test_a_run_that_crashed_is_continued(head: Head, tmp_path: Path) -> None:
     assert "ended early; the same settings with --run.name first continue" in crashed.stdout
     assert not (run / "result.json").exists()
 
-    done = head.submit(*command)
+    done = head.submit(*arguments(tmp_path, "first", **values, **{"train.num_workers": 0}))
     print(done.stdout)
     assert done.returncode == 0
-    for text in ("  resume  after", "epoch 8 ", "/192", "test (epoch ", "succeeded"):
+    for text in ("  resume  after", "epoch 5 ", "/120", "test (epoch ", "succeeded"):
         assert text in done.stdout  # what the run prints reaches its submitter
     assert "Traceback" not in done.stdout
-    check_complete(run, epochs=8)
+    check_complete(run, epochs=5)
 
 
 def search_arguments(storage: Path, **values: Any) -> list[str]:
     """The command of a small search; a study is one process a trial."""
-    small = {"train.epochs": 2, "train.num_workers": 0, "search.samples": 4,
+    small = {"train.epochs": 2, "train.num_workers": 0, "search.samples": 3,
              "search.scheduler": "fifo", "search.final_seeds": 1}  # fmt: skip
     return ["python", "-m", "tune.search", *arguments(storage, "sweep", **small | values)[3:]]
 
@@ -259,15 +265,15 @@ def test_a_search_that_was_stopped_is_continued(head: Head, tmp_path: Path) -> N
         wait_until(lambda: ended() >= 1, submitted)
         head.stop_job("sweep")
         assert submitted.result().returncode == 0
-    assert ended() < 4
+    assert ended() < 3
     assert not (tmp_path / "sweep" / "best.yaml").exists()
     done = head.submit(*command)
     print(done.stdout)
     assert done.returncode == 0
-    assert "4/4" in done.stdout
+    assert "3/3" in done.stdout
     assert "best: trial-" in done.stdout
     assert "Traceback" not in done.stdout
-    assert len(json.loads((tmp_path / "sweep" / "trials.json").read_text())) == ended() == 4
+    assert len(json.loads((tmp_path / "sweep" / "trials.json").read_text())) == ended() == 3
     assert len(list((tmp_path / "sweep" / "final").glob("*/result.json"))) == 1
 
 

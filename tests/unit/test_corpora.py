@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,9 @@ import pytest
 
 from afa_ray.benchmark import corpora
 from afa_ray.benchmark.corpora import PLANTED, generate_parquet, measure_preparation
+from afa_ray.config import Settings
 from afa_ray.data.corpus import prepare_corpus
+from tests.conftest import small_texts
 
 WORDS = corpora._vocabulary()
 SIDES = [set(WORDS[: PLANTED // 2]), set(WORDS[PLANTED // 2 : PLANTED])]
@@ -66,12 +70,20 @@ def test_preparing_is_measured_in_a_process_of_its_own(tmp_path: Path) -> None:
     assert 0 < found["memory_bytes"] < 500e6
 
 
-def test_held_out_texts_are_trained_on_in_the_end_where_all_are_few(tiny_settings) -> None:
-    of = {"data.name": "mock-3", "target.bag_of_words": True}
-    held_out = prepare_corpus(tiny_settings(of | {"train.refit": None}))
+def test_held_out_texts_are_trained_on_in_the_end_where_all_are_few(
+    tiny_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    texts = small_texts(300, seed=0)
+    with (tmp_path / "own.csv").open("w", newline="", encoding="utf-8") as file:
+        rows = zip(texts.texts, texts.labels, strict=True)
+        csv.writer(file).writerows([("text", "label"), *rows])
+    of = {"data.name": "own", "data.train_file": str(tmp_path / "own.csv")}
+    judged_by_words = of | {"target.bag_of_words": True, "train.refit": None}
+    held_out = prepare_corpus(tiny_settings(judged_by_words))
     whole = held_out.whole
     assert whole is not None
-    assert len(whole.train) == len(held_out.train) + len(held_out.validation) == 8_000
+    assert len(whole.train) == len(held_out.train) + len(held_out.validation)
+    assert len(whole.train) == 300 - len(held_out.test)
     assert held_out.evidence is not None
     assert whole.evidence is not None
     assert not np.array_equal(held_out.evidence, whole.evidence)

@@ -4,7 +4,9 @@ import copy
 import os
 from collections.abc import Callable
 from contextlib import nullcontext
+from multiprocessing import set_forkserver_preload
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -26,8 +28,18 @@ UPDATES = 4
 
 def in_processes(work: Callable[[int, int, str], None], workers: int, folder: Path) -> None:
     """`work(rank, workers, folder)` in a process group of that many processes."""
+    started = start(work, workers, folder)
+    while not started.join():
+        pass
+
+
+def start(work: Callable[[int, int, str], None], workers: int, folder: Path) -> Any:
+    """They are forked by a server that has imported all they need, once."""
+    set_forkserver_preload([replicated.__module__, __name__])
     arguments = (work, workers, str(folder))
-    torch.multiprocessing.start_processes(_joined, arguments, workers, start_method="spawn")
+    return torch.multiprocessing.start_processes(
+        _joined, arguments, workers, start_method="forkserver", join=False
+    )
 
 
 def _joined(rank: int, work: Callable[[int, int, str], None], workers: int, folder: str) -> None:
@@ -181,11 +193,7 @@ def die(rank: int, workers: int, folder: str) -> None:
 
 
 def test_a_lost_worker_is_noticed(tmp_path: Path) -> None:
-    context = torch.multiprocessing.start_processes(
-        _joined, (die, 2, str(tmp_path)), 2, start_method="spawn", join=False
-    )
-    assert context is not None
-    for process in context.processes:
+    for process in start(die, 2, tmp_path).processes:
         process.join(60)
     assert (tmp_path / "noticed").exists()
 

@@ -8,13 +8,13 @@ import io
 import json
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import torch
@@ -22,15 +22,21 @@ from transformers import AutoModelForSequenceClassification, BertConfig
 
 from afa_ray.benchmark.gpu.checks import Check, Figure, Found
 from afa_ray.benchmark.gpu.options import GpuSettings
+from afa_ray.command_line import TRAIN, run_command
 from afa_ray.config import SINGLE_LAYER
+from afa_ray.data.corpus import Corpus
 from afa_ray.data.generated import generate_reviews
 from afa_ray.data.tokenizer import train_tokenizer
+from afa_ray.models import AnyTarget
+from afa_ray.objectives.interface import Weighed
 from afa_ray.records.manifest import checkpoints
 from afa_ray.records.run_folder import RESULT
-from afa_ray.train import main
+from afa_ray.train import train as start
+from afa_ray.training.making import Further, no_more
 
 LENGTH = 128
 LAST_LINES = 5
+KILLED = "killed"  # beside the run: the checkpoint after which its worker was killed
 
 
 def checks(settings: GpuSettings) -> Iterator[Check]:
@@ -45,17 +51,25 @@ def ray_checks(settings: GpuSettings) -> Iterator[Check]:
 
 
 def train(small: bool, target: str, steps: int) -> dict[str, Any]:
-    """A run in this process, without Ray; its result.
+    """A run in this process, without Ray; its result."""
+    with tempfile.TemporaryDirectory(prefix="afa_run_") as storage:
+        run = Path(storage) / "run"
+        return completed(run, arguments(run, small, target, steps, workers=0))
+
+
+def completed(run: Path, words: list[str], further: Further = no_more) -> dict[str, Any]:
+    """The result of the run that a training command makes.
 
     Raises:
         RuntimeError: with its last lines, if it failed.
     """
     output = io.StringIO()
-    with tempfile.TemporaryDirectory(prefix="afa_run_") as storage:
-        run = Path(storage) / "run"
-        with redirect_stdout(output), redirect_stderr(output):
-            status = main(arguments(run, small, target, steps, workers=0))
-        return result_of(run, status, output.getvalue())
+    with redirect_stdout(output), redirect_stderr(output):
+        status = run_command(TRAIN, lambda settings: int(not start(settings, further)), words)
+    if status != 0:
+        lines = " / ".join(output.getvalue().strip().splitlines()[-LAST_LINES:])
+        raise RuntimeError(f"exit status {status}: {lines}")
+    return json.loads((run / RESULT).read_text(encoding="utf-8"))
 
 
 def train_pretrained(small: bool, steps: int) -> dict[str, Any]:
@@ -88,6 +102,7 @@ def arguments(run: Path, small: bool, target: str, steps: int, workers: int) -> 
         "train.max_steps": steps,
         "train.patience": 0,
         "train.checkpoint_every": 10,
+        "train.max_failures": 1,
         "train.log_every": 10,
         "mlflow.uri": "none",
         "run.storage": run.parent,
@@ -119,47 +134,6 @@ def few_reviews(folder: Path) -> dict[str, Path]:
     return files
 
 
-def start(words: list[str]) -> subprocess.Popen[str]:
-    """`python -m afa_ray.train` in a process, and a group of processes, of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "afa_ray.train", *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def wait_for(process: subprocess.Popen[str], run: Path) -> dict[str, Any]:
-    """What a run has written when its process has ended; raises as `result_of`."""
-    try:
-        output, _ = process.communicate()
-    finally:
-        kill(process)
-    return result_of(run, process.returncode, output)
-
-
-def result_of(run: Path, status: int, output: str) -> dict[str, Any]:
-    """What a run has written at its end.
-
-    Raises:
-        RuntimeError: with its last lines, if it failed.
-    """
-    if status != 0:
-        lines = " / ".join(output.strip().splitlines()[-LAST_LINES:])
-        raise RuntimeError(f"exit status {status}: {lines}")
-    return json.loads((run / RESULT).read_text(encoding="utf-8"))
-
-
-def kill(process: subprocess.Popen[str]) -> None:
-    """The process and those of its group that are left."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-    process.wait()
-
-
 def found(result: dict[str, Any]) -> Found:
     training = result["training"]
     figures: dict[str, Figure] = {
@@ -172,21 +146,30 @@ def found(result: dict[str, Any]) -> Found:
 
 
 def kill_and_resume(settings: GpuSettings) -> Found:
-    """A run in a Ray worker, killed after its first checkpoint, and continued to its end."""
+    """A run in a Ray worker, which is killed after its first checkpoint; another continues."""
     if importlib.util.find_spec("ray") is None:
         return Found({"not run": "Ray is not installed here"})
     small = settings.benchmark.small
     steps = 40 if small else 200
     with tempfile.TemporaryDirectory(prefix="afa_run_") as storage:
-        run = Path(storage) / "run"
+        run, mark = Path(storage) / "run", Path(storage) / KILLED
         words = arguments(run, small, SINGLE_LAYER, steps, workers=1)
-        process = start(words)
-        while not (there := checkpoints(run)):
-            if process.poll() is not None:
-                wait_for(process, run)
-                raise RuntimeError("the run was over before it could be killed")
-            time.sleep(0.02)
-        kill(process)
-        killed_at = there[-1].name
-        ended = found(wait_for(start(words), run))
-    return Found({"killed at": killed_at, **ended.figures}, ended.figures["updates"] == steps)
+        ended = found(completed(run, words, partial(die_once, run)))
+        if not mark.exists():
+            raise RuntimeError("the run was over before its worker could be killed")
+        figures: dict[str, Figure] = {"killed at": mark.read_text(encoding="utf-8")}
+    return Found(figures | ended.figures, ended.figures["updates"] == steps)
+
+
+def die_once(run: Path, target: AnyTarget, corpus: Corpus) -> Sequence[Weighed]:
+    """No objectives; but the worker's process is killed after the run's first checkpoint."""
+    if not checkpoints(run):
+        Thread(target=_die_at_a_checkpoint, args=(run,), daemon=True).start()
+    return ()
+
+
+def _die_at_a_checkpoint(run: Path) -> None:
+    while not (there := checkpoints(run)):
+        time.sleep(0.01)
+    (run.parent / KILLED).write_text(there[-1].name, encoding="utf-8")
+    os.kill(os.getpid(), signal.SIGKILL)
