@@ -79,10 +79,10 @@ def around_commands(
             folder = place / f"{name}-{seed}"
             yield f"{name} {seed}", lambda p=part, f=folder, n=seed: p(f, n, FEW)
     yield "sockets", lambda: sockets.sockets(place / "sockets", 0)
-    if options.load:
-        given = options.serve.split()
+    for given in ([], ["--serve.replicas", "2"]) if options.load else ():
         name = " ".join([f"load {options.load}", *given])
-        yield name, lambda: load.load(place / "load", options.load, given)
+        folder = place / f"load-{len(given)}"
+        yield name, lambda f=folder, g=given: load.load(f, options.load, g)
 
 
 def main() -> int:
@@ -121,7 +121,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--disks", type=int, default=20, help="disks that fill, of each kind")
     parser.add_argument("--clocks", type=int, default=20, help="clocks that jump, of each kind")
     parser.add_argument("--load", type=int, default=60, help="seconds of 32 clients at the page")
-    parser.add_argument("--serve", default="", help="more options of afa_ray.serve, under load")
     parser.add_argument("--results", type=Path, default=Path("campaign.jsonl"))
     parser.add_argument("parts", nargs="*", default=[""], help="by default all")
     return parser.parse_args()

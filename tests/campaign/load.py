@@ -14,6 +14,7 @@ import psutil
 
 from tests.campaign.commands import Command
 from tests.campaign.crashes import asked, wait_for
+from tests.campaign.ray_crashes import ray_folder
 from tests.campaign.rules import Outcome
 from tests.conftest import free_port
 from tests.unit.test_classifier import TEXTS, save_single_layer
@@ -23,16 +24,21 @@ FIRST = 0.1  # of the time, after which memory is looked at first
 
 
 def load(folder: Path, seconds: float, options: Sequence[str] = ()) -> Outcome:
-    """No answer but 200 and the right one; `figures` are latencies in ms, and memory in MB.
+    """One process, or several on a cluster of Ray of the command's own; see `ask`."""
+    with ray_folder() as environment:
+        model, port = save_single_layer(folder / "model"), free_port()
+        words = [model, "--port", str(port), *options]
+        command = Command("afa_ray.serve", words, folder / "serve.txt", environment)
+        assert wait_for(lambda: asked(port), command) is not None, command.said()
+        outcome = ask(" ".join(["load", *options]), command, port, seconds)
+        command.kill()
+        outcome.broken += command.left()
+        return outcome
 
-    Args:
-        options: more of `afa_ray.serve`'s.
-    """
-    outcome = Outcome(" ".join(["load", *options]), 0)
-    model, port = save_single_layer(folder / "model"), free_port()
-    words = [model, "--port", str(port), *options]
-    command = Command("afa_ray.serve", words, folder / "serve.txt")
-    assert wait_for(lambda: asked(port), command) is not None, command.said()
+
+def ask(part: str, command: Command, port: int, seconds: float) -> Outcome:
+    """No answer but 200 and the right one; `figures` are latencies in ms, and memory in MB."""
+    outcome = Outcome(part, 0)
     end = time.monotonic() + seconds
     took: list[float] = []
     clients = [
@@ -46,8 +52,6 @@ def load(folder: Path, seconds: float, options: Sequence[str] = ()) -> Outcome:
     for client in clients:
         client.join()
     last = _memory_mb(command)
-    command.kill()
-    outcome.broken += command.left()
     outcome.done = len(took)
     outcome.figures = {
         "clients": CLIENTS,

@@ -121,14 +121,10 @@ def two_nodes() -> Iterator[tuple[dict[str, str], Callable[[], None]]]:
         from ray.cluster_utils import Cluster
 
         head = {"num_cpus": 1, "include_dashboard": False, "dashboard_port": free_port()}
-        cluster = Cluster(True, head_node_args=head)
+        cluster = patiently(lambda: Cluster(True, head_node_args=head))
 
         def added() -> Any:
-            """Another node; one that a busy machine is too slow for is tried again."""
-            for _ in range(TRIES):
-                with contextlib.suppress(Exception):
-                    return cluster.add_node(num_cpus=1)
-            raise RuntimeError("no second node starts on this machine")
+            return patiently(lambda: cluster.add_node(num_cpus=1))
 
         second = [added()]
 
@@ -140,6 +136,14 @@ def two_nodes() -> Iterator[tuple[dict[str, str], Callable[[], None]]]:
             yield environment | OUR_OWN | {"RAY_ADDRESS": cluster.address}, replace
         finally:
             cluster.shutdown()
+
+
+def patiently(start: Callable[[], Any]) -> Any:
+    """A node; one that a busy machine is too slow for is tried again."""
+    for _ in range(TRIES):
+        with contextlib.suppress(Exception):
+            return start()
+    return start()
 
 
 def compare(folder: Path, seed: int, times: int) -> Outcome:
