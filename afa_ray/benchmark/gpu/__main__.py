@@ -17,8 +17,10 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
+import sklearn.linear_model  # noqa: F401  what parts need is imported once, before they are forked
 import torch
 import transformers
+from transformers import BertForSequenceClassification  # noqa: F401
 
 from afa_ray.benchmark.gpu import explaining, kernels, large, replicas, runs, same, speed
 from afa_ray.benchmark.gpu.checks import Check, Row, begin_part, end_part, table

@@ -45,7 +45,8 @@ def checks(settings: GpuSettings) -> Iterator[Check]:
         method, settings = "plain", override(settings, {"target.dropout": 0.0})
     players = METHODS[method](settings)
     yield f"{size}, {method}, torch.compile", lambda: compiled(players, size, updates, device)
-    for name, change in VARIANTS.items() if device.type == "cuda" else [*VARIANTS.items()][:2]:
+    tried = len(VARIANTS) if device.type == "cuda" else 1 if small else 2
+    for name, change in [*VARIANTS.items()][:tried]:
         yield (
             f"{size}, Target forward and backward, {name}",
             partial(pass_time, settings, size, updates, device, change),

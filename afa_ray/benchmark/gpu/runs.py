@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -26,6 +26,7 @@ from afa_ray.command_line import TRAIN, run_command
 from afa_ray.config import SINGLE_LAYER
 from afa_ray.data.corpus import Corpus
 from afa_ray.data.generated import generate_reviews
+from afa_ray.data.texts import RawCorpus
 from afa_ray.data.tokenizer import train_tokenizer
 from afa_ray.models import AnyTarget
 from afa_ray.objectives.interface import Weighed
@@ -75,7 +76,7 @@ def completed(run: Path, words: list[str], further: Further = no_more) -> dict[s
 def train_pretrained(small: bool, steps: int) -> dict[str, Any]:
     """The same with a BERT of random weights, and a tokenizer of its own, from a folder."""
     with tempfile.TemporaryDirectory(prefix="afa_model_") as folder:
-        texts = generate_reviews(seed=0).train.texts
+        texts = reviews().train.texts
         tokenizer = train_tokenizer(texts, 2000, LENGTH)
         wide, layers = (32, 2) if small else (256, 4)
         config = BertConfig(
@@ -122,9 +123,14 @@ def arguments(run: Path, small: bool, target: str, steps: int, workers: int) -> 
     return [word for name, value in settings.items() for word in (f"--{name}", str(value))]
 
 
+@cache
+def reviews() -> RawCorpus:
+    return generate_reviews(seed=0)
+
+
 def few_reviews(folder: Path) -> dict[str, Path]:
     """The first generated reviews of each split as files of the user's own, and as settings."""
-    corpus, files = generate_reviews(seed=0), {}
+    corpus, files = reviews(), {}
     for name, count in (("train", 300), ("validation", 30), ("test", 30)):
         texts, path = getattr(corpus, name), folder / f"{name}.csv"
         with path.open("w", newline="", encoding="utf-8") as file:
