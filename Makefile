@@ -30,7 +30,7 @@ docs: .venv/installed
 bench: .venv/installed
 	$(BIN)/python -m pytest -m alone
 
-# Damage, kills and crowds, an hour: goes on where it was stopped (campaign.jsonl). CAMPAIGN="--kills 10".
+# Damage, kills, full disks and crowds, some hours: goes on where it was stopped (campaign.jsonl). CAMPAIGN="--kills 10".
 campaign: .venv/installed
 	$(BIN)/python -m tests.campaign $(CAMPAIGN)
 
