@@ -112,6 +112,8 @@ def _train(settings: Settings, run: Path, further: Further) -> None:
     files = require_same_run(settings, run)
     if settings.train.workers[1]:
         require_cluster()
+    else:
+        pick_device(settings.train.use_gpu)
     with ExitStack() as stack:
         corpus, asked = _prepare(settings), settings
         settings = chosen(settings, len(corpus.train))

@@ -9,7 +9,7 @@ import numpy as np
 
 INVERSE_PENALTIES = (30.0, 10.0, 3.0, 1.0)
 FOLDS, REPEATS = 5, 2  # of the cross-validation that chooses among them
-JUDGED = 2_000  # most texts of it
+JUDGED = 1_000  # most texts of it
 EPSILON = 1e-12
 
 
