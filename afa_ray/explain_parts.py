@@ -9,7 +9,6 @@ Readers of Parquet folders (pandas, pyarrow, Spark) pass over names with `_` or 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Iterable, Iterator
@@ -19,6 +18,7 @@ from typing import Any
 
 from afa_ray.errors import UserError
 from afa_ray.json_files import read_object
+from afa_ray.records.manifest import file_digest
 from afa_ray.records.run_folder import write_whole
 from afa_ray.records.run_lock import LOCK
 
@@ -31,15 +31,11 @@ def asked_for(file: Path, model: str, options: dict[str, Any]) -> dict[str, Any]
     from afa_ray import __version__
 
     state = file.stat()
-    weights = {}
-    if Path(model).is_dir():
-        for path in sorted(Path(model).rglob("*.safetensors")):
-            with path.open("rb") as opened:
-                weights[path.name] = hashlib.file_digest(opened, "sha256").hexdigest()
+    files = sorted(Path(model).rglob("*.safetensors")) if Path(model).is_dir() else []
     return {
         "file": f"{file} of {state.st_size:,} bytes, changed {state.st_mtime_ns / 1e9:.6f}",
         "model": model,
-        "weights": weights,
+        "weights": {path.name: file_digest(path) for path in files},
         **options,
         "version": __version__,
     }

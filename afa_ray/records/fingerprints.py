@@ -21,7 +21,7 @@ from afa_ray.data.places import find_place
 from afa_ray.data.sources import GENERATED_NAMES
 from afa_ray.errors import UserError
 from afa_ray.records.checkpoint import read_fingerprints_of
-from afa_ray.records.manifest import latest_checkpoint, tidy
+from afa_ray.records.manifest import file_digest, latest_checkpoint, tidy
 from afa_ray.records.run_folder import (
     FINGERPRINTS,
     MAY_CHANGE,
@@ -157,9 +157,7 @@ def _shown(one: Mapping[str, Any], unit: str = "") -> str:
 
 
 def _of_file(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256")
-    return {"sha256": digest.hexdigest(), "count": path.stat().st_size}
+    return {"sha256": file_digest(path), "count": path.stat().st_size}
 
 
 def _of_texts(texts: PackedTexts) -> dict[str, Any]:

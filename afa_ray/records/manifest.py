@@ -36,7 +36,7 @@ class Found:
 def seal(folder: Path) -> None:
     """Write the manifest of a checkpoint whose other files are all there (.1 s for 100 MB)."""
     digests = {
-        file.name: _digest(file) for file in sorted(folder.iterdir()) if file.name != MANIFEST
+        file.name: file_digest(file) for file in sorted(folder.iterdir()) if file.name != MANIFEST
     }
     content = {"checkpoint": folder.name, "sha256": digests}
     (folder / MANIFEST).write_text(json.dumps(content, indent=1), encoding="utf-8")
@@ -56,7 +56,7 @@ def fault_of(folder: Path) -> str:
             return f"{missing[0]} is missing"
         if foreign := sorted(there - digests.keys()):
             return f"{foreign[0]} does not belong to it"
-        changed = (name for name, digest in digests.items() if _digest(folder / name) != digest)
+        changed = (name for name, digest in digests.items() if file_digest(folder / name) != digest)
         return next((f"{name} is not as it was written" for name in changed), "")
     except DamagedError:
         return f"{MANIFEST} is not as it was written"
@@ -112,6 +112,7 @@ def tidy(run: Path) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def _digest(file: Path) -> str:
+def file_digest(file: Path) -> str:
+    """SHA-256, in hexadecimal digits."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
