@@ -191,20 +191,11 @@ def _print(classifier: Classifier, options: argparse.Namespace, total: int) -> N
 
 
 def _write(classifier: Classifier, options: argparse.Namespace, out: Path, total: int) -> None:
-    from afa_ray.explained_rows import explained
+    from afa_ray.explained_rows import write_explained
     from afa_ray.report.bar import progress_bar
-    from afa_ray.report.writers import writing
 
-    refused: dict[str, str] = {}
-    with (
-        progress_bar("explaining", total) as advance,
-        writing(out, options.methods, classifier.labels) as write,
-    ):
-        for chunk in explained(classifier, _rows(options), _ask(options)):
-            for row, each in chunk:
-                write(row, each.to_dict())
-                refused |= each.refused
-            advance(len(chunk))
+    with progress_bar("explaining", total) as advance:
+        refused = write_explained(out, classifier, _rows(options), _ask(options), advance)
     _say_done(refused, total, out)
 
 
@@ -244,7 +235,6 @@ def _parser() -> Parser:
         prog="python -m afa_ray.explain",
         usage='%(prog)s MODEL (--text "…" | --file FILE [--text_column NAME]) [--out FILE] …',
         description="Show what a text classifier looked at: any run's, or any of transformers'.",
-        allow_abbrev=False,
     )
     option = parser.add_argument
     option("models", metavar="MODEL", nargs="*", help="folder of a run or a model, or an id on the "

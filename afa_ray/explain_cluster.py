@@ -19,9 +19,8 @@ from typing import Any
 
 from afa_ray.errors import UserError, first_line
 from afa_ray.explain_parts import TEXTS, complete, texts_of, waiting_parts
-from afa_ray.explained_rows import Ask, explained
+from afa_ray.explained_rows import Ask, write_explained
 from afa_ray.report.bar import progress_bar
-from afa_ray.report.writers import writing
 from afa_ray.training.ray_room import gpus_a_model
 from afa_ray.training.ray_run import ray_cluster
 
@@ -43,9 +42,8 @@ def explain_parts(
         complete(folder)
         return {}
     refused: dict[str, str] = {}
-    os.environ.setdefault(
-        "RAY_BACKEND_LOG_LEVEL", "fatal"
-    )  # Ray Data's actors alarm it for nothing
+    # Ray Data's actors alarm it for nothing
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     with (
         ray_cluster(WITHOUT_RAY, dashboard=False),
         progress_bar("explaining", sum(parts.values())) as advance,
@@ -107,14 +105,9 @@ class ExplainPart:
     def _explain(self, name: str) -> dict[str, str]:
         """Write the part; it stands in its place once it is whole. Should two actors have the same
         one, as after a node was lost, each has a file of its own until then."""
-        refused: dict[str, str] = {}
         own = self._folder / f".{Path(name).stem}-{uuid.uuid4().hex}.parquet"
         rows = texts_of(self._folder / TEXTS / name)
-        with writing(own, self._ask.methods, self._classifier.labels) as write:
-            for chunk in explained(self._classifier, rows, self._ask):
-                for row, each in chunk:
-                    write(row, each.to_dict())
-                    refused |= each.refused
+        refused = write_explained(own, self._classifier, rows, self._ask)
         own.replace(self._folder / name)
         return refused
 

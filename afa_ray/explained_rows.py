@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 from afa_ray.classifier import Classifier, Explanation
 from afa_ray.classifier.words import Unit
+from afa_ray.progress import Advance, ignored
+from afa_ray.report.writers import writing
 
 CHUNK = 16  # batches that are read and sorted by length together
 
@@ -36,3 +39,21 @@ def explained(
             batch_size=ask.batch_size,
         )
         yield [(row, each) for (row, _), each in zip(chunk, found, strict=True)]
+
+
+def write_explained(
+    out: Path,
+    classifier: Classifier,
+    rows: Iterable[tuple[int, str]],
+    ask: Ask,
+    advance: Advance = ignored,
+) -> dict[str, str]:
+    """Write the explanations of the rows into a file; returns why methods gave no scores."""
+    refused: dict[str, str] = {}
+    with writing(out, ask.methods, classifier.labels) as write:
+        for chunk in explained(classifier, rows, ask):
+            for row, each in chunk:
+                write(row, each.to_dict())
+                refused |= each.refused
+            advance(len(chunk))
+    return refused
