@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 import difflib
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from afa_ray.errors import UserError
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose complaints are UserErrors, with a did-you-mean."""
+    """An argument parser whose complaints are UserErrors, with a did-you-mean; options are given by
+    their whole names."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)
 
     def error(self, message: str) -> NoReturn:
         option, _, rest = message.removeprefix("argument ").partition(": ")

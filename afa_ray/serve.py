@@ -117,7 +117,6 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         "[--serve.replicas N]",
         description="A live page of text classifiers: type a text, see what they look at, delete "
         "words, compare models.",
-        allow_abbrev=False,
     )
     option = parser.add_argument
     option("models", metavar="MODEL", nargs="*", help="folder of a run or a model, or an id on the "

@@ -179,7 +179,6 @@ def parse(arguments: Sequence[str]) -> tuple[Path, str | None, str | None]:
         usage="%(prog)s RUN_DIR [--mlflow.uri URI] [--mlflow.experiment NAME]",
         description="Upload a run's folder, complete or not, or a study's folder to MLflow; again "
         "at any time, and to any server: what is there already is not uploaded twice.",
-        allow_abbrev=False,
     )
     parser.add_argument("folder", metavar="RUN_DIR", nargs="*", help="folder of a run or a study")
     parser.add_argument(

@@ -43,7 +43,8 @@ def page_html(
     articles = [[view(e) for e in texts] for texts in zip(*columns, strict=True)]
     flat = [e for texts in articles for e in texts]
     script = _source("page.js")
-    return _environment().get_template("page.html").render(
+    return render(
+        "page.html",
         title=title,
         articles=articles,
         run=run,
@@ -52,14 +53,12 @@ def page_html(
         judged=any(e["right"] is not None for e in flat),
         marked=any(e["marked"] for e in flat),
         agreement=_agreements([e for column in columns for e in column]),
-        css=_css(),
         script=Markup(script),
         early=Markup(EARLY),
         hashes=" ".join(map(_hash, (EARLY, script))),
         connect=Markup("'self'" if live else "'none'"),
         data=_json([e for texts in zip(*columns, strict=True) for e in texts]),
-        version=_version(),
-    )  # fmt: skip
+    )
 
 
 def texts_html(explanations: Sequence[Explained]) -> str:
@@ -140,4 +139,4 @@ def render(template: str, **values: Any) -> str:
 
 def interface_html(api: Mapping[str, Any]) -> str:
     """A page on an OpenAPI description, which needs no network either."""
-    return _environment().get_template("interface.html").render(api=api, css=_css())
+    return render("interface.html", api=api)

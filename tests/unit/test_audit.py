@@ -88,4 +88,5 @@ def test_mistakes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "is not the folder of a complete run" in said(str(tmp_path))
     assert "tests = tau: there is no such test" in said(str(tmp_path), "--tests", "tau")
     assert "texts = -1: must be at least 0" in said(str(tmp_path), "--texts", "-1")
+    assert "did you mean --texts?" in said(str(tmp_path), "--text", "3")
     assert not list(tmp_path.iterdir())
