@@ -14,8 +14,8 @@ from torch import Tensor
 
 from afa_ray.evaluation.distances import total_variation
 from afa_ray.evaluation.given_attention import own_row
-from afa_ray.explainers.interface import decided, text_tokens
-from afa_ray.explainers.perturbation import deleted
+from afa_ray.explainers.interface import text_tokens
+from afa_ray.explainers.perturbation import without_each
 from afa_ray.models.interface import AttentionModel, Inputs
 
 SIGNIFICANT = 0.05
@@ -54,19 +54,9 @@ def gradient_importance(
 def deletion_importance(model: AttentionModel, inputs: Inputs) -> Tensor:
     """(B, L) total variation distance of the decisions with and without the token, which is really
     deleted; 0 at special tokens and padding."""
-    text = text_tokens(model, inputs)
-    which, column = text.nonzero().T
-    found = torch.zeros(text.shape, device=text.device)
     with torch.no_grad():
-        whole = decided(model, inputs).float().softmax(-1)
-        for some in torch.arange(len(which), device=text.device).split(model.evaluation_batch):
-            if not len(some):
-                continue
-            gone = torch.nn.functional.one_hot(column[some], text.shape[1]).bool()
-            shorter = deleted(inputs, which[some], gone, model.config.pad_token_id)
-            left = decided(model, shorter).float().softmax(-1)
-            found[which[some], column[some]] = total_variation(whole[which[some]], left)
-    return found
+        whole, left = without_each(model, inputs)
+    return total_variation(whole[:, None], left)
 
 
 class Correlation(NamedTuple):

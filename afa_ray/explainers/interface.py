@@ -46,11 +46,11 @@ def text_tokens(model: AttentionModel, inputs: Inputs) -> Tensor:
                 text &= inputs.tokens != number
     reading = getattr(model, "reading", "last")
     if reading != "last":
-        text &= ~_outermost(inputs.present, reading == "first")
+        text &= ~outermost(inputs.present, reading == "first")
     return text
 
 
-def _outermost(present: Tensor, first: bool) -> Tensor:
+def outermost(present: Tensor, first: bool) -> Tensor:
     """(B, L) bool, true at the first or at the last real token of each text."""
     count = present.cumsum(1)
     return present & (count == (1 if first else count[:, -1:]))

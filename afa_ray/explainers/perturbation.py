@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from afa_ray.explainers.interface import chosen, decided, text_tokens
+from afa_ray.explainers.interface import decided, outermost, text_tokens
 from afa_ray.models import Target
 from afa_ray.models.interface import AttentionModel, Inputs
 from envs import delete_tokens
@@ -31,20 +31,31 @@ def leave_one_out(
             as much as one that speaks for it.
     """
     with torch.no_grad():
-        whole = _probability(decided(model, inputs), classes)
-        given = (inputs, classes, text_tokens(model, inputs), whole)
-        left = _copies(model, *given) if isinstance(model, Target) else _shorter(model, *given)
-        lost = whole[:, None] - left
+        whole, left = without_each(model, inputs)
+    lost = of_class(whole, classes)[:, None] - of_class(left, classes)
     return lost.abs() if by == "size" else lost
 
 
-def _probability(logits: Tensor, classes: Tensor) -> Tensor:
-    """(B,) of the classes, of (B, C) logits."""
-    return chosen(logits.float().softmax(-1), classes)
+def without_each(model: AttentionModel, inputs: Inputs) -> tuple[Tensor, Tensor]:
+    """(B, C) probabilities of the texts, and (B, L, C) of each without one of its tokens; those of
+    the text where that token is no part of it."""
+    text, whole = text_tokens(model, inputs), decided(model, inputs).float().softmax(-1)
+    if isinstance(model, Target) and not (text & outermost(inputs.present, first=False)).any():
+        left = _copies(model, inputs)  # a copy always keeps the token that it is read at
+    else:
+        left = _shorter(model, inputs, text)
+    return whole, left.where(text[..., None], whole[:, None])
 
 
-def _copies(model: Target, inputs: Inputs, classes: Tensor, text: Tensor, whole: Tensor) -> Tensor:
-    """(B, L) probabilities of the class without each token; `whole` where it is not deleted."""
+def of_class(probabilities: Tensor, classes: Tensor) -> Tensor:
+    """(B, …) of (B, …, C): those of each text's class."""
+    shape = (-1, *[1] * (probabilities.dim() - 1))
+    where = classes.view(shape).expand(*probabilities.shape[:-1], 1)
+    return probabilities.gather(-1, where)[..., 0]
+
+
+def _copies(model: Target, inputs: Inputs) -> Tensor:
+    """(B, L, C) probabilities without each token."""
     tokens = inputs.tokens.masked_fill(~inputs.present, model.config.pad_token_id)
     each = torch.eye(tokens.shape[1], dtype=torch.bool, device=tokens.device)
     at_once = max(1, model.evaluation_batch // len(each))
@@ -52,33 +63,33 @@ def _copies(model: Target, inputs: Inputs, classes: Tensor, text: Tensor, whole:
         model.copies(some, each.expand(len(some), -1, -1)).float().softmax(-1)
         for some in tokens.split(at_once)
     ]
-    found = torch.cat(parts)  # (B, L, C)
-    of_class = found.gather(2, classes[:, None, None].expand(-1, len(each), 1))[..., 0]
-    return of_class.where(text, whole[:, None])
+    return torch.cat(parts)
 
 
-def _shorter(
-    model: AttentionModel, inputs: Inputs, classes: Tensor, text: Tensor, whole: Tensor
-) -> Tensor:
-    """The same of any model."""
-    found = whole[:, None].repeat(1, text.shape[1])
+def _shorter(model: AttentionModel, inputs: Inputs, text: Tensor) -> Tensor:
+    """The same of any model; 0 at what is no part of the text."""
     which, column = text.nonzero().T
-    gone = F.one_hot(column, text.shape[1]).bool()
-    found[which, column] = probability_without(model, inputs, classes, which, gone)
+    left = probabilities_without(model, inputs, which, F.one_hot(column, text.shape[1]).bool())
+    found = left.new_zeros(*text.shape, left.shape[-1])
+    found[which, column] = left
     return found
 
 
-def probability_without(
-    model: AttentionModel, inputs: Inputs, classes: Tensor, which: Tensor, gone: Tensor
+def probabilities_without(
+    model: AttentionModel, inputs: Inputs, which: Tensor, gone: Tensor
 ) -> Tensor:
-    """(N,) probabilities of their classes of the texts (N,) `which` without (N, L) bool `gone`, as
-    many at once as the model evaluates."""
-    found = torch.zeros(len(which), device=which.device)
-    for some in torch.arange(len(which), device=which.device).split(model.evaluation_batch):
-        if len(some):
-            shorter = deleted(inputs, which[some], gone[some], model.config.pad_token_id)
-            found[some] = _probability(decided(model, shorter), classes[which[some]])
-    return found
+    """(N, C) of the texts (N,) `which` without (N, L) bool `gone`, as many at once as the model
+    evaluates."""
+    parts = [
+        decided(model, deleted(inputs, some, without, model.config.pad_token_id))
+        for some, without in zip(
+            which.split(model.evaluation_batch), gone.split(model.evaluation_batch), strict=True
+        )
+        if len(some)
+    ]
+    if not parts:
+        return torch.zeros(0, model.config.num_labels, device=which.device)
+    return torch.cat(parts).float().softmax(-1)
 
 
 def deleted(inputs: Inputs, which: Tensor, gone: Tensor, pad_id: int) -> Inputs:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from afa_ray.explainers.interface import Explained, text_tokens
-from afa_ray.explainers.perturbation import probability_without
+from afa_ray.explainers.perturbation import probabilities_without
 from afa_ray.models.interface import AttentionModel, Inputs
 from afa_ray.noise import stream
 
@@ -89,8 +89,9 @@ def _explained(
         gone[:, columns] = torch.from_numpy(~kept[:, word])
         which = torch.full((len(kept),), row, device=text.device)
         with torch.no_grad():
-            found = probability_without(model, inputs, classes, which, gone.to(text.device))
-        values, r2[row] = fit(kept.astype(float), weights, found.double().cpu().numpy())
+            found = probabilities_without(model, inputs, which, gone.to(text.device))
+        of_class = found[:, classes[row]].double().cpu().numpy()
+        values, r2[row] = fit(kept.astype(float), weights, of_class)
         scores[row, columns] = torch.from_numpy(values[word]).float()
     return Explained(scores.to(text.device), {"r2": r2})
 
