@@ -6,23 +6,18 @@ Writes a page, Markdown and JSON. Finished tests are not repeated when it is cal
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from afa_ray.arguments import Parser
 from afa_ray.command_line import answer, parse
-from afa_ray.config import Settings, override
+from afa_ray.config import Settings
 from afa_ray.errors import UserError
 from afa_ray.json_files import read_object
-
-if TYPE_CHECKING:
-    from afa_ray.data.corpus import Corpus
-    from afa_ray.models import AnyTarget
 
 WEIGHTS = "model.safetensors"
 FILE = "audit.json"
@@ -69,8 +64,9 @@ def _begun(run: Path) -> dict[str, Any]:
 
 def _key(run: Path, options: argparse.Namespace) -> str:
     """What a finished test holds for: the weights, and how much was asked."""
-    with (run / "model" / WEIGHTS).open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    from afa_ray.records.manifest import file_digest
+
+    digest = file_digest(run / "model" / WEIGHTS)
     return f"{digest}, {options.texts} texts, seed {options.seed}"
 
 
@@ -81,9 +77,11 @@ def _tested(
     from afa_ray.data.sample import sample
     from afa_ray.data.tokenizer import special_ids
     from afa_ray.evaluation.audit import TESTS, batches
+    from afa_ray.records.finished import open_finished
     from afa_ray.report.bar import progress_bar
 
-    target, corpus = _opened(run, options.device)
+    settings: Settings = parse(["--config", str(run / "config.yaml")])
+    target, corpus = open_finished(run, settings, options.device)
     texts, special = sample(corpus.test, options.texts, options.seed), special_ids(corpus.tokenizer)
     there |= {"texts": len(texts), "data": corpus.name}
     for name in names:
@@ -94,21 +92,6 @@ def _tested(
         seconds = round(time.perf_counter() - began, 2)
         there["tests"][name] = {"figures": figures, "seconds": seconds, **words}
         yield
-
-
-def _opened(run: Path, device: str | None) -> tuple[AnyTarget, Corpus]:
-    """A run's model in eval mode, and its data as the run had it."""
-    from afa_ray.classifier import load
-    from afa_ray.data.corpus import prepare_corpus
-    from afa_ray.models import Target
-    from afa_ray.models.pretrained import PretrainedTarget
-
-    settings: Settings = parse(["--config", str(run / "config.yaml")])
-    bare = {"target.word2vec": False, "target.bag_of_words": False, "target.vectors": None}
-    corpus = prepare_corpus(override(settings, bare))
-    model = load(run, device=device).model
-    target = model if isinstance(model, Target) else PretrainedTarget(model)
-    return target.eval(), corpus
 
 
 def _complete(run: Path) -> Path:

@@ -23,11 +23,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import AutoModelForSequenceClassification
 
 from afa_ray.command_line import parse
 from afa_ray.config import Settings
-from afa_ray.data.corpus import prepare_corpus
 from afa_ray.data.packed import PackedTexts
 from afa_ray.data.tokenizer import special_ids
 from afa_ray.evaluation.agreement import AGREEMENT
@@ -36,8 +34,9 @@ from afa_ray.evaluation.erasure import ERASURE
 from afa_ray.evaluation.one_pass import Measure, figures
 from afa_ray.explainers import EXPLAINERS, CannotExplainError
 from afa_ray.explainers.interface import text_tokens
-from afa_ray.models import AnyTarget, Target
+from afa_ray.models import AnyTarget
 from afa_ray.models.interface import AttentionModel, Inputs
+from afa_ray.records.finished import open_finished
 from afa_ray.report.view import agreement_of
 from studies.explainers.tables import tables
 
@@ -142,12 +141,8 @@ class Clock:
 
 
 def opened(run: Path) -> Opened:
-    corpus = prepare_corpus(settings_of(run))
-    model = AutoModelForSequenceClassification.from_pretrained(run / "model")
-    from afa_ray.models.pretrained import PretrainedTarget
-
-    target = model if isinstance(model, Target) else PretrainedTarget(model)
-    return Opened(target.eval(), corpus.test, special_ids(corpus.tokenizer))
+    model, corpus = open_finished(run, settings_of(run), "cpu")
+    return Opened(model, corpus.test, special_ids(corpus.tokenizer))
 
 
 def drawn(texts: PackedTexts, count: int) -> PackedTexts:
