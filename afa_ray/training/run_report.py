@@ -88,8 +88,8 @@ def read_by(classifier: Classifier, texts: Sequence[Explanation]) -> list[Explan
     """How another classifier reads the texts that are shown."""
     if not texts:
         return []
-    size = min(32, getattr(classifier.model, "evaluation_batch", 32))
-    found = classifier.explain([each.text for each in texts], _methods(classifier), batch_size=size)
+    shown, size = [each.text for each in texts], _batch_size(classifier)
+    found = classifier.explain(shown, _methods(classifier), batch_size=size)
     return [
         replace(other, truth=each.truth, marks=_marks_of_spans(each, other))
         for each, other in zip(texts, found, strict=True)
@@ -104,6 +104,10 @@ def _marks_of_spans(one: Explanation, other: Explanation) -> list[int] | None:
     return [int(any(a < end and start < b for a, b in marked)) for start, end in other.spans]
 
 
+def _batch_size(classifier: Classifier) -> int:
+    return min(32, getattr(classifier.model, "evaluation_batch", 32))
+
+
 def _methods(classifier: Classifier) -> tuple[str, ...]:
     """Attention; beside a single layer's what deleting each word does."""
     return ("attention", *(["leave_one_out"] if isinstance(classifier.model, Target) else []))
@@ -114,7 +118,7 @@ def explained(classifier: Classifier, examples: Texts) -> list[Explanation]:
     deleting each word does."""
     texts = [str(text) for text in examples.texts]
     rows = [row for row, text in enumerate(texts) if text.strip()]
-    size = min(32, getattr(classifier.model, "evaluation_batch", 32))
+    size = _batch_size(classifier)
     found = classifier.explain([texts[row] for row in rows], batch_size=size)
     truths = [classifier.labels[int(examples.labels[row])] for row in rows]
     wrong = [i for i, each in enumerate(found) if each.label != truths[i]]

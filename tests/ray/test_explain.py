@@ -7,17 +7,16 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 
-import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 import afa_ray
 from afa_ray.explain import main
+from tests.ray.actors import processes_of
 from tests.unit.test_classifier import TEXTS, save_single_layer
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("cluster")]
@@ -122,7 +121,7 @@ def test_a_worker_that_is_killed_is_replaced(model: str, tmp_path: Path) -> None
         waiting = time.monotonic() + 60
         while not killed and time.monotonic() < waiting:
             if parts(out):
-                for process in _actors()[:1]:
+                for process in processes_of("ExplainPart")[:1]:
                     process.send_signal(signal.SIGKILL)
                     killed.append(process.pid)
             time.sleep(0.02)
@@ -135,19 +134,9 @@ def test_a_worker_that_is_killed_is_replaced(model: str, tmp_path: Path) -> None
     assert pq.read_table(out)["row"].to_pylist() == [r for r in range(1, 401) if r % 50 != 8]
 
 
-def _actors() -> list[psutil.Process]:
-    """Those of this test's own cluster."""
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):
-            if "ExplainPart" in " ".join(process.cmdline()):
-                found.append(process)
-    return found
-
-
 def _until_no_actor_is_left() -> None:
     waiting = time.monotonic() + 30
-    while _actors() and time.monotonic() < waiting:
+    while processes_of("ExplainPart") and time.monotonic() < waiting:
         time.sleep(0.05)
 
 

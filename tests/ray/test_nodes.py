@@ -20,7 +20,6 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from afa_ray import train as train_module
@@ -28,6 +27,7 @@ from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus
 from afa_ray.training import ray_run
 from tests.conftest import free_port, with_values
+from tests.ray.actors import processes_of
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -134,13 +134,7 @@ def complete_records(file: Path) -> list[dict[str, Any]]:
 
 def alive_workers() -> int:
     """Ray Train workers of all nodes of this test."""
-    count = 0
-    for process in psutil.Process(os.getpid()).children(recursive=True):
-        try:
-            count += "RayTrainWorker" in " ".join(process.cmdline())
-        except psutil.NoSuchProcess:
-            continue
-    return count
+    return len(processes_of("RayTrainWorker"))
 
 
 @pytest.fixture

@@ -8,10 +8,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
-import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -24,6 +22,7 @@ from afa_ray.records.manifest import RAYS_OWN, latest_checkpoint
 from afa_ray.training.players import build_players
 from tests.conftest import with_values
 from tests.invariant.test_resume import interrupt_at
+from tests.ray.actors import processes_of
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("cluster")]
 
@@ -120,12 +119,7 @@ def kill_a_worker_at(folder: Path, step: int, killed: list[int]) -> None:
 
 def workers() -> set[int]:
     """Processes of this cluster's Ray Train workers."""
-    found = set()
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):  # it has ended meanwhile
-            if "RayTrainWorker" in " ".join(process.cmdline()):
-                found.add(process.pid)
-    return found
+    return {process.pid for process in processes_of("RayTrainWorker")}
 
 
 def test_divergence_is_not_tried_again(

@@ -9,16 +9,15 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 import afa_ray
 from afa_ray.serve import main
 from tests.conftest import free_port
+from tests.ray.actors import processes_of
 from tests.unit.test_classifier import save_single_layer
 
 pytest.importorskip("ray.serve", reason="pip install 'afa_ray[serve]'")
@@ -46,7 +45,7 @@ def address(models: list[str], node: str) -> Iterator[str]:
     yield f"http://127.0.0.1:{port}"
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 0
-    assert not replicas()
+    assert not processes_of("ServeReplica")
 
 
 def ask(address: str, path: str, given: Any = None, **headers: str) -> tuple[int, Any]:
@@ -61,18 +60,8 @@ def ask(address: str, path: str, given: Any = None, **headers: str) -> tuple[int
         return error.code, error.read().decode()
 
 
-def replicas() -> list[psutil.Process]:
-    """Those of this test's own cluster."""
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):
-            if "ServeReplica" in " ".join(process.cmdline()):
-                found.append(process)
-    return found
-
-
 def test_answers_are_the_classifiers(address: str, models: list[str]) -> None:
-    assert len(replicas()) == 2
+    assert len(processes_of("ServeReplica")) == 2
     given = {"text": TEXT, "methods": ["attention", "leave_one_out"], "target": "good"}
     for _ in range(8):  # whichever replica it is
         status, found = ask(address, "/api/explain", given)
@@ -86,10 +75,10 @@ def test_answers_are_the_classifiers(address: str, models: list[str]) -> None:
 
 
 def test_both_work_and_share_nothing(address: str) -> None:
-    before = {process.pid: process.cpu_times().user for process in replicas()}
+    before = {process.pid: process.cpu_times().user for process in processes_of("ServeReplica")}
     for _ in range(60):
         assert ask(address, "/api/explain", {"text": TEXT, "methods": ["leave_one_out"]})[0] == 200
-    worked = {p.pid for p in replicas() if p.cpu_times().user > before[p.pid]}
+    worked = {p.pid for p in processes_of("ServeReplica") if p.cpu_times().user > before[p.pid]}
     assert worked == set(before)
     assert len(worked) == 2
 
@@ -112,11 +101,11 @@ def test_refusals_are_those_of_one_process(
 
 
 def test_a_replica_that_is_killed_is_replaced(address: str) -> None:
-    victim = replicas()[0]
+    victim = processes_of("ServeReplica")[0]
     victim.kill()
     waiting = time.monotonic() + 90
     while time.monotonic() < waiting:
-        now = {process.pid for process in replicas()}
+        now = {process.pid for process in processes_of("ServeReplica")}
         if len(now) == 2 and victim.pid not in now:
             break
         time.sleep(0.2)
