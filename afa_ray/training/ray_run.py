@@ -37,6 +37,7 @@ OUR_OWN = {  # a cluster of our own needs no tokens, for nobody else reaches it
     **LOOPBACK,
     "RAY_AUTH_MODE": "disabled",
     "RAY_worker_niceness": "0",  # training comes before Ray's own processes, not after them
+    "RAY_prestart_worker_first_driver": "0",  # Train's actors use none of these processes
 }
 
 

@@ -13,31 +13,31 @@ import json
 import multiprocessing
 import platform
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from pkgutil import resolve_name
 
-import sklearn.linear_model  # noqa: F401  what parts need is imported once, before they are forked
 import torch
 import transformers
-from transformers import BertForSequenceClassification  # noqa: F401
 
-from afa_ray.benchmark.gpu import explaining, kernels, large, replicas, runs, same, speed
-from afa_ray.benchmark.gpu.checks import Check, Row, begin_part, end_part, table
+from afa_ray.benchmark.gpu import runs  # noqa: F401
+from afa_ray.benchmark.gpu.checks import Row, begin_part, end_part, table
 from afa_ray.benchmark.gpu.options import LIMITS, GpuSettings, gpu_complaints
 from afa_ray.command_line import Command, run_command
 from afa_ray.training.process import usable_cores
 
-CHECKS: dict[str, Callable[[GpuSettings], Iterable[Check]]] = {
-    "same": same.checks,
-    "replicas": replicas.checks,
-    "speed": speed.checks,
-    "large": large.checks,
-    "kernels": kernels.checks,
-    "explaining": explaining.checks,
-    "runs": runs.checks,
-    "ray": runs.ray_checks,
+CHECKS = {  # part: where its checks are, which is imported once, before parts are forked
+    "same": "same:checks",
+    "replicas": "replicas:checks",
+    "speed": "speed:checks",
+    "large": "large:checks",
+    "kernels": "kernels:checks",
+    "explaining": "explaining:checks",
+    "runs": "runs:checks",
+    "ray": "runs:ray_checks",
 }
+MODELS = "sklearn.linear_model", "transformers:BertForSequenceClassification"
 
 
 def run(settings: GpuSettings) -> int:
@@ -51,10 +51,13 @@ def run(settings: GpuSettings) -> int:
     begun = {}
 
     def begin(part: str) -> None:
-        begun[part] = begin_part(part, partial(CHECKS[part], settings), out, threads)
+        checks = partial(resolve_name(f"{__package__}.{CHECKS[part]}"), settings)
+        begun[part] = begin_part(part, checks, out, threads)
 
     if small and "ray" in parts:  # which mostly waits, and nothing is timed
         begin("ray")
+    for name in (*MODELS, *(f"{__package__}.{CHECKS[part]}" for part in parts)):
+        resolve_name(name)
     for part in parts:
         print(f"{part}, at most {LIMITS[part]} s", flush=True)
         if part not in begun:
