@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
-import yaml
+from afa_ray.yaml_files import dump_yaml
 
 SINGLE_LAYER = "transformer"
 DATA_FILES = ("train_file", "validation_file", "test_file", "lexicon_file")
@@ -327,4 +327,4 @@ def _nest(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def to_yaml(settings: Settings) -> str:
     """Settings as YAML that `--config` takes."""
-    return yaml.safe_dump(asdict(settings), sort_keys=False, allow_unicode=True)
+    return dump_yaml(asdict(settings))

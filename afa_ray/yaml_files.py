@@ -17,6 +17,7 @@ MOST_BYTES, DEEPEST, MOST_NODES = 1_000_000, 20, 10_000
 TAG = "tag:yaml.org,2002:"
 PLAIN_TAGS = {TAG + name for name in ("map", "seq", "str", "int", "float", "bool", "null", "merge")}
 NOT_AS_USUAL = (TAG + "int", TAG + "timestamp")
+RARE_ENDS = set("\x85\u2028\u2029")  # of lines
 NUMBER = re.compile(r"(?:[-+]?(?:0|[1-9][\d_]*)|0x[\da-fA-F]+)$")
 
 
@@ -51,6 +52,23 @@ def load_yaml(text: str) -> Any:
         RecursionError,
     ) as error:
         raise YamlError(f"a value does not fit its type: {first_line(error)}") from error
+
+
+def dump_yaml(tree: Any) -> str:
+    """What `load_yaml` reads as the same nested dictionaries, lists and plain values."""
+    return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Safe, with the rare ends of lines escaped, which YAML would fold into common ones."""
+
+
+def _escaped(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = '"' if RARE_ENDS & set(text) else None
+    return dumper.represent_scalar(TAG + "str", text, style)
+
+
+_Dumper.add_representer(str, _escaped)
 
 
 class _Loader(yaml.SafeLoader):

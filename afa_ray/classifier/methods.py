@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from afa_ray.classifier.classify import Batch, Classifier
 
 ATTENTION = "attention"
-FAST = ("gradient_norm", "gradient_x_input", "gae", "gradcam", "attcat", "cp_lrp", "attn_lrp")
+FAST = (
+    "attention_x_gradient", "gradient_norm", "gradient_x_input", "gae", "gradcam", "attcat",
+    "cp_lrp", "attn_lrp",
+)  # fmt: skip
 """Methods of a few passes a text."""
 OF_UNITS = ("shap", "lime")  # that score whole units: each piece of one has its score
 LARGEST = {

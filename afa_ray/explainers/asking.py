@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import torch
 from torch import Tensor
 
-from afa_ray.explainers.attention import attcat, attention, cam, gae, gradcam, random, rollout
+from afa_ray.explainers.attention import (
+    attcat,
+    attention,
+    attention_x_gradient,
+    cam,
+    gae,
+    gradcam,
+    random,
+    rollout,
+)
 from afa_ray.explainers.expnet import expnet
 from afa_ray.explainers.gradients import gradient_norm, gradient_x_input, integrated_gradients
 from afa_ray.explainers.interface import Explained, Explainer, decided, text_tokens
@@ -36,6 +45,7 @@ Method: TypeAlias = Callable[..., Tensor | Explained]
 
 METHODS: dict[str, Method] = {
     "attention": attention,
+    "attention_x_gradient": attention_x_gradient,
     "random": random,
     "gradient_norm": gradient_norm,
     "gradient_x_input": gradient_x_input,

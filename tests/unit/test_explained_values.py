@@ -2,6 +2,7 @@
 
 from itertools import combinations
 from math import factorial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from transformers import BertConfig, BertForSequenceClassification, PreTrainedMo
 
 from afa_ray.explainers import attnlrp, explained, lrp, scores, surrogates
 from afa_ray.explainers.rules import following
-from afa_ray.models import Target
+from afa_ray.models import Target, target
 from afa_ray.models.attention_maps import read_maps
 from afa_ray.models.interface import Inputs
 from tests.families import PAD, SIZES, tiny
@@ -68,6 +69,9 @@ def test_scores_by_attention_weights_are_the_formulas(family: str) -> None:
     cam = slopes[-1].mean((0, 1)).relu()
     assert torch.allclose(of_text(model, "cam"), cut(cam), atol=1e-6, rtol=1e-4)
 
+    product = (slopes[-1] * maps[-1]).sum(0)[read]
+    assert torch.allclose(of_text(model, "attention_x_gradient"), cut(product), atol=1e-6)
+
     whole = (slopes[-1].mean((1, 2))[:, None, None] * maps[-1]).mean(0).relu()
     scaled = (whole - whole.min()) / (whole.max() - whole.min()).clamp_min(1e-30)
     assert torch.allclose(of_text(model, "gradcam"), cut(scaled[read]), atol=1e-4)
@@ -86,6 +90,30 @@ def test_gae_of_one_layer_is_what_its_row_and_gradient_say() -> None:
     (weights,), (slope,), *_ = textbook(model)
     by_hand = (weights[:, 0] * slope[:, 0]).clamp_min(0).mean(0)
     assert torch.allclose(of_text(model, "gae"), cut(by_hand), atol=1e-7)
+
+
+@pytest.mark.parametrize("hops", [1, 2])
+def test_attention_x_gradient_of_a_single_layer_is_by_differences(
+    hops: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the logit gains when a token's weight in every hop's attention is so much larger."""
+    model = small_target(hops=hops).double()
+    ids = torch.tensor([[2, 17, 9, 33, 21, 25, 3]])
+    found = scores(model, ids, None, "attention_x_gradient", 1)[0]
+    attend = target.attend
+
+    def larger(layer: nn.Module, read: Any, hidden: Tensor, given: Tensor | None = None) -> Any:
+        rows = attend(layer, read, hidden)[1].clone()
+        rows[..., place] *= 1 + step
+        return attend(layer, read, hidden, rows)
+
+    logits = {}
+    monkeypatch.setattr(target, "attend", larger)
+    for place in range(1, 6):
+        for step in (-1e-4, 1e-4):
+            logits[place, step] = float(model(ids).logits[0, 1].detach())
+    expected = [(logits[i, 1e-4] - logits[i, -1e-4]) / 2e-4 for i in range(1, 6)]
+    assert found[1:-1].tolist() == pytest.approx(expected, rel=1e-3, abs=1e-7)
 
 
 def test_gae_of_a_single_layer_is_by_differences() -> None:

@@ -11,7 +11,7 @@ from afa_ray.command_line import parse
 from afa_ray.errors import UserError
 from afa_ray.train import main
 from afa_ray.values import read_value
-from afa_ray.yaml_files import YamlError, load_yaml
+from afa_ray.yaml_files import YamlError, dump_yaml, load_yaml
 
 GOOD: list[tuple[Any, Any, Any]] = [
     ("3", int, 3), ("-3", int, -3), ("09", int, 9), ("0x1F", int, 31), ("1_000", int, 1000),
@@ -91,6 +91,12 @@ def test_yaml_that_is_refused(text: str, tmp_path: Path, capsys: pytest.CaptureF
 )  # fmt: skip
 def test_yaml_that_is_read(text: str, read: Any) -> None:
     assert load_yaml(text) == {"k": read}
+
+
+@pytest.mark.parametrize("odd", ["\x85", "\u2028", "\u2029", "\n", "\r", "\t", "\ufeff", "é", "\U000dfa04"])
+def test_yaml_that_is_written_is_read_as_it_was(odd: str) -> None:
+    tree = {"name": f"a{odd}b", f"c{odd}": [odd, 1, None, True, 0.5]}
+    assert load_yaml(dump_yaml(tree)) == tree
 
 
 def test_aliases_are_fine_within_reason(tmp_path: Path) -> None:
