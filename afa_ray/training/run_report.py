@@ -109,8 +109,15 @@ def _batch_size(classifier: Classifier) -> int:
 
 
 def _methods(classifier: Classifier) -> tuple[str, ...]:
-    """Attention; beside a single layer's what deleting each word does."""
-    return ("attention", *(["leave_one_out"] if isinstance(classifier.model, Target) else []))
+    """Attention, as it is and read for the class; beside a single layer's what deleting each word
+    does."""
+    single = isinstance(classifier.model, Target)
+    with_gradient = single or not getattr(classifier.reads, "eager", False)
+    return (
+        "attention",
+        *(["attention_x_gradient"] if with_gradient else []),
+        *(["leave_one_out"] if single else []),
+    )
 
 
 def explained(classifier: Classifier, examples: Texts) -> list[Explanation]:

@@ -13,7 +13,8 @@ from transformers import BertConfig, BertForSequenceClassification, PreTrainedMo
 
 from afa_ray.explainers import attnlrp, explained, lrp, scores, surrogates
 from afa_ray.explainers.rules import following
-from afa_ray.models import Target, target
+from afa_ray.models import Target
+from afa_ray.models import target as single_layer
 from afa_ray.models.attention_maps import read_maps
 from afa_ray.models.interface import Inputs
 from tests.families import PAD, SIZES, tiny
@@ -100,7 +101,7 @@ def test_attention_x_gradient_of_a_single_layer_is_by_differences(
     model = small_target(hops=hops).double()
     ids = torch.tensor([[2, 17, 9, 33, 21, 25, 3]])
     found = scores(model, ids, None, "attention_x_gradient", 1)[0]
-    attend = target.attend
+    attend = single_layer.attend
 
     def larger(layer: nn.Module, read: Any, hidden: Tensor, given: Tensor | None = None) -> Any:
         rows = attend(layer, read, hidden)[1].clone()
@@ -108,7 +109,7 @@ def test_attention_x_gradient_of_a_single_layer_is_by_differences(
         return attend(layer, read, hidden, rows)
 
     logits = {}
-    monkeypatch.setattr(target, "attend", larger)
+    monkeypatch.setattr(single_layer, "attend", larger)
     for place in range(1, 6):
         for step in (-1e-4, 1e-4):
             logits[place, step] = float(model(ids).logits[0, 1].detach())

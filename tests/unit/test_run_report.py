@@ -44,7 +44,11 @@ def test_a_dozen_right_and_wrong(
     judged = [each.label == each.truth for each in found]
     assert (judged.count(False), judged.count(True)) == shown
     assert judged == sorted(judged)  # the wrong ones first
-    assert {name for each in found for name in each.scores} == {"attention", "leave_one_out"}
+    assert {name for each in found for name in each.scores} == {
+        "attention",
+        "attention_x_gradient",
+        "leave_one_out",
+    }
 
 
 def test_marked_words(classifier: afa_ray.Classifier) -> None:
