@@ -12,20 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import torch
 from torch import Tensor
 
-from afa_ray.explainers.attention import (
-    attcat,
-    attention,
-    attention_x_gradient,
-    cam,
-    gae,
-    gradcam,
-    random,
-    rollout,
-)
+from afa_ray.explainers.attention import attcat, attention, cam, gae, gradcam, random, rollout
 from afa_ray.explainers.expnet import expnet
 from afa_ray.explainers.gradients import gradient_norm, gradient_x_input, integrated_gradients
 from afa_ray.explainers.interface import Explained, Explainer, decided, text_tokens
 from afa_ray.explainers.perturbation import leave_one_out
+from afa_ray.explainers.reading import attention_ig, attention_x_gradient
 from afa_ray.explainers.relevance import (
     attn_lrp,
     cp_lrp,
@@ -46,6 +38,7 @@ Method: TypeAlias = Callable[..., Tensor | Explained]
 METHODS: dict[str, Method] = {
     "attention": attention,
     "attention_x_gradient": attention_x_gradient,
+    "attention_ig": attention_ig,
     "random": random,
     "gradient_norm": gradient_norm,
     "gradient_x_input": gradient_x_input,

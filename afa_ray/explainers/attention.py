@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from afa_ray.explainers.interface import CannotExplainError, chosen
+from afa_ray.explainers.interface import CannotExplainError
 from afa_ray.explainers.layers import Layers, back, gradients, layers_of, real_pairs, row_of
 from afa_ray.models import Target
 from afa_ray.models.interface import AttentionModel, Inputs
@@ -50,24 +50,6 @@ def rolled_out(maps: list[Tensor]) -> Tensor:
         through = one.float() + torch.eye(one.shape[-1], device=one.device)
         joint = through / through.sum(-1, keepdim=True) @ joint
     return joint
-
-
-def attention_x_gradient(model: AttentionModel, inputs: Inputs, classes: Tensor) -> Tensor:
-    """Attention times what the class's logit has to say of it (Serrano and Smith 2019), signed.
-
-    The sum over heads, and over the hops of a single layer, of a_i dy/da_i: to first order, what
-    the logit loses without token i's share of the attention. One pass forward, and back from the
-    decision to the attention alone; of a pretrained classifier, its last layer's row.
-    """
-    with torch.enable_grad():
-        if isinstance(model, Target):
-            logits, rows = model.readings(inputs)
-            slopes = torch.autograd.grad(chosen(logits, classes).sum(), rows)
-            shares = [(a * slope).sum(1) for a, slope in zip(rows, slopes, strict=True)]
-            return torch.stack(shares).sum(0).detach()
-        layers = layers_of("attention_x_gradient", model, inputs)
-        (slope,) = torch.autograd.grad(chosen(layers.logits, classes).sum(), layers.maps[-1:])
-        return back(row_of((slope * layers.maps[-1]).sum(1), layers), layers)
 
 
 def gae(model: AttentionModel, inputs: Inputs, classes: Tensor) -> Tensor:

@@ -44,13 +44,19 @@ class Layer:
 @dataclass
 class Given:
     """A row to attend by: `weights` (B, L) at (B,) `position` in attention layer `number`, in every
-    head."""
+    head; as `gates`, they are multiplied with each head's own row."""
 
     weights: Tensor
     position: Tensor
     number: int
+    gates: bool = False
 
-    def put_into(self, attended: Tensor, value: Tensor) -> Tensor:
+    def rows(self, own: Tensor) -> Tensor:
+        """(B, H, L), where (B, H, L) are the layer's own."""
+        given = self.weights[:, None]
+        return own * given if self.gates else given.expand_as(own)
+
+    def put_into(self, attended: Tensor, value: Tensor, layer: Layer) -> Tensor:
         """(B, L, H, d_h) of a layer, as it is had its heads attended by the row at the position.
 
         Args:
@@ -58,7 +64,8 @@ class Given:
         """
         each = torch.arange(len(self.position), device=self.position.device)
         value = value.repeat_interleave(attended.shape[2] // value.shape[1], 1)
-        found = torch.einsum("bl,bhld->bhd", self.weights.to(value.dtype), value)
+        rows = self.rows(attention_rows(layer, self.position)).to(value.dtype)
+        found = torch.einsum("bhl,bhld->bhd", rows, value)
         return attended.index_put((each, self.position), found.to(attended.dtype))
 
 
@@ -112,7 +119,7 @@ def attend(
     if watch is not None:
         watch.last, watch.count = layer, watch.count + 1
         if watch.given is not None and watch.given.number == watch.count:
-            attended = watch.given.put_into(attended, value)
+            attended = watch.given.put_into(attended, value, layer)
     return attended, None
 
 

@@ -68,3 +68,8 @@ class AttentionModel(Protocol):
                 back is this one then.
         """
         ...
+
+    def gated(self, inputs: Inputs, gates: Tensor) -> Tensor:
+        """(B, C) logits, where what the decision's position attends with is multiplied by (B, L)
+        gates, in every head."""
+        ...

@@ -125,7 +125,7 @@ class PretrainedTarget(nn.Module):
         shift = self._shift(attention_mask)
         mask = roll(attention_mask, shift)
         types = {} if token_type_ids is None else {"token_type_ids": roll(token_type_ids, shift)}
-        logits, rows = self._classify(roll(input_ids, shift), mask, **types)
+        logits, rows = self._classify(roll(input_ids, shift), mask, types=types)
         return TargetOutput(
             loss=None if labels is None else F.cross_entropy(logits.float(), labels),
             logits=logits,
@@ -149,6 +149,13 @@ class PretrainedTarget(nn.Module):
             logits, rows = self._classify(tokens, mask, given=given)
         return TargetOutput(logits=logits, attention_row=roll(rows.mean(1) * mask, -shift))
 
+    def gated(self, inputs: Inputs, gates: Tensor) -> Tensor:
+        """(B, C) logits, the last layer's attention at the aggregating position multiplied by
+        (B, L) gates."""
+        shift = self._shift(inputs.present)
+        mask, tokens = roll(inputs.present, shift), roll(inputs.tokens, shift)
+        return self._classify(tokens, mask, roll(gates, shift), gates=True)[0]
+
     def embedding(self, embedded: Tensor) -> AbstractContextManager[Any]:
         """Within, (B, L, E) stand at the tokens instead of their embeddings."""
         given = embedded.transpose(0, 1) if self._columns_first else embedded
@@ -169,19 +176,25 @@ class PretrainedTarget(nn.Module):
         return column.where(mask.bool(), column[-1]).amin(1)
 
     def _classify(
-        self, tokens: Tensor, mask: Tensor, given: Tensor | None = None, **types: Tensor
+        self,
+        tokens: Tensor,
+        mask: Tensor,
+        given: Tensor | None = None,
+        gates: bool = False,
+        types: dict[str, Tensor] | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Logits (B, C) and the row by head (B, H, L) of sequences on the side that they need.
 
         Args:
-            given: (B, L), the row to attend by in every head.
+            given: (B, L), the row to attend by in every head, or `gates` of each head's own.
+            types: token_type_ids, where there are any.
         """
         lengths = mask.sum(1).clamp_min(1)
         mask = mask.to(torch.long, copy=True)
         mask[:, 0] += mask.sum(1) == 0  # an empty text is one padding token
         position = self._position(lengths, mask.shape[1])
-        inputs = {"input_ids": tokens, "attention_mask": mask, **types, **self.options}
-        row = None if given is None else Given(given, position, self._layers)
+        inputs = {"input_ids": tokens, "attention_mask": mask, **(types or {}), **self.options}
+        row = None if given is None else Given(given, position, self._layers, gates)
         if self._tap is not None:
             with self._tap.giving(row) as weights, self.precision():
                 logits = self.model(**inputs).logits

@@ -120,9 +120,9 @@ class AttentionTap:
 
 
 def _with_row(weights: Tensor, given: Given) -> Tensor:
-    """(B, H, L, L) with the given row at its position in every head."""
+    """(B, H, L, L) with the given row at its position."""
     each = torch.arange(len(given.position), device=given.position.device)
-    rows = given.weights[:, None].expand(-1, weights.shape[1], -1)
+    rows = given.rows(weights[each, :, given.position])
     weights = weights.clone()
     weights[each, :, given.position] = rows.to(weights.dtype)
     return weights

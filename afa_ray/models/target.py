@@ -169,23 +169,18 @@ class Target(Player):
         logits, rows = self._classify(None, embedded, kept, given=given)
         return TargetOutput(logits=logits, attention_row=rows[:, 0].mean(1))
 
-    def readings(self, inputs: Inputs) -> tuple[Tensor, list[Tensor]]:
-        """Logits (B, C), and the rows by head (B, H, L) that each hop attends by, of which they
-        are a function: a gradient reaches them."""
+    def gated(self, inputs: Inputs, gates: Tensor) -> Tensor:
+        """(B, C) logits, every hop's attention multiplied by (B, L) gates."""
         lengths = _lengths(inputs.tokens, inputs.present, check=False)
         kept = ~padding_mask(lengths, inputs.tokens.shape[1])[:, None]
         words, positions = self.words(inputs.tokens), self.positions.weight
         sequences = Sequences(None, words, kept, positions, moved=False, alike=False)
         hidden: Tensor | None = None
-        read = []
         for layer in self.layers:
-            rows = attend(layer, sequences, hidden)[1][:, 0]
-            if torch.is_grad_enabled() and not rows.requires_grad:
-                rows.requires_grad_()  # the parameters are frozen
-            attended, _ = attend(layer, sequences, hidden, rows[:, None])
+            _, rows = attend(layer, sequences, hidden)
+            attended, _ = attend(layer, sequences, hidden, rows * gates[:, None, None])
             hidden = transform(layer, attended)
-            read.append(rows)
-        return self.classifier(self.dropout(hidden)), read
+        return self.classifier(self.dropout(hidden))
 
     def copies(self, input_ids: Tensor, deleted: Tensor) -> Tensor:
         """(N, V, C) logits of V copies of each sequence, at less than the cost of reading them.

@@ -49,8 +49,8 @@ from studies.small_files.run import CONFIGS, File, draw, trained, write
 
 DATA = ("ag_news", "hatexplain", "http_params", "imdb", "sms_spam", "sst2", "sst2_sentences",
         "tickets", "yelp_hat")  # fmt: skip
-METHODS = ("attention", "attention_x_gradient", "gradient_norm", "gae", "attn_lrp", "cp_lrp", "ig",
-           "leave_one_out", "shap", "random")  # fmt: skip
+METHODS = ("attention", "attention_x_gradient", "attention_ig", "gae", "ig", "leave_one_out",
+           "shap", "random")  # fmt: skip
 FORMS = {
     "plain": ["--afa.lambda_adv", "0"],
     "explainable": ["--config", str(CONFIGS / "explainable.yaml")],

@@ -17,10 +17,12 @@ REFERENCE = ("plain", "ig")
 """What a row should be as faithful as: integrated gradients on the plainly trained model."""
 WITHIN = 0.01
 SHOWN = (
-    ("plain", "attention"), ("plain", "attention_x_gradient"), ("plain", "ig"),
-    ("plain", "leave_one_out"), ("explainable", "attention"),
-    ("explainable", "attention_x_gradient"), ("explainable", "ig"),
-)  # fmt: skip
+    *(
+        ("plain", m)
+        for m in ("attention", "attention_x_gradient", "attention_ig", "ig", "leave_one_out")
+    ),
+    *(("explainable", m) for m in ("attention", "attention_x_gradient", "attention_ig", "ig")),
+)
 WAYS = {"deleted": "deleted", "exchanged": "exchanged for words of other texts"}
 
 
@@ -105,7 +107,7 @@ def judged(rows: list[Row]) -> list[str]:
     cases = [
         (form, method, other)
         for form, other in (("plain", "explainable"), ("explainable", "plain"))
-        for method in ("attention", "attention_x_gradient", "ig")
+        for method in ("attention", "attention_ig", "ig")
     ]
     lines = head(("data", *(f"{method} of {form}, judged by {o}" for form, method, o in cases)))
     for data in sets_of(rows):

@@ -117,6 +117,25 @@ def test_attention_x_gradient_of_a_single_layer_is_by_differences(
     assert found[1:-1].tolist() == pytest.approx(expected, rel=1e-3, abs=1e-7)
 
 
+@pytest.mark.parametrize("name", [*FAMILIES, "one hop", "two hops"])
+def test_attention_ig_adds_up_to_what_the_logit_has_of_the_text(name: str) -> None:
+    model, (ids, mask) = model_named(name), batch(name)
+    none = special(mask)
+    inputs = Inputs(ids, mask.bool(), special=none.bool())
+    with torch.no_grad():
+        whole = model(ids, attention_mask=mask).logits[:, 2]
+        nothing = model.gated(inputs, none.float())[:, 2]
+    found = explained(model, ids, mask, "attention_ig", 2, special_tokens_mask=none, steps=12)
+    assert torch.allclose(found.figures["difference"], whole - nothing, atol=1e-5)
+    assert torch.allclose(found.scores.sum(-1), whole - nothing, atol=2e-3)  # ReLUs have corners
+    few = explained(model, ids, mask, "attention_ig", 2, special_tokens_mask=none)
+    assert torch.allclose(
+        few.figures["completeness_error"],
+        (few.scores.sum(-1) - (whole - nothing)).abs(), atol=1e-5,
+    )  # fmt: skip
+    assert (few.figures["steps"] == 3).all()
+
+
 def test_gae_of_a_single_layer_is_by_differences() -> None:
     """The gradient by one head's weight of a token, by moving it."""
     model = small_target()

@@ -1,0 +1,63 @@
+"""Explainers that ask what the decision has of each token by way of the attention it is read with.
+
+A gate m_i multiplies what the aggregating position attends to token i with, in every head, and in
+every hop of a single layer; of a pretrained classifier, in the last layer. All gates are 1 in the
+model as it is; y(m) is the class's logit. Nothing below the attention has to be computed anew, and
+no gradient goes there.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from afa_ray.explainers.interface import Explained, chosen, text_tokens
+from afa_ray.models.interface import AttentionModel, Inputs
+
+
+def attention_x_gradient(model: AttentionModel, inputs: Inputs, classes: Tensor) -> Tensor:
+    """dy/dm_i = sum a_i dy/da_i at m = 1 (Serrano and Smith 2019): to first order, what the logit
+    loses without token i's share of the attention; signed. One pass."""
+    return _slope(model, inputs, classes, _gates(model, inputs, 1.0))
+
+
+def attention_ig(
+    model: AttentionModel, inputs: Inputs, classes: Tensor, *, steps: int = 3
+) -> Explained:
+    """The mean of dy/dm_i on the way of the text's gates from 0 to 1: integrated gradients by the
+    attention, as in self-attention attribution (Hao et al., AAAI 2021), of the row that is read.
+
+    The scores of a text sum to y(1) - y(0), what the logit has of the text by this attention.
+    Gauss-Legendre quadrature with `steps` points; special tokens' gates stay 1.
+
+    Returns:
+        Explained, with `completeness_error`, `difference` (y(1) - y(0)) and `steps`.
+    """
+    ends = [chosen(model.gated(inputs, _gates(model, inputs, end)), classes) for end in (0.0, 1.0)]
+    difference = ends[1] - ends[0]
+    roots, weights = np.polynomial.legendre.leggauss(steps)
+    scores = sum(
+        float(weight) / 2 * _slope(model, inputs, classes, _gates(model, inputs, (1 + root) / 2))
+        for root, weight in zip(roots, weights, strict=True)
+    )
+    assert isinstance(scores, Tensor)
+    scores = scores.masked_fill(~text_tokens(model, inputs), 0.0)
+    error = (scores.sum(-1) - difference).abs()
+    used = torch.full_like(difference, steps)
+    return Explained(scores, {"completeness_error": error, "difference": difference, "steps": used})
+
+
+def _gates(model: AttentionModel, inputs: Inputs, of_text: float) -> Tensor:
+    """(B, L): `of_text` at the text's tokens, 1 elsewhere."""
+    text = text_tokens(model, inputs)
+    return torch.where(text, of_text, 1.0)
+
+
+def _slope(model: AttentionModel, inputs: Inputs, classes: Tensor, gates: Tensor) -> Tensor:
+    """(B, L) dy/dm at these gates."""
+    with torch.enable_grad():
+        gates = gates.requires_grad_()
+        total = chosen(model.gated(inputs, gates), classes).sum()
+        (found,) = torch.autograd.grad(total, gates)
+    return found
