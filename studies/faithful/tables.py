@@ -16,12 +16,10 @@ Row: TypeAlias = dict[str, Any]
 REFERENCE = ("plain", "ig")
 """What a row should be as faithful as: integrated gradients on the plainly trained model."""
 WITHIN = 0.01
+ROWS = ("attention", "attention_x_gradient", "attention_ig", "ig")
 SHOWN = (
-    *(
-        ("plain", m)
-        for m in ("attention", "attention_x_gradient", "attention_ig", "ig", "leave_one_out")
-    ),
-    *(("explainable", m) for m in ("attention", "attention_x_gradient", "attention_ig", "ig")),
+    *(("plain", method) for method in (*ROWS, "leave_one_out")),
+    *(("explainable", method) for method in ROWS),
 )
 WAYS = {"deleted": "deleted", "exchanged": "exchanged for words of other texts"}
 
