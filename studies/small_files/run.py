@@ -4,7 +4,8 @@ Every job is a file (data set, rows, seed) on which all methods of its table are
 line of `OUT/figures.jsonl`; what is there already is not repeated. Afterwards `OUT/table.md` is
 written. README.md has the protocol. Needs AFA_DATA_DIR. MiniLM takes a GPU where there is one.
 
-    --methods NAMES     some of defaults,explainable,plain,minilm (by default the first three)
+    --methods NAMES     some of defaults,explainable,plain,without_confidence,minilm (by default the
+                        first three)
     --rows NUMBERS      by default 200,600,1000,5000
     --seeds NUMBER      by default 5
     --data NAMES        by default all six
@@ -49,6 +50,7 @@ METHODS: dict[str, list[str]] = {
     "defaults": [],
     "explainable": ["--config", str(CONFIGS / "explainable.yaml")],
     "plain": ["--afa.lambda_adv", "0"],
+    "without_confidence": ["--config", str(CONFIGS / "explainable.yaml"), "--afa.confidence", "0"],
     "minilm": ["--config", str(CONFIGS / "pretrained.yaml"), "--afa.lambda_adv", "0"],
 }
 APART = 1_000  # training texts that no file of a trial has
