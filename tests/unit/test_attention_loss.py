@@ -31,7 +31,7 @@ def loss(kind: str, row: list, target: list, real: int | None = None) -> float:
 
 def random_rows(dtype: torch.dtype = torch.float32) -> tuple[torch.Tensor, ...]:
     random = torch.Generator().manual_seed(0)
-    row = torch.randn(4, 6, generator=random, dtype=dtype).softmax(-1)
+    row = (torch.randn(4, 6, generator=random, dtype=dtype) / 3).softmax(-1)
     target = torch.rand(4, 6, generator=random, dtype=dtype)
     target[:, 2:4] = 0
     return row, target, torch.ones(4, 6, dtype=torch.bool)
