@@ -54,6 +54,8 @@ IN_RANGE: dict[str, tuple[Callable[[float], bool], str]] = {
     "afa.epsilon": (lambda x: 0 <= x <= 1, "between 0 and 1"),
     "afa.confidence": (lambda x: 0 <= x < 1, "at least 0 and below 1"),
     "afa.lambda_adv": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),
+    "supervision.weight": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),
+    "supervision.share": (lambda x: 0 < x <= 1, "above 0 and at most 1"),
     "train.margin": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),
     "train.deletion_weight": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),
     "train.target_lr": (lambda x: 0 < x < float("inf"), "a finite number above 0"),

@@ -8,6 +8,8 @@ from typing import Any, Literal, TypeVar
 
 from afa_ray.yaml_files import dump_yaml
 
+from afa_ray.supervision import SupervisionSettings
+
 SINGLE_LAYER = "transformer"
 DATA_FILES = ("train_file", "validation_file", "test_file", "lexicon_file")
 
@@ -35,7 +37,8 @@ class DataSettings:
     keep_na: bool = False
     """Labels such as NA, nan, null and None are classes of your own files, not missing values."""
     lexicon_file: str | None = None
-    """Words (text, label 0 or 1) for the generated sets instead of the built-in lists."""
+    """Words (text, label 0 or 1) for the generated sets, and for supervision.method as-lexicon,
+    instead of the built-in lists."""
     max_length: int = 512
     """Longest sequence in tokens, [SOS] and [EOS] included; longer texts are cut and counted."""
     vocab_size: int = 20_000
@@ -268,6 +271,7 @@ class Settings:
     target: TargetSettings = field(default_factory=TargetSettings)
     discriminator: DiscriminatorSettings = field(default_factory=DiscriminatorSettings)
     afa: AfaSettings = field(default_factory=AfaSettings)
+    supervision: SupervisionSettings = field(default_factory=SupervisionSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
     evaluate: EvaluateSettings = field(default_factory=EvaluateSettings)
     run: RunSettings = field(default_factory=RunSettings)

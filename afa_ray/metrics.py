@@ -37,6 +37,11 @@ METRICS: dict[str, Metric] = {
         "policy gradient lives on; near 0 the game has degenerated",
         "nats",
     ),
+    "train/loss_attention": Metric(
+        "loss between attention and what supervision.method wants of it, mean over its texts",
+        "nats for kl",
+    ),
+    "train/supervised": Metric("share of the training texts that it wants something of", _SHARE),
     "time/tokens_per_s": Metric("real tokens of the texts that training reads", "1/s"),
     "val/accuracy": Metric("accuracy on the validation texts", _SHARE),
     "val/macro_precision": Metric("mean precision over classes, on validation", _SHARE),

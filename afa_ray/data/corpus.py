@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from transformers import PreTrainedTokenizerFast
 
-from afa_ray.config import DataSettings, Settings
+from afa_ray.config import Settings
 from afa_ray.data.cautions import split_cautions, token_cautions
 from afa_ray.data.folding import decide_reading
 from afa_ray.data.packed import PackedTexts, pack
 from afa_ray.data.reading import Reading
 from afa_ray.data.sample import sample
-from afa_ray.data.sources import load_raw
+from afa_ray.data.sources import GENERATED_NAMES, load_raw
 from afa_ray.data.splits import stratified_split
 from afa_ray.data.texts import RawCorpus, Texts
 from afa_ray.data.tokenizer import load_tokenizer, special_ids, splits_words, train_tokenizer
@@ -24,6 +24,7 @@ from afa_ray.data.word_evidence import word_evidence
 from afa_ray.errors import UserError
 from afa_ray.models.loading import longest_text, skeleton
 from afa_ray.progress import Task
+from afa_ray.supervision import OF_LEXICON, OF_WORDS
 
 FEW = 10_000  # texts, of which a tenth is missed
 FITTED = 50_000  # most texts that the evidence of words is taken from
@@ -80,14 +81,14 @@ def prepare_corpus(settings: Settings) -> Corpus:
             keep_na=data.keep_na,
             protocol=data.protocol,
             seed=seed,
-            lexicon_file=data.lexicon_file,
+            lexicon_file=None if _is_of_supervision(settings) else data.lexicon_file,
         )
     _require_learnable(raw, settings)
     train, validation = _with_validation(raw, data.validation_share, seed)
     tried = data.evaluate_on == "validation"
     refit = _is_refitted(settings, raw)
     tokenizer, max_length, reading = _tokenizer(settings, raw.train if refit else train)
-    units = settings.afa.unit == "word"
+    units = settings.afa.unit == "word" or _counts_words(settings, tokenizer)
     parts = {"train": train, "validation": validation}
     if not tried:
         parts["test"] = raw.test
@@ -170,7 +171,7 @@ def _tokenizer(settings: Settings, train: Texts) -> tuple[PreTrainedTokenizerFas
     """The Target's tokenizer, the longest sequence in tokens, and notes on how texts are read."""
     data, name = settings.data, settings.target.name
     if not settings.target.pretrained:
-        reading, notes = _reading(data, train)
+        reading, notes = _reading(settings, train)
         with Task("counting words"):
             tokenizer = train_tokenizer(
                 train.texts, data.vocab_size, data.max_length, data.min_frequency, reading
@@ -193,12 +194,25 @@ def _tokenizer(settings: Settings, train: Texts) -> tuple[PreTrainedTokenizerFas
     return tokenizer, tokenizer.model_max_length, []
 
 
-def _reading(data: DataSettings, train: Texts) -> tuple[Reading, list[str]]:
+def _reading(settings: Settings, train: Texts) -> tuple[Reading, list[str]]:
     """How the single layer reads: sets that others report on as always, a user's words as decided
     from the training texts."""
-    if data.train_file or data.lexicon_file:
+    data = settings.data
+    if data.train_file or (data.lexicon_file and not _is_of_supervision(settings)):
         return decide_reading(train, data.lowercase, data.strip_accents)
     return Reading(data.lowercase is not False, data.strip_accents is not False), []
+
+
+def _is_of_supervision(settings: Settings) -> bool:
+    """Whether `data.lexicon_file` says where to look, and not what texts are generated from."""
+    generated = settings.data.train_file is None and settings.data.name in GENERATED_NAMES
+    return settings.supervision.method in OF_LEXICON and not generated
+
+
+def _counts_words(settings: Settings, tokenizer: PreTrainedTokenizerFast) -> bool:
+    """Whether supervision has to know the words that a pretrained Target's tokens are pieces of."""
+    counts = settings.supervision.method in OF_WORDS
+    return counts and settings.target.pretrained and splits_words(tokenizer)
 
 
 def _require_padding_apart(

@@ -16,13 +16,23 @@ def parsed(text: str, base: Settings | None = None) -> tuple[dict, list[str]]:
 def test_the_four_methods() -> None:
     methods, faults = parsed("plain,original,contrast,random")
     assert faults == []
-    assert methods == METHODS
-    base = override(Settings(), {"afa.k": 5})
+    assert methods == {name: METHODS[name] for name in ("plain", "original", "contrast", "random")}
+    base = override(Settings(), {"afa.k": 5, "supervision.method": "as-tfidf"})
     changed = {name: override(base, values) for name, values in methods.items()}
     assert changed["plain"].afa.lambda_adv == 0
     assert changed["random"].afa.epsilon == 1
     assert changed["contrast"].discriminator.pairing == "contrast"
+    assert changed["plain"].supervision.method == "none"
+    assert changed["contrast"].supervision.method == "as-tfidf"  # beside it
     assert all(settings.afa.k == 5 for settings in changed.values())
+
+
+def test_supervised_attention_stands_alone() -> None:
+    base = override(Settings(), {"afa.lambda_adv": 0.0})
+    methods, faults = parsed("plain,as-tfidf,as-random", base)
+    assert faults == []
+    changed = override(override(base, {"afa.lambda_adv": 0.5}), methods["as-random"])
+    assert (changed.afa.lambda_adv, changed.supervision.method) == (0, "as-random")
 
 
 def test_a_method_of_ones_own(tmp_path: Path) -> None:

@@ -1,0 +1,111 @@
+"""The rivals of adversarial feedback by name: supervised attention, made for a run's corpus.
+
+What each wants of attention, and what of it is a reconstruction: docs/explanation/rivals.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from afa_ray.config import Settings
+from afa_ray.data.corpus import Corpus
+from afa_ray.data.lexicon import DEFAULT, read_lexicon
+from afa_ray.models import AnyTarget
+from afa_ray.models.updating import Wrap
+from afa_ray.objectives.attention_loss import LossKind
+from afa_ray.objectives.interface import AttentionObjective, Weighed
+from afa_ray.objectives.supervised import Supervised
+from afa_ray.objectives.wanted import AtRandom, ByScore, TopWords, Wanted
+from afa_ray.objectives.word_scores import class_scores, inverse_frequency, lexicon_keys
+from afa_ray.objectives.words import Words, WordTable, count_words, words_of
+
+
+class Making(NamedTuple):
+    """What objectives are made from; `add_up` and `wrap` as in `build_objectives`."""
+
+    settings: Settings
+    corpus: Corpus
+    target: AnyTarget
+    device: torch.device
+    add_up: Callable[[Tensor], object]
+    wrap: Wrap
+
+    @property
+    def options(self) -> Any:
+        return self.settings.supervision
+
+    @property
+    def words(self) -> Words:
+        pieces = self.settings.target.pretrained and self.corpus.train.units is not None
+        return words_of(self.corpus.tokenizer, pieces)
+
+    def table(self, keys: Tensor, values: Tensor) -> WordTable:
+        """A table of words for the texts of this run."""
+        size = None if self.words.pieces else len(self.corpus.tokenizer)
+        return WordTable(keys, values, self.device, size)
+
+    def supervised(self, wanted: Wanted) -> Supervised:
+        kind: LossKind = self.options.loss or "kl"
+        return Supervised(wanted, kind, int(self.corpus.tokenizer.pad_token_id))
+
+
+def rivals(making: Making) -> list[Weighed]:
+    """The objective of `supervision.method`, with its weight; none for none."""
+    options = making.options
+    if options.method == "none":
+        return []
+    weight = WEIGHTS.get(options.method, 1.0) if options.weight is None else options.weight
+    return [Weighed(RIVALS[options.method](making), weight)]
+
+
+def as_tfidf(making: Making) -> AttentionObjective:
+    """ATT+AS of Liu (arXiv 2512.20661), who says of it that words which TF-IDF finds important are
+    the supervision, and no more: the rest is ours."""
+    counts = _counts(making)
+    return _by_score(making, making.table(counts.keys, inverse_frequency(counts)))
+
+
+def as_class(making: Making) -> AttentionObjective:
+    """As as_tfidf, by words that are typical of the text's own class (ours)."""
+    counts = _counts(making)
+    return _by_score(making, making.table(counts.keys, class_scores(counts).T.contiguous()))
+
+
+def as_random(making: Making) -> AttentionObjective:
+    """The control: what supervision does that says nothing."""
+    share, seed = making.options.share, making.settings.train.seed
+    return making.supervised(AtRandom(making.words, share, seed))
+
+
+def as_lexicon(making: Making) -> AttentionObjective:
+    """Attention alike on all words that carry an opinion, by a list (ours)."""
+    file = making.settings.data.lexicon_file
+    lexicon = DEFAULT if file is None else read_lexicon(file)
+    both = (*lexicon.positive, *lexicon.negative)
+    keys = lexicon_keys(both, making.words, making.corpus.tokenizer)
+    table = making.table(keys, torch.ones(len(keys)))
+    return making.supervised(ByScore(making.words, table))
+
+
+def _counts(making: Making) -> Any:
+    corpus = making.corpus
+    return count_words(making.words, corpus.train, corpus.tokenizer, len(corpus.label_names))
+
+
+def _by_score(making: Making, table: WordTable) -> AttentionObjective:
+    scores = ByScore(making.words, table)
+    options = making.options
+    return making.supervised(TopWords(scores, options.share) if options.words == "top" else scores)
+
+
+RIVALS: dict[str, Callable[[Making], AttentionObjective]] = {
+    "as-tfidf": as_tfidf,
+    "as-class": as_class,
+    "as-random": as_random,
+    "as-lexicon": as_lexicon,
+}
+WEIGHTS: dict[str, float] = {}  # of a method's loss, where it is not 1
