@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -54,7 +55,7 @@ class TopWords:
         scores = self.scores.of(part, keys)
         most = how_many(keys != NO_WORD, self.share)
         units = part.units if self.scores.words.pieces else None
-        return top_words(scores, keys, most, units).float()
+        return top_words(scores, keys, most, bound(keys, self.share), units).float()
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ class AtRandom:
     def __call__(self, part: Part) -> Tensor:
         maskable = self.words.maskable(part.tokens)
         noise = uniform(self.seed, 0, part.examples, 1, part.tokens.shape[1])[:, 0]
-        return highest(noise * maskable, how_many(maskable, self.share)).float()
+        most = how_many(maskable, self.share)
+        return highest(noise * maskable, most, bound(noise, self.share)).float()
 
 
 def how_many(maskable: Tensor, share: float) -> Tensor:
@@ -77,29 +79,41 @@ def how_many(maskable: Tensor, share: float) -> Tensor:
     return (share * maskable.sum(-1)).ceil().clamp_min(1)
 
 
-def highest(scores: Tensor, most: Tensor) -> Tensor:
-    """(B, L) bool: the (B,) `most` highest of each row that are above 0; of equal ones the
-    earlier."""
-    order = scores.argsort(dim=-1, descending=True, stable=True)
-    places = torch.arange(scores.shape[-1], device=scores.device).expand_as(order)
-    rank = torch.empty_like(order).scatter(-1, order, places)
-    return (rank < most[:, None]) & (scores > 0)
+def bound(row: Tensor, share: float) -> int:
+    """At least what `how_many` says of texts in (B, L)."""
+    return max(1, math.ceil(share * row.shape[-1]))
 
 
-def top_words(scores: Tensor, keys: Tensor, most: Tensor, units: Tensor | None = None) -> Tensor:
+def highest(scores: Tensor, most: Tensor, bound: int) -> Tensor:
+    """(B, L) bool: the (B,) `most` highest of each row that are above 0; of equal ones the earlier.
+
+    Args:
+        bound: at least the largest of `most`.
+    """
+    best = scores.topk(min(bound, scores.shape[-1]), dim=-1).values
+    last = best.gather(-1, most.long().clamp_max(best.shape[-1])[:, None] - 1)
+    above, equal = scores > last, scores == last
+    left = most[:, None] - above.sum(-1, keepdim=True)
+    return (above | (equal & (equal.cumsum(-1) <= left))) & (scores > 0)
+
+
+def top_words(
+    scores: Tensor, keys: Tensor, most: Tensor, bound: int, units: Tensor | None = None
+) -> Tensor:
     """(B, L) bool: every occurrence of the (B,) `most` words with the highest sum of scores.
 
     Args:
         scores: (B, L), the same for all occurrences of a word; keys: (B, L).
+        bound: at least the largest of `most`.
         units: (B, L), the word that each token is a piece of, where they are pieces.
     """
+    if units is not None:  # a word's score counts once
+        scores = scores * F.pad(units[:, 1:] != units[:, :-1], (1, 0), value=True)
     ordered, order = keys.sort(dim=-1, stable=True)
-    begin, end = (torch.searchsorted(ordered, keys, right=side) for side in (False, True))
-    number = end - begin
-    if units is not None:
-        begins = F.pad((units[:, 1:] != units[:, :-1]).long(), (1, 0), value=1)
-        before = F.pad(begins.gather(-1, order).cumsum(-1), (1, 0))
-        number = before.gather(-1, end) - before.gather(-1, begin)
-    first = order.gather(-1, begin)  # of each word, where it occurs first
-    places = torch.arange(keys.shape[-1], device=keys.device)
-    return highest(scores * number * (first == places), most).gather(-1, first)
+    first = F.pad(ordered[:, 1:] != ordered[:, :-1], (1, 0), value=True)
+    word = first.cumsum(-1) - 1
+    sums = torch.zeros_like(scores).scatter_add(-1, word, scores.gather(-1, order))
+    at_first = torch.zeros_like(scores).scatter(-1, order, sums.gather(-1, word) * first)
+    chosen = highest(at_first, most, bound).gather(-1, order)
+    of_word = torch.zeros_like(scores).scatter_add(-1, word, (chosen & first).to(scores.dtype))
+    return torch.zeros_like(chosen).scatter(-1, order, of_word.gather(-1, word) > 0)

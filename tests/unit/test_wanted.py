@@ -52,14 +52,16 @@ def test_pieces_of_a_word_count_once() -> None:
     keys = torch.tensor([[-1, 7, 7, 7, 5, 5, -1]])  # a word of three pieces, and 5 twice
     units = torch.tensor([[0, 0, 0, 0, 1, 2, 0]])
     scores = torch.tensor([[0.0, 1.0, 1.0, 1.0, 0.9, 0.9, 0.0]])
-    top = top_words(scores, keys, torch.tensor([1.0]), units)
+    top = top_words(scores, keys, torch.tensor([1.0]), 2, units)
     assert top.tolist() == [[False, False, False, False, True, True, False]]
 
 
 def test_highest() -> None:
     scores = torch.tensor([[0.0, 2.0, 1.0, 2.0], [0.0, 0.0, 0.0, 1.0]])
-    found = highest(scores, torch.tensor([2, 2]))
+    found = highest(scores, torch.tensor([2, 2]), 3)
     assert found.tolist() == [[False, True, False, True], [False, False, False, True]]
+    equal = highest(torch.ones(1, 4), torch.tensor([2]), 4)
+    assert equal.tolist() == [[True, True, False, False]]
 
 
 def test_at_random_is_the_same_for_a_text_wherever_it_stands() -> None:
