@@ -42,6 +42,12 @@ METRICS: dict[str, Metric] = {
         "nats for kl",
     ),
     "train/supervised": Metric("share of the training texts that it wants something of", _SHARE),
+    "train/sana_effect": Metric(
+        "sana: by how much p changes without a candidate's attention, mean of the last round",
+        _SHARE,
+    ),
+    "train/sana_lowered": Metric("sana: share of the marks that the last round lowered", _SHARE),
+    "train/sana_added": Metric("sana: tokens that it marked, as a share of the marks", "ratio"),
     "time/tokens_per_s": Metric("real tokens of the texts that training reads", "1/s"),
     "val/accuracy": Metric("accuracy on the validation texts", _SHARE),
     "val/macro_precision": Metric("mean precision over classes, on validation", _SHARE),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 Method = Literal[
@@ -11,11 +11,29 @@ Method = Literal[
     "as-class",
     "as-random",
     "as-lexicon",
+    "sana",
 ]
 
 METHODS: tuple[str, ...] = get_args(Method)
-OF_WORDS = ("as-tfidf", "as-class", "as-lexicon")  # methods that know something of words
-OF_LEXICON = ("as-lexicon",)  # methods that read data.lexicon_file
+OF_WORDS = ("as-tfidf", "as-class", "as-lexicon", "sana")  # methods that know something of words
+OF_LEXICON = ("as-lexicon", "sana")  # methods that read data.lexicon_file
+
+
+@dataclass(frozen=True, kw_only=True)
+class SanaSettings:
+    """Marks that are corrected by what the decision needs (supervision.method sana)."""
+
+    seed: Literal["chi2", "lexicon", "rationale", "attention"] = "chi2"
+    """Marks to begin with: chi2, the 200 words of each class that tell it best; lexicon, words that
+    carry an opinion; rationale, what people marked; attention, what the Target looks at most."""
+    gamma: float = 0.5
+    """What a mark of little effect is multiplied with before the next epoch; 1 leaves it."""
+    candidates: int = 3
+    """Unmarked tokens of highest attention in each text that may be marked."""
+    intervention: Literal["attention", "uniform", "delete"] | None = None
+    """What is done to a token to see what the decision needs it for: its attention becomes 0
+    (attention), or that of one among all alike (uniform), or it is deleted. By default attention
+    for transformer; others can only delete, at most 4 tokens of a text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +44,8 @@ class SupervisionSettings:
     method: Method = "none"
     """Where the attention that is wanted comes from. as-tfidf: words of high TF-IDF; as-class:
     words that are typical of the text's class; as-random: words at random, the control;
-    as-lexicon: words that carry an opinion. For lack of published code all are reconstructions:
+    as-lexicon: words that carry an opinion; sana: marks that stand as far as the decision needs
+    them. For lack of published code all are reconstructions:
     see docs/explanation/rivals.md."""
     loss: Literal["kl", "ce", "reverse_kl", "mse", "sse", "cosine", "mass"] | None = None
     """How far attention is from what is wanted; by default kl."""
@@ -37,3 +56,4 @@ class SupervisionSettings:
     all words in proportion to their scores."""
     share: float = 0.15
     """Words that top takes, and as-random, as a share of a text's tokens; one at least."""
+    sana: SanaSettings = field(default_factory=SanaSettings)

@@ -11,21 +11,31 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from afa_ray.config import Settings
+from afa_ray.config import Settings, decided
 from afa_ray.data.corpus import Corpus
 from afa_ray.data.lexicon import DEFAULT, read_lexicon
 from afa_ray.models import AnyTarget
 from afa_ray.models.updating import Wrap
 from afa_ray.objectives.attention_loss import LossKind
 from afa_ray.objectives.interface import AttentionObjective, Weighed
+from afa_ray.objectives.rounds import Rounds
+from afa_ray.objectives.sana import Sana
 from afa_ray.objectives.supervised import Supervised
 from afa_ray.objectives.wanted import AtRandom, ByScore, TopWords, Wanted
-from afa_ray.objectives.word_scores import class_scores, inverse_frequency, lexicon_keys
+from afa_ray.objectives.word_scores import (
+    class_scores,
+    inverse_frequency,
+    lexicon_keys,
+    telling_words,
+)
 from afa_ray.objectives.words import Words, WordTable, count_words, words_of
+
+TELLING = 200  # words of a class
 
 
 class Making(NamedTuple):
-    """What objectives are made from; `add_up` and `wrap` as in `build_objectives`."""
+    """What objectives are made from, in worker `rank`; `add_up` and `wrap` as in
+    `build_objectives`."""
 
     settings: Settings
     corpus: Corpus
@@ -33,6 +43,8 @@ class Making(NamedTuple):
     device: torch.device
     add_up: Callable[[Tensor], object]
     wrap: Wrap
+    rank: int = 0
+    workers: int = 1
 
     @property
     def options(self) -> Any:
@@ -47,6 +59,21 @@ class Making(NamedTuple):
         """A table of words for the texts of this run."""
         size = None if self.words.pieces else len(self.corpus.tokenizer)
         return WordTable(keys, values, self.device, size)
+
+    @property
+    def rounds(self) -> Rounds:
+        train = self.settings.train
+        return Rounds(
+            target=self.target,
+            texts=self.corpus.train,
+            pad_id=int(self.corpus.tokenizer.pad_token_id),
+            batch_size=decided(train.batch_size),
+            device=self.device,
+            precision=train.precision,
+            add_up=self.add_up,
+            rank=self.rank,
+            workers=self.workers,
+        )
 
     def supervised(self, wanted: Wanted) -> Supervised:
         kind: LossKind = self.options.loss or "kl"
@@ -83,12 +110,39 @@ def as_random(making: Making) -> AttentionObjective:
 
 def as_lexicon(making: Making) -> AttentionObjective:
     """Attention alike on all words that carry an opinion, by a list (ours)."""
+    keys = _lexicon(making)
+    table = making.table(keys, torch.ones(len(keys)))
+    return making.supervised(ByScore(making.words, table))
+
+
+def sana(making: Making) -> AttentionObjective:
+    """Counterfactual supervision, see `afa_ray.objectives.sana`."""
+    options, texts = making.options, making.corpus.train
+    kind: LossKind = options.loss or "kl"
+    seeds: Tensor | None
+    match options.sana.seed:
+        case "attention":
+            seeds = None
+        case "rationale":
+            assert texts.marks is not None
+            seeds = torch.from_numpy(texts.marks).float()
+        case seed:
+            keys = _lexicon(making) if seed == "lexicon" else _telling(making)
+            seeds = torch.isin(making.words.keys_of(texts), keys).float()
+    return Sana(options.sana, making.rounds, making.words, seeds, kind, options.share)
+
+
+def _telling(making: Making) -> Tensor:
+    counts = _counts(making)
+    return counts.keys[telling_words(counts, TELLING)]
+
+
+def _lexicon(making: Making) -> Tensor:
+    """Keys of the words that carry an opinion."""
     file = making.settings.data.lexicon_file
     lexicon = DEFAULT if file is None else read_lexicon(file)
     both = (*lexicon.positive, *lexicon.negative)
-    keys = lexicon_keys(both, making.words, making.corpus.tokenizer)
-    table = making.table(keys, torch.ones(len(keys)))
-    return making.supervised(ByScore(making.words, table))
+    return lexicon_keys(both, making.words, making.corpus.tokenizer)
 
 
 def _counts(making: Making) -> Any:
@@ -107,5 +161,6 @@ RIVALS: dict[str, Callable[[Making], AttentionObjective]] = {
     "as-class": as_class,
     "as-random": as_random,
     "as-lexicon": as_lexicon,
+    "sana": sana,
 }
 WEIGHTS: dict[str, float] = {}  # of a method's loss, where it is not 1

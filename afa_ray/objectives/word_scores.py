@@ -54,6 +54,17 @@ def _highest(scores: Tensor, most: int) -> Tensor:
     return torch.zeros_like(scores).scatter(1, order, scores.gather(1, order))
 
 
+def telling_words(counts: WordCounts, most: int) -> Tensor:
+    """(K,) bool: of each class the `most` words with the highest chi-square between a text's being
+    of the class and its holding the word, of those that it holds more often than others."""
+    held, sizes = counts.texts.double(), counts.class_sizes.double()[:, None]
+    total, texts = sizes.sum(), held.sum(0, keepdim=True)
+    expected = sizes * texts / total
+    spread = expected * (1 - texts / total) * (1 - sizes / total)
+    score = (held - expected).clamp_min(0).square() / spread.clamp_min(1e-12)
+    return (_highest(score * counts.readable, most) > 0).any(0)
+
+
 def lexicon_keys(
     lexicon: tuple[str, ...], words: Words, tokenizer: PreTrainedTokenizerFast
 ) -> Tensor:

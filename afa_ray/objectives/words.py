@@ -52,31 +52,45 @@ class Words:
         found = _hashed(tokens.flatten(), (units + rows).flatten(), inside.flatten())
         return found.keys.view_as(tokens)
 
+    def keys_of(self, texts: PackedTexts) -> Tensor:
+        """(T,) the same of all tokens of packed texts."""
+        return self.runs(texts).keys
+
+    def runs(self, texts: PackedTexts) -> Hashed:
+        """The same, with where each word begins."""
+        tokens = torch.from_numpy(texts.tokens).long()
+        inside = self.maskable(tokens)
+        if not self.pieces or texts.units is None:
+            return Hashed(tokens.where(inside, NO_WORD), inside)
+        text = torch.arange(len(texts)).repeat_interleave(torch.from_numpy(texts.lengths))
+        units = torch.from_numpy(texts.units).long()
+        return _hashed(tokens, units + text * (int(units.max()) + 1), inside)
+
 
 def words_of(tokenizer: PreTrainedTokenizerFast, pieces: bool) -> Words:
     return Words((*special_ids(tokenizer), int(tokenizer.pad_token_id)), pieces)
 
 
-class _Hashed(NamedTuple):
+class Hashed(NamedTuple):
     """(T,) key of each token's word, and (T,) bool, the first token of each word."""
 
     keys: Tensor
     first: Tensor
 
 
-def _hashed(tokens: Tensor, numbers: Tensor, inside: Tensor) -> _Hashed:
+def _hashed(tokens: Tensor, numbers: Tensor, inside: Tensor) -> Hashed:
     """Keys of words, of which each is a run of tokens inside a text with one of (T,) `numbers`."""
     apart = torch.ones_like(inside)
     apart[1:] = ~inside[:-1] | (numbers[1:] != numbers[:-1])
     first = inside & apart
     if not first.any():
-        return _Hashed(torch.full_like(tokens, NO_WORD), first)
+        return Hashed(torch.full_like(tokens, NO_WORD), first)
     word = (first.cumsum(0) - 1).clamp_min(0)
     begins = first.nonzero()[:, 0]
     within = torch.arange(len(tokens), device=tokens.device) - begins[word]
     terms = mix(tokens * LONGEST + within.clamp(0, LONGEST - 1)) * inside
     sums = tokens.new_zeros(len(begins)).index_add(0, word, terms)
-    return _Hashed((sums & (2**62 - 1))[word].where(inside, NO_WORD), first)
+    return Hashed((sums & (2**62 - 1))[word].where(inside, NO_WORD), first)
 
 
 @dataclass(frozen=True)
@@ -104,12 +118,8 @@ def count_words(
     tokens = torch.from_numpy(texts.tokens).long()
     lengths, labels = torch.from_numpy(texts.lengths), torch.from_numpy(texts.labels)
     text = torch.arange(len(texts)).repeat_interleave(lengths)
-    inside = words.maskable(tokens)
-    if words.pieces and texts.units is not None:
-        units = torch.from_numpy(texts.units).long()
-        keys, first = _hashed(tokens, units + text * (int(units.max()) + 1), inside)
-    else:
-        keys, first = tokens, inside
+    keys, first = words.runs(texts)
+    inside = keys != NO_WORD
     known, which = keys[inside].unique(return_inverse=True)
     readable = torch.zeros(len(known), dtype=torch.bool)
     readable[which[_readable(tokenizer, tokens[inside])]] = True

@@ -50,7 +50,16 @@ def make_learner(
     target, discriminator, notes = build_players(settings, corpus)
     if not session.sharded:
         to_device(target, session.device)
-    making = Making(settings, corpus, target, session.device, session.add_up, session.wrap)
+    making = Making(
+        settings,
+        corpus,
+        target,
+        session.device,
+        session.add_up if not session.sharded else lambda tensor: None,
+        session.wrap,
+        rank=0 if session.sharded else session.rank,
+        workers=1 if session.sharded else session.workers,
+    )
     learner = build_learner(
         settings,
         target,
