@@ -66,6 +66,7 @@ def test_resumed_equals_uninterrupted(
     feedback: dict,
     request: pytest.FixtureRequest,
 ) -> None:
+    name = request.node.callspec.id.split("-")[-1]
     settings = tiny_settings(
         {"train.epochs": 3, "train.checkpoint_every": 6, "target.dropout": 0.3, **feedback}
     )
@@ -76,9 +77,9 @@ def test_resumed_equals_uninterrupted(
             run(settings, "parts")
     parts = run(settings, "parts")
     assert records(parts) == records(whole)
-    assert (parts / "samples.jsonl").read_text() == (whole / "samples.jsonl").read_text()
+    if name != "sana":  # which plays nothing
+        assert (parts / "samples.jsonl").read_text() == (whole / "samples.jsonl").read_text()
     ends = [latest_checkpoint(folder) for folder in (whole, parts)]
-    name = request.node.callspec.id.split("-")[-1]
     players = PLAYERS.get(name, ("target", "discriminator"))
     averaged = ("average",) * ("train.average" in feedback)
     for name in (*players, *averaged, "best", "optimizers"):
