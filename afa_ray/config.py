@@ -34,6 +34,10 @@ class DataSettings:
     label_column: str = "label"
     """Column of the labels in your own files: strings, or numbers, of which 1, 1.0 and "1" are one
     class."""
+    marks_column: str | None = None
+    """Column of your own files with what people marked: for each text a list with a number for each
+    of its words (what blanks separate), 1 for a marked word, else 0; or a list of several people's
+    such lists. In CSV and TSV as [0, 1, 0]; empty where nobody marked anything."""
     keep_na: bool = False
     """Labels such as NA, nan, null and None are classes of your own files, not missing values."""
     lexicon_file: str | None = None

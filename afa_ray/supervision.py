@@ -16,6 +16,7 @@ Method = Literal[
 
 METHODS: tuple[str, ...] = get_args(Method)
 OF_WORDS = ("as-tfidf", "as-class", "as-lexicon", "sana")  # methods that know something of words
+OF_PEOPLE = ("humal-al", "humal-an", "humal-ap", "entropy-target")  # that read what people marked
 OF_LEXICON = ("as-lexicon", "sana")  # methods that read data.lexicon_file
 
 

@@ -24,7 +24,7 @@ from afa_ray.data.word_evidence import word_evidence
 from afa_ray.errors import UserError
 from afa_ray.models.loading import longest_text, skeleton
 from afa_ray.progress import Task
-from afa_ray.supervision import OF_LEXICON, OF_WORDS
+from afa_ray.supervision import OF_LEXICON, OF_PEOPLE, OF_WORDS
 
 FEW = 10_000  # texts, of which a tenth is missed
 FITTED = 50_000  # most texts that the evidence of words is taken from
@@ -78,6 +78,7 @@ def prepare_corpus(settings: Settings) -> Corpus:
             test_file=data.test_file,
             text_column=data.text_column,
             label_column=data.label_column,
+            marks_column=data.marks_column,
             keep_na=data.keep_na,
             protocol=data.protocol,
             seed=seed,
@@ -92,9 +93,10 @@ def prepare_corpus(settings: Settings) -> Corpus:
     parts = {"train": train, "validation": validation}
     if not tried:
         parts["test"] = raw.test
-    packed = {name: pack(part, tokenizer, max_length, units) for name, part in parts.items()}
+    kept = (units, settings.supervision.method in OF_PEOPLE)
+    packed = {name: pack(part, tokenizer, max_length, *kept) for name, part in parts.items()}
     _require_padding_apart(packed.values(), tokenizer)
-    whole = pack(raw.train, tokenizer, max_length, units) if refit else packed["train"]
+    whole = pack(raw.train, tokenizer, max_length, *kept) if refit else packed["train"]
     corpus = Corpus(
         name=raw.name,
         label_names=raw.label_names,

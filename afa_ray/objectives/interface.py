@@ -25,7 +25,7 @@ class Participant(Protocol):
     """What takes part in an update beside the Target: an objective, or the judge of one.
 
     Attributes:
-        needs: what it wants of batches beside tokens and labels: `partners`, `marks`.
+        needs: what it wants of batches beside tokens and labels: `partners`, `marks`, `human`.
         figures: names of what it logs, means over texts.
         players: the modules that it trains itself, by name; saved with the run.
         optimizer: theirs; None where there are none.
