@@ -57,6 +57,7 @@ IN_RANGE: dict[str, tuple[Callable[[float], bool], str]] = {
     "afa.lambda_adv": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),
     "supervision.weight": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),
     "supervision.sana.gamma": (lambda x: 0 <= x <= 1, "between 0 and 1"),
+    "supervision.humal.factor": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),
     "supervision.share": (lambda x: 0 < x <= 1, "above 0 and at most 1"),
     "train.margin": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),
     "train.deletion_weight": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),
@@ -111,6 +112,7 @@ def complaints(settings: Settings) -> list[str]:
         found.append(
             f"data.split_seed = {settings.data.split_seed}: must be between 0 and 4294967295"
         )
+    found += _supervision_complaints(settings)
     found += _worker_complaints(settings.train)
     found += _register_complaints(settings.mlflow)
     if settings.target.pretrained:
@@ -137,6 +139,18 @@ def _judge_complaints(discriminator: DiscriminatorSettings) -> list[str]:
         "discriminator.pairing = original: discriminator.judge = target asks how far a copy "
         "still looks like its class; use contrast"
     ]
+
+
+def _supervision_complaints(settings: Settings) -> list[str]:
+    """What a method of supervision asks of the Target."""
+    method, target = settings.supervision.method, settings.target
+    if method == "humal-ap" and target.name == SINGLE_LAYER and target.hops < 2:
+        return [
+            f"supervision.method = {method}: supervises the first of several readings, and "
+            f"target.hops = {target.hops} has one, where it would be humal-al; use that, or "
+            "target.hops 2"
+        ]
+    return []
 
 
 def _worker_complaints(train: TrainSettings) -> list[str]:

@@ -12,6 +12,9 @@ Method = Literal[
     "as-random",
     "as-lexicon",
     "sana",
+    "humal-al",
+    "humal-an",
+    "humal-ap",
 ]
 
 METHODS: tuple[str, ...] = get_args(Method)
@@ -38,6 +41,22 @@ class SanaSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class HumalSettings:
+    """What people attend to (supervision.method humal-al, humal-an, humal-ap)."""
+
+    positions: Literal["all", "words"] = "all"
+    """Where attention is held against people's: all real tokens, of which people attend to no
+    special one, or the words of the text alone."""
+    factor: float = 2.0
+    """humal-an: how many times what people attend to is added to what the last layer gathers."""
+    evenly: bool = False
+    """humal-an: divide by 1 + factor, so that training has weights that sum to 1, as tests have."""
+    first: Literal["loss", "replace"] = "loss"
+    """humal-ap: the first layer's attention is held against people's (loss), or theirs takes its
+    place while training (replace)."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SupervisionSettings:
     """Attention that is told where to look, by words, causes or people, beside adversarial feedback
     or, with afa.lambda_adv 0, alone."""
@@ -46,15 +65,17 @@ class SupervisionSettings:
     """Where the attention that is wanted comes from. as-tfidf: words of high TF-IDF; as-class:
     words that are typical of the text's class; as-random: words at random, the control;
     as-lexicon: words that carry an opinion; sana: marks that stand as far as the decision needs
-    them. For lack of published code all are reconstructions:
+    them; humal-al: what people marked; humal-an: that, added to attention while training; humal-ap:
+    that, in the first of several layers. For lack of published code all are reconstructions:
     see docs/explanation/rivals.md."""
     loss: Literal["kl", "ce", "reverse_kl", "mse", "sse", "cosine", "mass"] | None = None
-    """How far attention is from what is wanted; by default kl."""
+    """How far attention is from what is wanted; by default kl, for humal-… cosine."""
     weight: float | None = None
-    """Weight of the method's loss; by default 1."""
+    """Weight of the method's loss; by default 1, for humal-… 2."""
     words: Literal["top", "all"] = "top"
     """as-tfidf, as-class: attention is wanted alike on the words of the highest scores (top), or on
     all words in proportion to their scores."""
     share: float = 0.15
     """Words that top takes, and as-random, as a share of a text's tokens; one at least."""
     sana: SanaSettings = field(default_factory=SanaSettings)
+    humal: HumalSettings = field(default_factory=HumalSettings)

@@ -44,11 +44,12 @@ class Layer:
 @dataclass
 class Given:
     """A row to attend by: `weights` (B, L) at (B,) `position` in attention layer `number`, in every
-    head."""
+    head; of all texts, or of (B,) bool `those`."""
 
     weights: Tensor
     position: Tensor
     number: int
+    those: Tensor | None = None
 
     def put_into(self, attended: Tensor, value: Tensor) -> Tensor:
         """(B, L, H, d_h) of a layer, as it is had its heads attended by the row at the position.
@@ -59,15 +60,20 @@ class Given:
         each = torch.arange(len(self.position), device=self.position.device)
         value = value.repeat_interleave(attended.shape[2] // value.shape[1], 1)
         found = torch.einsum("bl,bhld->bhd", self.weights.to(value.dtype), value)
+        if self.those is not None:
+            found = found.where(self.those[:, None, None], attended[each, self.position])
         return attended.index_put((each, self.position), found.to(attended.dtype))
 
 
 @dataclass
 class Watch:
     """What passes through a model's attention layers: after a forward pass their number, and the
-    `last` one (None where the model does not go through the interface)."""
+    `last` one (None where the model does not go through the interface), and the `first` one where
+    it is to be kept."""
 
     given: Given | None = None
+    keep_first: bool = False
+    first: Layer | None = None
     last: Layer | None = None
     count: int = 0
 
@@ -76,9 +82,9 @@ _watch: ContextVar[Watch | None] = ContextVar("watch over attention layers", def
 
 
 @contextmanager
-def watching(given: Given | None = None) -> Iterator[Watch]:
+def watching(given: Given | None = None, keep_first: bool = False) -> Iterator[Watch]:
     """Watch the forward pass within, and have one of its layers attend by a given row."""
-    watch = Watch(given)
+    watch = Watch(given, keep_first)
     token = _watch.set(watch)
     try:
         yield watch
@@ -110,6 +116,8 @@ def attend(
         attended = sdpa_attention_forward(module, query, key, value, attention_mask, **options)[0]
     watch = _watch.get()
     if watch is not None:
+        if watch.keep_first and watch.count == 0:
+            watch.first = layer
         watch.last, watch.count = layer, watch.count + 1
         if watch.given is not None and watch.given.number == watch.count:
             attended = watch.given.put_into(attended, value)

@@ -30,10 +30,12 @@ class Inputs(NamedTuple):
 class TargetOutput(SequenceClassifierOutput):
     """`loss`, `logits` (B, C), and the attention row (B, L) of E1: the mean over heads.
 
-    `attentions` is a tuple with the last layer's rows by head, (B, H, L), where asked for.
+    `attentions` is a tuple with the last layer's rows by head, (B, H, L), where asked for, and
+    `first_row` (B, L) the first layer's row, where the Target `shows_first`.
     """
 
     attention_row: Tensor | None = None
+    first_row: Tensor | None = None
 
 
 class AttentionModel(Protocol):

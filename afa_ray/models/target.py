@@ -13,12 +13,14 @@ from afa_ray.models.interface import Inputs, TargetOutput
 from afa_ray.models.player import Player
 from afa_ray.models.sequences import Sequences
 from afa_ray.models.single_query import (
+    Attended,
     attend,
     make_layer,
     padding_mask,
     read_everywhere,
     transform,
 )
+from afa_ray.models.told import Told
 
 
 class TargetConfig(PretrainedConfig):
@@ -68,6 +70,8 @@ class Target(Player):
     config: TargetConfig
     evaluation_batch = 256  # texts
     single_query = True  # it reads one position of a text
+    told: Told | None = None  # what people attend to, while it learns from that
+    shows_first = False  # whether outputs hold the first hop's row, too
 
     def make_parts(self) -> None:
         config = self.config
@@ -149,6 +153,8 @@ class Target(Player):
             attentions=(rows,) if by_head else None,
             attention_row=rows.mean(1),
         )
+        if self.shows_first:
+            output.first_row = self._first
         return output if _asked(return_dict, self.config.return_dict) else output.to_tuple()
 
     def embed(self, inputs: Inputs) -> Tensor:
@@ -219,8 +225,34 @@ class Target(Player):
         for layer in self.layers:
             by = given if layer is self.layers[-1] else None
             attended, rows = attend(layer, sequences, hidden, by)
+            if layer is self.layer and self.shows_first:
+                self._first = rows[:, 0].mean(1)
+            if self.told is not None:
+                attended = self._tell(layer, sequences, attended, rows, self.told)
             hidden = transform(layer, attended)
         return self.classifier(self.dropout(hidden)), rows
+
+    def _tell(
+        self,
+        layer: nn.TransformerEncoderLayer,
+        sequences: Sequences,
+        attended: Attended,
+        rows: Tensor,
+        told: Told,
+    ) -> Attended:
+        """What a layer's last positions gather where people say what to attend to."""
+        if layer is not (self.layer if told.instead else self.layers[-1]):
+            return attended
+        weights = told.weights[:, None, None]
+        if told.instead:
+            own = ~told.there[:, None, None, None]
+            found = sequences.gather_by(rows.where(own, weights.expand_as(rows)), 0.0)
+        else:
+            found = sequences.gather_by(weights, 0.0)
+        context, mass = (x.flatten(0, 1) for x in found[1:])
+        if not told.instead:
+            context, mass = told.add(attended.context, context), told.add(attended.mass, mass)
+        return Attended(attended.last, context, mass)
 
     def _hidden_states(self, words: Tensor, kept: Tensor) -> list[Tensor]:
         """(B, L, d) each: the inputs, and each hop's output at all positions, of (B, L) kept."""

@@ -17,10 +17,12 @@ from afa_ray.data.lexicon import DEFAULT, read_lexicon
 from afa_ray.models import AnyTarget
 from afa_ray.models.updating import Wrap
 from afa_ray.objectives.attention_loss import LossKind
+from afa_ray.objectives.humal import AsTold, first_row, human, on_words
 from afa_ray.objectives.interface import AttentionObjective, Weighed
+from afa_ray.objectives.rival_checks import require_tellable
 from afa_ray.objectives.rounds import Rounds
 from afa_ray.objectives.sana import Sana
-from afa_ray.objectives.supervised import Supervised
+from afa_ray.objectives.supervised import Row, Supervised, last_row
 from afa_ray.objectives.wanted import AtRandom, ByScore, TopWords, Wanted
 from afa_ray.objectives.word_scores import (
     class_scores,
@@ -85,6 +87,7 @@ def rivals(making: Making) -> list[Weighed]:
     options = making.options
     if options.method == "none":
         return []
+    require_tellable(making.settings, making.target)
     weight = WEIGHTS.get(options.method, 1.0) if options.weight is None else options.weight
     return [Weighed(RIVALS[options.method](making), weight)]
 
@@ -132,6 +135,34 @@ def sana(making: Making) -> AttentionObjective:
     return Sana(options.sana, making.rounds, making.words, seeds, kind, options.share)
 
 
+def humal_al(making: Making) -> AttentionObjective:
+    """Attention like people's, see `afa_ray.objectives.humal`."""
+    return _like_people(making, last_row)
+
+
+def humal_an(making: Making) -> AttentionObjective:
+    """People's attention added to the last layer's."""
+    options = making.options.humal
+    told = {"factor": options.factor, "evenly": options.evenly}
+    return AsTold(making.target, making.words, instead=False, **told)
+
+
+def humal_ap(making: Making) -> AttentionObjective:
+    """People's attention in the first of several layers."""
+    if making.options.humal.first == "replace":
+        return AsTold(making.target, making.words, instead=True)
+    making.target.shows_first = True
+    return _like_people(making, first_row)
+
+
+def _like_people(making: Making, row: Row) -> AttentionObjective:
+    kind: LossKind = making.options.loss or "cosine"
+    if making.options.humal.positions == "words":
+        row = on_words(row, making.words)
+    pad_id = int(making.corpus.tokenizer.pad_token_id)
+    return Supervised(human, kind, pad_id, frozenset({"human"}), row)
+
+
 def _telling(making: Making) -> Tensor:
     counts = _counts(making)
     return counts.keys[telling_words(counts, TELLING)]
@@ -162,5 +193,8 @@ RIVALS: dict[str, Callable[[Making], AttentionObjective]] = {
     "as-random": as_random,
     "as-lexicon": as_lexicon,
     "sana": sana,
+    "humal-al": humal_al,
+    "humal-an": humal_an,
+    "humal-ap": humal_ap,
 }
-WEIGHTS: dict[str, float] = {}  # of a method's loss, where it is not 1
+WEIGHTS = {"humal-al": 2.0, "humal-ap": 2.0}  # of a method's loss, where it is not 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,9 @@ from afa_ray.objectives.attention_loss import LossKind, attention_loss
 from afa_ray.objectives.interface import Rollout
 from afa_ray.objectives.wanted import Wanted
 
+Row = Callable[[Part, TargetOutput], Tensor]
+"""(B, L) attention of a part's texts."""
+
 
 class Supervised:
     """`attention_loss` between the Target's row and the one that is wanted; see
@@ -21,6 +24,7 @@ class Supervised:
     Args:
         wanted: the row, for a part; kind: how far attention is from it.
         pad_id: of the tokenizer; needs: what `wanted` needs of batches.
+        row: the attention that is supervised; by default the Target's row.
     """
 
     figures: tuple[str, ...] = ("loss_attention", "supervised")
@@ -28,9 +32,15 @@ class Supervised:
     rollout: Rollout | None = None
 
     def __init__(
-        self, wanted: Wanted, kind: LossKind, pad_id: int, needs: frozenset[str] = frozenset()
+        self,
+        wanted: Wanted,
+        kind: LossKind,
+        pad_id: int,
+        needs: frozenset[str] = frozenset(),
+        row: Row | None = None,
     ) -> None:
         self.wanted, self.kind, self.pad_id, self.needs = wanted, kind, pad_id, needs
+        self.row = row or last_row
         self.players: Mapping[str, nn.Module] = {}
 
     def prepare(
@@ -43,12 +53,13 @@ class Supervised:
         self, part: Part, prepared: Tensor, output: TargetOutput
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean over the texts that have something wanted."""
-        return of_row(self.row(output), prepared, part.tokens != self.pad_id, self.kind)
+        return of_row(self.row(part, output), prepared, part.tokens != self.pad_id, self.kind)
 
-    def row(self, output: TargetOutput) -> Tensor:
-        """(B, L): the attention that is supervised."""
-        assert output.attention_row is not None
-        return output.attention_row
+
+def last_row(part: Part, output: TargetOutput) -> Tensor:
+    """(B, L): the row that the Target decides by."""
+    assert output.attention_row is not None
+    return output.attention_row
 
 
 def of_row(
