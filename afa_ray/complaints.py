@@ -58,6 +58,7 @@ IN_RANGE: dict[str, tuple[Callable[[float], bool], str]] = {
     "supervision.weight": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),
     "supervision.sana.gamma": (lambda x: 0 <= x <= 1, "between 0 and 1"),
     "supervision.humal.factor": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),
+    "supervision.evenness": (lambda x: 0 <= x <= 1, "between 0 and 1"),
     "supervision.share": (lambda x: 0 < x <= 1, "above 0 and at most 1"),
     "train.margin": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),
     "train.deletion_weight": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),

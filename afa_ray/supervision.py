@@ -15,6 +15,9 @@ Method = Literal[
     "humal-al",
     "humal-an",
     "humal-ap",
+    "entropy-spread",
+    "entropy-sharpen",
+    "entropy-target",
 ]
 
 METHODS: tuple[str, ...] = get_args(Method)
@@ -66,16 +69,21 @@ class SupervisionSettings:
     words that are typical of the text's class; as-random: words at random, the control;
     as-lexicon: words that carry an opinion; sana: marks that stand as far as the decision needs
     them; humal-al: what people marked; humal-an: that, added to attention while training; humal-ap:
-    that, in the first of several layers. For lack of published code all are reconstructions:
+    that, in the first of several layers; entropy-spread, -sharpen: even attention, or sharp;
+    entropy-target: as even as people's. For lack of published code all are reconstructions:
     see docs/explanation/rivals.md."""
     loss: Literal["kl", "ce", "reverse_kl", "mse", "sse", "cosine", "mass"] | None = None
     """How far attention is from what is wanted; by default kl, for humal-… cosine."""
     weight: float | None = None
-    """Weight of the method's loss; by default 1, for humal-… 2."""
+    """Weight of the method's loss; by default 1, for humal-… 2, for
+    entropy-… .01."""
     words: Literal["top", "all"] = "top"
     """as-tfidf, as-class: attention is wanted alike on the words of the highest scores (top), or on
     all words in proportion to their scores."""
     share: float = 0.15
     """Words that top takes, and as-random, as a share of a text's tokens; one at least."""
     sana: SanaSettings = field(default_factory=SanaSettings)
+    evenness: float | None = None
+    """entropy-target: what entropy over its maximum is to be, 0 to 1; by default that of what
+    people marked."""
     humal: HumalSettings = field(default_factory=HumalSettings)

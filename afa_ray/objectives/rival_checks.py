@@ -19,7 +19,8 @@ def require_supervisable(settings: Settings, corpus: Corpus) -> None:
     UserError: the method of `supervision` needs what the corpus lacks.
     """
     options = settings.supervision
-    needed = options.method in OF_PEOPLE
+    fixed = options.method == "entropy-target" and options.evenness is not None
+    needed = options.method in OF_PEOPLE and not fixed
     what = f"supervision.method = {options.method}"
     if options.method == "sana" and options.sana.seed == "rationale":
         needed, what = True, "supervision.sana.seed = rationale"

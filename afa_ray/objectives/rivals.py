@@ -17,6 +17,14 @@ from afa_ray.data.lexicon import DEFAULT, read_lexicon
 from afa_ray.models import AnyTarget
 from afa_ray.models.updating import Wrap
 from afa_ray.objectives.attention_loss import LossKind
+from afa_ray.objectives.entropy import (
+    Entropy,
+    OfEntropy,
+    sharpen,
+    spread,
+    towards,
+    towards_people,
+)
 from afa_ray.objectives.humal import AsTold, first_row, human, on_words
 from afa_ray.objectives.interface import AttentionObjective, Weighed
 from afa_ray.objectives.rival_checks import require_tellable
@@ -155,6 +163,30 @@ def humal_ap(making: Making) -> AttentionObjective:
     return _like_people(making, first_row)
 
 
+def entropy_spread(making: Making) -> AttentionObjective:
+    """Even attention (EAR, Attanasio et al. 2022), of the row that decides."""
+    return _entropy(making, spread)
+
+
+def entropy_sharpen(making: Making) -> AttentionObjective:
+    """Attention on few tokens."""
+    return _entropy(making, sharpen)
+
+
+def entropy_target(making: Making) -> AttentionObjective:
+    """Attention as even as people's, or as `supervision.evenness` says."""
+    evenness = making.options.evenness
+    if evenness is not None:
+        return _entropy(making, towards(evenness))
+    return _entropy(making, towards_people(making.words), frozenset({"human"}))
+
+
+def _entropy(
+    making: Making, measure: OfEntropy, needs: frozenset[str] = frozenset()
+) -> AttentionObjective:
+    return Entropy(measure, int(making.corpus.tokenizer.pad_token_id), needs)
+
+
 def _like_people(making: Making, row: Row) -> AttentionObjective:
     kind: LossKind = making.options.loss or "cosine"
     if making.options.humal.positions == "words":
@@ -196,5 +228,14 @@ RIVALS: dict[str, Callable[[Making], AttentionObjective]] = {
     "humal-al": humal_al,
     "humal-an": humal_an,
     "humal-ap": humal_ap,
+    "entropy-spread": entropy_spread,
+    "entropy-sharpen": entropy_sharpen,
+    "entropy-target": entropy_target,
 }
-WEIGHTS = {"humal-al": 2.0, "humal-ap": 2.0}  # of a method's loss, where it is not 1
+WEIGHTS = {
+    "humal-al": 2.0,
+    "humal-ap": 2.0,
+    "entropy-spread": 0.01,
+    "entropy-sharpen": 0.01,
+    "entropy-target": 0.01,
+}  # of a method's loss, where it is not 1
