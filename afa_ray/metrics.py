@@ -48,6 +48,7 @@ METRICS: dict[str, Metric] = {
     ),
     "train/sana_lowered": Metric("sana: share of the marks that the last round lowered", _SHARE),
     "train/sana_added": Metric("sana: tokens that it marked, as a share of the marks", "ratio"),
+    "train/pssa_active": Metric("pssa: share of the last round's words that are active", _SHARE),
     "time/tokens_per_s": Metric("real tokens of the texts that training reads", "1/s"),
     "val/accuracy": Metric("accuracy on the validation texts", _SHARE),
     "val/macro_precision": Metric("mean precision over classes, on validation", _SHARE),

@@ -18,6 +18,7 @@ Method = Literal[
     "entropy-spread",
     "entropy-sharpen",
     "entropy-target",
+    "pssa",
 ]
 
 METHODS: tuple[str, ...] = get_args(Method)
@@ -70,13 +71,14 @@ class SupervisionSettings:
     as-lexicon: words that carry an opinion; sana: marks that stand as far as the decision needs
     them; humal-al: what people marked; humal-an: that, added to attention while training; humal-ap:
     that, in the first of several layers; entropy-spread, -sharpen: even attention, or sharp;
-    entropy-target: as even as people's. For lack of published code all are reconstructions:
+    entropy-target: as even as people's; pssa: words that attention chose itself, where the class
+    was right. For lack of published code all are reconstructions:
     see docs/explanation/rivals.md."""
     loss: Literal["kl", "ce", "reverse_kl", "mse", "sse", "cosine", "mass"] | None = None
     """How far attention is from what is wanted; by default kl, for humal-… cosine."""
     weight: float | None = None
     """Weight of the method's loss; by default 1, for humal-… 2, for
-    entropy-… .01."""
+    entropy-… .01, for pssa .1."""
     words: Literal["top", "all"] = "top"
     """as-tfidf, as-class: attention is wanted alike on the words of the highest scores (top), or on
     all words in proportion to their scores."""

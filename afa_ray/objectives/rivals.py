@@ -27,6 +27,7 @@ from afa_ray.objectives.entropy import (
 )
 from afa_ray.objectives.humal import AsTold, first_row, human, on_words
 from afa_ray.objectives.interface import AttentionObjective, Weighed
+from afa_ray.objectives.pssa import Pssa
 from afa_ray.objectives.rival_checks import require_tellable
 from afa_ray.objectives.rounds import Rounds
 from afa_ray.objectives.sana import Sana
@@ -187,6 +188,11 @@ def _entropy(
     return Entropy(measure, int(making.corpus.tokenizer.pad_token_id), needs)
 
 
+def pssa(making: Making) -> AttentionObjective:
+    """Progressive self-supervised attention, see `afa_ray.objectives.pssa`."""
+    return Pssa(making.rounds, making.words)
+
+
 def _like_people(making: Making, row: Row) -> AttentionObjective:
     kind: LossKind = making.options.loss or "cosine"
     if making.options.humal.positions == "words":
@@ -231,6 +237,7 @@ RIVALS: dict[str, Callable[[Making], AttentionObjective]] = {
     "entropy-spread": entropy_spread,
     "entropy-sharpen": entropy_sharpen,
     "entropy-target": entropy_target,
+    "pssa": pssa,
 }
 WEIGHTS = {
     "humal-al": 2.0,
@@ -238,4 +245,5 @@ WEIGHTS = {
     "entropy-spread": 0.01,
     "entropy-sharpen": 0.01,
     "entropy-target": 0.01,
+    "pssa": 0.1,
 }  # of a method's loss, where it is not 1

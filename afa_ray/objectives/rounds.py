@@ -75,7 +75,12 @@ class Rounds:
 
     def due(self, step: int) -> bool:
         """Whether an epoch begins with this update, and it is not the first."""
-        return step > 0 and step % batch_count(len(self.texts), self.batch_size) == 0
+        return step > 0 and step % self.epoch == 0
+
+    @property
+    def epoch(self) -> int:
+        """Updates."""
+        return batch_count(len(self.texts), self.batch_size)
 
     def batches(self) -> Iterator[Read]:
         """This worker's texts."""
