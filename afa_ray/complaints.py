@@ -33,6 +33,7 @@ AT_LEAST = {
     "afa.k": 1,
     "afa.num_masks": 2,
     "supervision.sana.candidates": 0,
+    "supervision.das.most_labels": 1,
     "train.epochs": 1,
     "train.max_steps": 0,
     "train.batch_size": 2,
@@ -151,6 +152,12 @@ def _supervision_complaints(settings: Settings) -> list[str]:
             f"target.hops = {target.hops} has one, where it would be humal-al; use that, or "
             "target.hops 2"
         ]
+    if (
+        method == "das"
+        and settings.supervision.das.queries == "label"
+        and target.name != SINGLE_LAYER
+    ):
+        return [f"supervision.das.queries = label: is for target.name = {SINGLE_LAYER}; use shared"]
     return []
 
 

@@ -12,6 +12,7 @@ Method = Literal[
     "as-random",
     "as-lexicon",
     "sana",
+    "das",
     "humal-al",
     "humal-an",
     "humal-ap",
@@ -22,7 +23,13 @@ Method = Literal[
 ]
 
 METHODS: tuple[str, ...] = get_args(Method)
-OF_WORDS = ("as-tfidf", "as-class", "as-lexicon", "sana")  # methods that know something of words
+OF_WORDS = (
+    "as-tfidf",
+    "as-class",
+    "as-lexicon",
+    "sana",
+    "das",
+)  # methods that know something of words
 OF_PEOPLE = ("humal-al", "humal-an", "humal-ap", "entropy-target")  # that read what people marked
 OF_LEXICON = ("as-lexicon", "sana")  # methods that read data.lexicon_file
 
@@ -42,6 +49,23 @@ class SanaSettings:
     """What is done to a token to see what the decision needs it for: its attention becomes 0
     (attention), or that of one among all alike (uniform), or it is deleted. By default attention
     for transformer; others can only delete, at most 4 tokens of a text."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DasSettings:
+    """Class keywords without their biases (supervision.method das)."""
+
+    queries: Literal["label", "shared"] | None = None
+    """label: the Target reads each text once for each class, by a query of its own, and decides by
+    the mean; shared: one reading, whose attention is to be on all classes' keywords. By default
+    label for transformer with up to most_labels classes, else shared."""
+    most_labels: int = 8
+    """Classes up to which label is allowed; each costs a reading of every text, in use, too."""
+    direct_effect: bool = True
+    """While training add what keywords say by themselves to the logits, so that the Target learns
+    what is left to say."""
+    fuse: Literal["sum", "mix"] = "sum"
+    """How that is added: to the logits, or as .1 of the probabilities."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,13 +91,13 @@ class SupervisionSettings:
 
     method: Method = "none"
     """Where the attention that is wanted comes from. as-tfidf: words of high TF-IDF; as-class:
-    words that are typical of the text's class; as-random: words at random, the control;
-    as-lexicon: words that carry an opinion; sana: marks that stand as far as the decision needs
-    them; humal-al: what people marked; humal-an: that, added to attention while training; humal-ap:
-    that, in the first of several layers; entropy-spread, -sharpen: even attention, or sharp;
-    entropy-target: as even as people's; pssa: words that attention chose itself, where the class
-    was right. For lack of published code all are reconstructions:
-    see docs/explanation/rivals.md."""
+    words that are typical of the text's class; as-random: words at random, the control; as-lexicon:
+    words that carry an opinion; sana: marks that stand as far as the decision needs them; das:
+    typical words of all classes, whatever their numbers of texts; humal-al: what people marked;
+    humal-an: that, added to attention while training; humal-ap: that, in the first of several
+    layers; entropy-spread, -sharpen: even attention, or sharp; entropy-target: as even as people's;
+    pssa: words that attention chose itself, where the class was right. For lack of published code
+    all are reconstructions: see docs/explanation/rivals.md."""
     loss: Literal["kl", "ce", "reverse_kl", "mse", "sse", "cosine", "mass"] | None = None
     """How far attention is from what is wanted; by default kl, for humal-… cosine."""
     weight: float | None = None
@@ -85,6 +109,7 @@ class SupervisionSettings:
     share: float = 0.15
     """Words that top takes, and as-random, as a share of a text's tokens; one at least."""
     sana: SanaSettings = field(default_factory=SanaSettings)
+    das: DasSettings = field(default_factory=DasSettings)
     evenness: float | None = None
     """entropy-target: what entropy over its maximum is to be, 0 to 1; by default that of what
     people marked."""

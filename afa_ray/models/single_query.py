@@ -59,6 +59,7 @@ def attend(
     sequences: Sequences,
     hidden: Tensor | None = None,
     given: Tensor | None = None,
+    added: Tensor | None = None,
 ) -> tuple[Attended, Tensor]:
     """The attention of each copy's last real position.
 
@@ -67,6 +68,7 @@ def attend(
         sequences: its inputs, B sequences in V copies each.
         hidden: (N, d), what stands at the last positions instead of their inputs, in a further hop.
         given: (B, V, H, L) rows to attend by, instead of those of the layer.
+        added: (C, d), of which copy v adds number v modulo C to its query.
 
     Returns:
         what it gathers for N = B V copies; rows: (B, V, H, L), each head's attention before
@@ -80,12 +82,24 @@ def attend(
     last, which = sequences.last() if hidden is None else (hidden, sequences.copies())
     lost = attention.dropout if layer.training else 0.0
     if given is None:
-        query = F.linear(last, query_weight, query_bias).view(-1, heads, head_size)
+        query, asked = F.linear(last, query_weight, query_bias), which
+        if added is not None:
+            query, asked = _ask_more(query, which, added)
+        query = query.view(-1, heads, head_size)
         absorbed = torch.einsum("uhe,hed->uhd", query, key_weight.view(heads, head_size, -1))
-        rows, context, mass = sequences.gather(absorbed * head_size**-0.5, which, lost)
+        rows, context, mass = sequences.gather(absorbed * head_size**-0.5, asked, lost)
     else:
         rows, context, mass = sequences.gather_by(given, lost)
     return Attended(last[which].flatten(0, 1), context.flatten(0, 1), mass.flatten(0, 1)), rows
+
+
+def _ask_more(query: Tensor, which: Tensor, added: Tensor) -> tuple[Tensor, Tensor]:
+    """(U C, d) queries, each of U with each of C added, and (B, V) int64, which of them is each
+    copy's."""
+    kinds = len(added)
+    queries = (query[:, None] + added).flatten(0, 1)
+    kind = torch.arange(which.shape[1], device=which.device) % kinds
+    return queries, which * kinds + kind
 
 
 def transform(layer: nn.TransformerEncoderLayer, attended: Attended) -> Tensor:

@@ -26,7 +26,8 @@ from afa_ray.models.told import Told
 class TargetConfig(PretrainedConfig):
     """Sizes of a `Target`; `max_position_embeddings` counts `[SOS]` and `[EOS]` too.
 
-    `hops`: how often `[EOS]` reads the text, by a layer of its own each time.
+    `hops`: how often `[EOS]` reads the text, by a layer of its own each time. `label_queries`: the
+    last time once for each class, by a query of its own.
     """
 
     model_type = "afa-target"
@@ -38,6 +39,7 @@ class TargetConfig(PretrainedConfig):
         num_attention_heads: int = 4,
         dropout: float = 0.3,
         hops: int = 1,
+        label_queries: bool = False,
         max_position_embeddings: int = 512,
         pad_token_id: int = 0,
         bos_token_id: int = 2,
@@ -50,6 +52,7 @@ class TargetConfig(PretrainedConfig):
         self.num_attention_heads = num_attention_heads
         self.dropout = dropout
         self.hops = hops
+        self.label_queries = label_queries
         self.max_position_embeddings = max_position_embeddings
         self.initializer_range = initializer_range
         self.pad_token_id = pad_token_id
@@ -64,7 +67,9 @@ class Target(Player):
     `[SOS] word … [EOS]`: word plus learned position embeddings, one post-norm layer (4 heads, 512,
     feed-forward 2,048), and a linear classifier on the output at `[EOS]` (E2). With further hops
     that output is the query of another layer over the same inputs, and so on; attention row and
-    output are those of the last one.
+    output are those of the last one. With label queries the last hop reads once for each class c,
+    by the query q + u_c with u learned, zero at first; logits and attention row are the means over
+    these readings.
     """
 
     config: TargetConfig
@@ -83,6 +88,8 @@ class Target(Player):
         self.further = nn.ModuleList(make_layer(*sizes) for _ in range(config.hops - 1))
         self.dropout = nn.Dropout(config.dropout)
         self.classifier = nn.Linear(config.hidden_size, config.num_labels)
+        queries = torch.zeros(config.num_labels, config.hidden_size)
+        self.label_queries = nn.Parameter(queries) if config.label_queries else None
 
     @property
     def layers(self) -> list[nn.TransformerEncoderLayer]:
@@ -155,6 +162,8 @@ class Target(Player):
         )
         if self.shows_first:
             output.first_row = self._first
+        if self.label_queries is not None:
+            output.label_rows = self._label_rows
         return output if _asked(return_dict, self.config.return_dict) else output.to_tuple()
 
     def embed(self, inputs: Inputs) -> Tensor:
@@ -219,18 +228,27 @@ class Target(Player):
             given: (B, V, H, L) rows for the last hop.
         """
         alike = self.words.sparse and input_ids is not None
+        asked = None if given is not None else self.label_queries
+        kinds = 1 if asked is None else len(asked)
+        if asked is not None:
+            kept = kept.repeat_interleave(kinds, 1)
         positions = self.positions.weight
         sequences = Sequences(input_ids, words, kept, positions, moved, alike=alike)
         hidden: Tensor | None = None
         for layer in self.layers:
-            by = given if layer is self.layers[-1] else None
-            attended, rows = attend(layer, sequences, hidden, by)
+            by, added = (given, asked) if layer is self.layers[-1] else (None, None)
+            attended, rows = attend(layer, sequences, hidden, by, added)
             if layer is self.layer and self.shows_first:
                 self._first = rows[:, 0].mean(1)
             if self.told is not None:
                 attended = self._tell(layer, sequences, attended, rows, self.told)
             hidden = transform(layer, attended)
-        return self.classifier(self.dropout(hidden)), rows
+        logits = self.classifier(self.dropout(hidden))
+        if asked is None:
+            return logits, rows
+        by_label = rows.unflatten(1, (-1, kinds))  # (B, V, C, H, L)
+        self._label_rows = by_label[:, 0].mean(2)
+        return logits.unflatten(0, (-1, kinds)).mean(1), by_label.mean(2)
 
     def _tell(
         self,

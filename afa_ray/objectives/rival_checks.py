@@ -24,6 +24,12 @@ def require_supervisable(settings: Settings, corpus: Corpus) -> None:
     what = f"supervision.method = {options.method}"
     if options.method == "sana" and options.sana.seed == "rationale":
         needed, what = True, "supervision.sana.seed = rationale"
+    classes, most = len(corpus.label_names), options.das.most_labels
+    if options.method == "das" and options.das.queries == "label" and classes > most:
+        raise UserError(
+            f"supervision.das.queries = label: {corpus.name} has {classes} classes, and would be "
+            f"read {classes} times; use shared, or raise supervision.das.most_labels, {most}"
+        )
     if needed:
         marks = corpus.train.marks
         if marks is None or not marks.any():

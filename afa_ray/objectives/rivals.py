@@ -6,17 +6,14 @@ What each wants of attention, and what of it is a reconstruction: docs/explanati
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from afa_ray.config import Settings, decided
-from afa_ray.data.corpus import Corpus
+from afa_ray.config import decided
 from afa_ray.data.lexicon import DEFAULT, read_lexicon
-from afa_ray.models import AnyTarget
-from afa_ray.models.updating import Wrap
 from afa_ray.objectives.attention_loss import LossKind
+from afa_ray.objectives.das import ClassKeywords, DirectEffect, WordBranch
 from afa_ray.objectives.entropy import (
     Entropy,
     OfEntropy,
@@ -26,69 +23,23 @@ from afa_ray.objectives.entropy import (
     towards_people,
 )
 from afa_ray.objectives.humal import AsTold, first_row, human, on_words
-from afa_ray.objectives.interface import AttentionObjective, Weighed
+from afa_ray.objectives.interface import Weighed
+from afa_ray.objectives.making import Making
 from afa_ray.objectives.pssa import Pssa
 from afa_ray.objectives.rival_checks import require_tellable
-from afa_ray.objectives.rounds import Rounds
 from afa_ray.objectives.sana import Sana
 from afa_ray.objectives.supervised import Row, Supervised, last_row
-from afa_ray.objectives.wanted import AtRandom, ByScore, TopWords, Wanted
+from afa_ray.objectives.wanted import AtRandom, ByScore, TopWords
 from afa_ray.objectives.word_scores import (
     class_scores,
     inverse_frequency,
     lexicon_keys,
     telling_words,
 )
-from afa_ray.objectives.words import Words, WordTable, count_words, words_of
+from afa_ray.objectives.words import WordTable
 
-TELLING = 200  # words of a class
-
-
-class Making(NamedTuple):
-    """What objectives are made from, in worker `rank`; `add_up` and `wrap` as in
-    `build_objectives`."""
-
-    settings: Settings
-    corpus: Corpus
-    target: AnyTarget
-    device: torch.device
-    add_up: Callable[[Tensor], object]
-    wrap: Wrap
-    rank: int = 0
-    workers: int = 1
-
-    @property
-    def options(self) -> Any:
-        return self.settings.supervision
-
-    @property
-    def words(self) -> Words:
-        pieces = self.settings.target.pretrained and self.corpus.train.units is not None
-        return words_of(self.corpus.tokenizer, pieces)
-
-    def table(self, keys: Tensor, values: Tensor) -> WordTable:
-        """A table of words for the texts of this run."""
-        size = None if self.words.pieces else len(self.corpus.tokenizer)
-        return WordTable(keys, values, self.device, size)
-
-    @property
-    def rounds(self) -> Rounds:
-        train = self.settings.train
-        return Rounds(
-            target=self.target,
-            texts=self.corpus.train,
-            pad_id=int(self.corpus.tokenizer.pad_token_id),
-            batch_size=decided(train.batch_size),
-            device=self.device,
-            precision=train.precision,
-            add_up=self.add_up,
-            rank=self.rank,
-            workers=self.workers,
-        )
-
-    def supervised(self, wanted: Wanted) -> Supervised:
-        kind: LossKind = self.options.loss or "kl"
-        return Supervised(wanted, kind, int(self.corpus.tokenizer.pad_token_id))
+TELLING = 200  # words of a class that mark texts (sana)
+KEYWORDS = 500  # words of a class (das)
 
 
 def rivals(making: Making) -> list[Weighed]:
@@ -97,40 +48,38 @@ def rivals(making: Making) -> list[Weighed]:
     if options.method == "none":
         return []
     require_tellable(making.settings, making.target)
-    weight = WEIGHTS.get(options.method, 1.0) if options.weight is None else options.weight
-    return [Weighed(RIVALS[options.method](making), weight)]
+    return RIVALS[options.method](making)
 
 
-def as_tfidf(making: Making) -> AttentionObjective:
+def as_tfidf(making: Making) -> list[Weighed]:
     """ATT+AS of Liu (arXiv 2512.20661), who says of it that words which TF-IDF finds important are
     the supervision, and no more: the rest is ours."""
-    counts = _counts(making)
+    counts = making.counts
     return _by_score(making, making.table(counts.keys, inverse_frequency(counts)))
 
 
-def as_class(making: Making) -> AttentionObjective:
+def as_class(making: Making) -> list[Weighed]:
     """As as_tfidf, by words that are typical of the text's own class (ours)."""
-    counts = _counts(making)
+    counts = making.counts
     return _by_score(making, making.table(counts.keys, class_scores(counts).T.contiguous()))
 
 
-def as_random(making: Making) -> AttentionObjective:
+def as_random(making: Making) -> list[Weighed]:
     """The control: what supervision does that says nothing."""
     share, seed = making.options.share, making.settings.train.seed
     return making.supervised(AtRandom(making.words, share, seed))
 
 
-def as_lexicon(making: Making) -> AttentionObjective:
+def as_lexicon(making: Making) -> list[Weighed]:
     """Attention alike on all words that carry an opinion, by a list (ours)."""
     keys = _lexicon(making)
     table = making.table(keys, torch.ones(len(keys)))
     return making.supervised(ByScore(making.words, table))
 
 
-def sana(making: Making) -> AttentionObjective:
+def sana(making: Making) -> list[Weighed]:
     """Counterfactual supervision, see `afa_ray.objectives.sana`."""
     options, texts = making.options, making.corpus.train
-    kind: LossKind = options.loss or "kl"
     seeds: Tensor | None
     match options.sana.seed:
         case "attention":
@@ -141,40 +90,61 @@ def sana(making: Making) -> AttentionObjective:
         case seed:
             keys = _lexicon(making) if seed == "lexicon" else _telling(making)
             seeds = torch.isin(making.words.keys_of(texts), keys).float()
-    return Sana(options.sana, making.rounds, making.words, seeds, kind, options.share)
+    rounds, words = making.rounds, making.words
+    return making.weighed(Sana(options.sana, rounds, words, seeds, making.kind, options.share))
 
 
-def humal_al(making: Making) -> AttentionObjective:
+def das(making: Making) -> list[Weighed]:
+    """Class keywords without the biases of their classes, see `afa_ray.objectives.das`."""
+    options, counts, words = making.options.das, making.counts, making.words
+    scores = class_scores(counts, KEYWORDS)
+    table = making.table(counts.keys, scores.T.contiguous())
+    keywords = ClassKeywords(ByScore(words, table), making.kind, making.pad_id)
+    if not options.direct_effect:
+        return making.weighed(keywords)
+    kept = (scores > 0).any(0)
+    numbers = making.table(counts.keys, (kept.cumsum(0) * kept).float())
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(making.settings.train.seed)
+        branch = WordBranch(int(kept.sum()), len(scores)).to(making.device)
+    rate = decided(making.settings.train.target_lr)
+    effect = DirectEffect(ByScore(words, numbers), branch, options.fuse, rate, making.wrap)
+    return [*making.weighed(keywords), Weighed(effect, 1.0)]
+
+
+def humal_al(making: Making) -> list[Weighed]:
     """Attention like people's, see `afa_ray.objectives.humal`."""
     return _like_people(making, last_row)
 
 
-def humal_an(making: Making) -> AttentionObjective:
+def humal_an(making: Making) -> list[Weighed]:
     """People's attention added to the last layer's."""
     options = making.options.humal
-    told = {"factor": options.factor, "evenly": options.evenly}
-    return AsTold(making.target, making.words, instead=False, **told)
+    told = AsTold(
+        making.target, making.words, instead=False, factor=options.factor, evenly=options.evenly
+    )
+    return making.weighed(told)
 
 
-def humal_ap(making: Making) -> AttentionObjective:
+def humal_ap(making: Making) -> list[Weighed]:
     """People's attention in the first of several layers."""
     if making.options.humal.first == "replace":
-        return AsTold(making.target, making.words, instead=True)
+        return making.weighed(AsTold(making.target, making.words, instead=True))
     making.target.shows_first = True
     return _like_people(making, first_row)
 
 
-def entropy_spread(making: Making) -> AttentionObjective:
+def entropy_spread(making: Making) -> list[Weighed]:
     """Even attention (EAR, Attanasio et al. 2022), of the row that decides."""
     return _entropy(making, spread)
 
 
-def entropy_sharpen(making: Making) -> AttentionObjective:
+def entropy_sharpen(making: Making) -> list[Weighed]:
     """Attention on few tokens."""
     return _entropy(making, sharpen)
 
 
-def entropy_target(making: Making) -> AttentionObjective:
+def entropy_target(making: Making) -> list[Weighed]:
     """Attention as even as people's, or as `supervision.evenness` says."""
     evenness = making.options.evenness
     if evenness is not None:
@@ -184,25 +154,24 @@ def entropy_target(making: Making) -> AttentionObjective:
 
 def _entropy(
     making: Making, measure: OfEntropy, needs: frozenset[str] = frozenset()
-) -> AttentionObjective:
-    return Entropy(measure, int(making.corpus.tokenizer.pad_token_id), needs)
+) -> list[Weighed]:
+    return making.weighed(Entropy(measure, making.pad_id, needs))
 
 
-def pssa(making: Making) -> AttentionObjective:
+def pssa(making: Making) -> list[Weighed]:
     """Progressive self-supervised attention, see `afa_ray.objectives.pssa`."""
-    return Pssa(making.rounds, making.words)
+    return making.weighed(Pssa(making.rounds, making.words))
 
 
-def _like_people(making: Making, row: Row) -> AttentionObjective:
+def _like_people(making: Making, row: Row) -> list[Weighed]:
     kind: LossKind = making.options.loss or "cosine"
     if making.options.humal.positions == "words":
         row = on_words(row, making.words)
-    pad_id = int(making.corpus.tokenizer.pad_token_id)
-    return Supervised(human, kind, pad_id, frozenset({"human"}), row)
+    return making.weighed(Supervised(human, kind, making.pad_id, frozenset({"human"}), row))
 
 
 def _telling(making: Making) -> Tensor:
-    counts = _counts(making)
+    counts = making.counts
     return counts.keys[telling_words(counts, TELLING)]
 
 
@@ -214,23 +183,19 @@ def _lexicon(making: Making) -> Tensor:
     return lexicon_keys(both, making.words, making.corpus.tokenizer)
 
 
-def _counts(making: Making) -> Any:
-    corpus = making.corpus
-    return count_words(making.words, corpus.train, corpus.tokenizer, len(corpus.label_names))
-
-
-def _by_score(making: Making, table: WordTable) -> AttentionObjective:
+def _by_score(making: Making, table: WordTable) -> list[Weighed]:
     scores = ByScore(making.words, table)
     options = making.options
     return making.supervised(TopWords(scores, options.share) if options.words == "top" else scores)
 
 
-RIVALS: dict[str, Callable[[Making], AttentionObjective]] = {
+RIVALS: dict[str, Callable[[Making], list[Weighed]]] = {
     "as-tfidf": as_tfidf,
     "as-class": as_class,
     "as-random": as_random,
     "as-lexicon": as_lexicon,
     "sana": sana,
+    "das": das,
     "humal-al": humal_al,
     "humal-an": humal_an,
     "humal-ap": humal_ap,
@@ -239,11 +204,3 @@ RIVALS: dict[str, Callable[[Making], AttentionObjective]] = {
     "entropy-target": entropy_target,
     "pssa": pssa,
 }
-WEIGHTS = {
-    "humal-al": 2.0,
-    "humal-ap": 2.0,
-    "entropy-spread": 0.01,
-    "entropy-sharpen": 0.01,
-    "entropy-target": 0.01,
-    "pssa": 0.1,
-}  # of a method's loss, where it is not 1

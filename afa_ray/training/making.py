@@ -14,7 +14,8 @@ from afa_ray.data.corpus import Corpus
 from afa_ray.data.tokenizer import special_ids
 from afa_ray.models import AnyTarget
 from afa_ray.objectives.interface import Weighed
-from afa_ray.objectives.rivals import Making, rivals
+from afa_ray.objectives.making import Making
+from afa_ray.objectives.rivals import rivals
 from afa_ray.recipe import chosen
 from afa_ray.training.learner import Learner, build_learner
 from afa_ray.training.players import build_players
