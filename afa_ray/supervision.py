@@ -57,8 +57,8 @@ class DasSettings:
 
     queries: Literal["label", "shared"] | None = None
     """label: the Target reads each text once for each class, by a query of its own, and decides by
-    the mean; shared: one reading, whose attention is to be on all classes' keywords. By default
-    label for transformer with up to most_labels classes, else shared."""
+    the mean of what it finds; shared: one reading, whose attention is to be on all classes'
+    keywords. By default label for transformer with up to most_labels classes, else shared."""
     most_labels: int = 8
     """Classes up to which label is allowed; each costs a reading of every text, in use, too."""
     direct_effect: bool = True

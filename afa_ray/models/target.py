@@ -68,8 +68,8 @@ class Target(Player):
     feed-forward 2,048), and a linear classifier on the output at `[EOS]` (E2). With further hops
     that output is the query of another layer over the same inputs, and so on; attention row and
     output are those of the last one. With label queries the last hop reads once for each class c,
-    by the query q + u_c with u learned, zero at first; logits and attention row are the means over
-    these readings.
+    by the query q + u_c with u learned, zero at first; what it gathers and its attention row are
+    the means over these readings, so that the decision rests on that row.
     """
 
     config: TargetConfig
@@ -229,9 +229,6 @@ class Target(Player):
         """
         alike = self.words.sparse and input_ids is not None
         asked = None if given is not None else self.label_queries
-        kinds = 1 if asked is None else len(asked)
-        if asked is not None:
-            kept = kept.repeat_interleave(kinds, 1)
         positions = self.positions.weight
         sequences = Sequences(input_ids, words, kept, positions, moved, alike=alike)
         hidden: Tensor | None = None
@@ -243,12 +240,10 @@ class Target(Player):
             if self.told is not None:
                 attended = self._tell(layer, sequences, attended, rows, self.told)
             hidden = transform(layer, attended)
-        logits = self.classifier(self.dropout(hidden))
-        if asked is None:
-            return logits, rows
-        by_label = rows.unflatten(1, (-1, kinds))  # (B, V, C, H, L)
-        self._label_rows = by_label[:, 0].mean(2)
-        return logits.unflatten(0, (-1, kinds)).mean(1), by_label.mean(2)
+        if asked is not None:
+            by_label = rows.unflatten(2, (len(asked), -1))  # (B, V, C, H, L)
+            self._label_rows, rows = by_label[:, 0].mean(2), by_label.mean(2)
+        return self.classifier(self.dropout(hidden)), rows
 
     def _tell(
         self,

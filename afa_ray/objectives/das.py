@@ -8,7 +8,8 @@ text and code were not at hand: keywords, queries, losses and weights are ours.
 1. Keywords k_c(v) of class c by frequencies within the class, and a prior over classes that is the
    same for all: how many texts a class has changes nothing. What is wanted is the mean over classes
    of k_c on the text's tokens.
-2. Label queries: the Target reads once for each class c, and its row for c is to be k_c's.
+2. Label queries: the Target reads once for each class c, and its row for c is to be k_c's. It
+   decides by the mean over c of what it has gathered, hence by the mean row.
 3. The direct effect: while training, what keywords say by themselves, z_w, is added to the logits,
    by a small network that sees them without order and context; it is left out afterwards.
 """

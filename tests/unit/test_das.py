@@ -12,7 +12,7 @@ from afa_ray.complaints import complaints
 from afa_ray.config import Settings, override
 from afa_ray.data.corpus import Corpus
 from afa_ray.errors import UserError
-from afa_ray.models.interface import TargetOutput
+from afa_ray.models.interface import Inputs, TargetOutput
 from afa_ray.objectives.das import ClassKeywords, DirectEffect, WordBranch, fused
 from afa_ray.objectives.rival_checks import require_supervisable
 from afa_ray.objectives.wanted import ByScore
@@ -45,18 +45,19 @@ def test_each_class_asks_for_itself() -> None:
     assert asking.label_queries is not None
     asking.label_queries.normal_()
     output = asking(TOKENS)
-    logits, rows = [], []
+    rows = []
     for number in range(3):  # each class as the only one that is asked for
         alone = small_target()
         alone.load_state_dict(asking.state_dict(), strict=False)
         bias = alone.layer.self_attn.in_proj_bias
         bias[:32] += asking.label_queries[number]
-        found = alone(TOKENS)
-        logits.append(found.logits)
-        rows.append(found.attention_row)
-    torch.testing.assert_close(output.label_rows, torch.stack(rows, 1))
-    torch.testing.assert_close(output.logits, torch.stack(logits).mean(0))
-    torch.testing.assert_close(output.attention_row, torch.stack(rows).mean(0))
+        rows.append(alone(TOKENS, output_attentions=True).attentions[0])
+    by_class = torch.stack(rows, 1)  # (B, C, H, L)
+    torch.testing.assert_close(output.label_rows, by_class.mean(2))
+    torch.testing.assert_close(output.attention_row, by_class.mean((1, 2)))
+    inputs = Inputs(TOKENS, TOKENS != 0)  # the decision is that of the mean rows
+    decided = asking.decide(asking.embed(inputs), inputs, by_class.mean(1))
+    torch.testing.assert_close(output.logits, decided.logits)
     deleted = torch.zeros(2, 2, 6, dtype=torch.bool)
     deleted[:, 1, 1] = True
     copies = asking.copies(TOKENS, deleted)
