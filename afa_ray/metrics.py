@@ -50,6 +50,7 @@ METRICS: dict[str, Metric] = {
     "train/sana_added": Metric("sana: tokens that it marked, as a share of the marks", "ratio"),
     "train/loss_words": Metric("das: cross-entropy of what keywords say by themselves", "nats"),
     "train/words_accuracy": Metric("das: accuracy of what keywords say by themselves", _SHARE),
+    "train/loss_read": Metric("gaze: cross-entropy of the classes of its sentences", "nats"),
     "train/pssa_active": Metric("pssa: share of the last round's words that are active", _SHARE),
     "time/tokens_per_s": Metric("real tokens of the texts that training reads", "1/s"),
     "val/accuracy": Metric("accuracy on the validation texts", _SHARE),

@@ -16,6 +16,7 @@ Method = Literal[
     "humal-al",
     "humal-an",
     "humal-ap",
+    "gaze",
     "entropy-spread",
     "entropy-sharpen",
     "entropy-target",
@@ -95,14 +96,15 @@ class SupervisionSettings:
     words that carry an opinion; sana: marks that stand as far as the decision needs them; das:
     typical words of all classes, whatever their numbers of texts; humal-al: what people marked;
     humal-an: that, added to attention while training; humal-ap: that, in the first of several
-    layers; entropy-spread, -sharpen: even attention, or sharp; entropy-target: as even as people's;
-    pssa: words that attention chose itself, where the class was right. For lack of published code
-    all are reconstructions: see docs/explanation/rivals.md."""
+    layers; gaze: words that people looked at long, in sentences of their own; entropy-spread,
+    entropy-sharpen: even attention, or sharp; entropy-target: as even as people's; pssa: words that
+    attention chose itself, where the class was right. For lack of published code all are
+    reconstructions: see docs/explanation/rivals.md."""
     loss: Literal["kl", "ce", "reverse_kl", "mse", "sse", "cosine", "mass"] | None = None
     """How far attention is from what is wanted; by default kl, for humal-… cosine."""
     weight: float | None = None
     """Weight of the method's loss; by default 1, for humal-… 2, for
-    entropy-… .01, for pssa .1."""
+    gaze and pssa .1, for entropy-… .01."""
     words: Literal["top", "all"] = "top"
     """as-tfidf, as-class: attention is wanted alike on the words of the highest scores (top), or on
     all words in proportion to their scores."""

@@ -23,6 +23,7 @@ from afa_ray.supervision import SupervisionSettings
 WEIGHTS = {
     "humal-al": 2.0,
     "humal-ap": 2.0,
+    "gaze": 0.1,
     "entropy-spread": 0.01,
     "entropy-sharpen": 0.01,
     "entropy-target": 0.01,

@@ -11,7 +11,10 @@ import torch
 from torch import Tensor
 
 from afa_ray.config import decided
+from afa_ray.data.gaze import gaze_texts
 from afa_ray.data.lexicon import DEFAULT, read_lexicon
+from afa_ray.data.named import POLARITY
+from afa_ray.data.packed import pack
 from afa_ray.objectives.attention_loss import LossKind
 from afa_ray.objectives.das import ClassKeywords, DirectEffect, WordBranch
 from afa_ray.objectives.entropy import (
@@ -22,6 +25,7 @@ from afa_ray.objectives.entropy import (
     towards,
     towards_people,
 )
+from afa_ray.objectives.gaze import Gaze
 from afa_ray.objectives.humal import AsTold, first_row, human, on_words
 from afa_ray.objectives.interface import Weighed
 from afa_ray.objectives.making import Making
@@ -134,6 +138,24 @@ def humal_ap(making: Making) -> list[Weighed]:
     return _like_people(making, first_row)
 
 
+def gaze(making: Making) -> list[Weighed]:
+    """Attention like the time that people looked at words, see `afa_ray.objectives.gaze`."""
+    corpus, train = making.corpus, making.settings.train
+    texts = gaze_texts(making.settings.data.dir)
+    objective = Gaze(
+        making.target,
+        pack(texts, corpus.tokenizer, corpus.max_length, human=True),
+        making.words,
+        making.pad_id,
+        classes=len(POLARITY) if tuple(corpus.label_names) == POLARITY else 0,
+        kind=making.kind,
+        weight=making.weight,
+        seed=train.seed,
+        precision=train.precision,
+    )
+    return [Weighed(objective, 1.0)]
+
+
 def entropy_spread(making: Making) -> list[Weighed]:
     """Even attention (EAR, Attanasio et al. 2022), of the row that decides."""
     return _entropy(making, spread)
@@ -199,6 +221,7 @@ RIVALS: dict[str, Callable[[Making], list[Weighed]]] = {
     "humal-al": humal_al,
     "humal-an": humal_an,
     "humal-ap": humal_ap,
+    "gaze": gaze,
     "entropy-spread": entropy_spread,
     "entropy-sharpen": entropy_sharpen,
     "entropy-target": entropy_target,
