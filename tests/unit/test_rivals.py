@@ -8,13 +8,18 @@ import torch
 
 from afa_ray.config import Settings
 from afa_ray.data.batches import worker_batches
-from afa_ray.data.corpus import Corpus
+from afa_ray.data.corpus import Corpus, prepare_corpus
+from afa_ray.data.parts import parts_of
+from afa_ray.errors import UserError
 from afa_ray.objectives.rivals import RIVALS
 from afa_ray.supervision import METHODS
 from afa_ray.train import main
 from afa_ray.training.learner import averages
 from afa_ray.training.making import make_learner
 from afa_ray.training.session import local_session
+from tests.conftest import small_texts
+from tests.families import save_tiny
+from tests.tokenizers import word_pieces
 
 MakeSettings = Callable[..., Settings]
 
@@ -77,3 +82,52 @@ def test_a_run_from_the_command_line(tmp_path: Path) -> None:
     )
     assert main(words.split()) == 0
     assert '"train/loss_attention"' in (tmp_path / "x" / "metrics.jsonl").read_text()
+
+
+@pytest.mark.parametrize("method", ["as-tfidf", "as-lexicon", "sana", "das", "pssa"])
+def test_pretrained_targets_are_supervised_by_whole_words(
+    method: str, tiny_settings: MakeSettings, tmp_path: Path
+) -> None:
+    """From the data to the update: words are known by their pieces."""
+    texts = small_texts(120, 0)
+    rows = [f"{text},{label}" for text, label in zip(texts.texts, texts.labels, strict=True)]
+    (tmp_path / "own.csv").write_text("\n".join(["text,label", *rows]))
+    tokenizer = word_pieces(texts.texts)
+    settings = tiny_settings(
+        {
+            "target.name": save_tiny("bert", tmp_path / "bert", tokenizer),
+            "data.name": "own",
+            "data.train_file": str(tmp_path / "own.csv"),
+            "supervision.method": method,
+            "afa.lambda_adv": 0.0,
+            "train.target_lr": 1e-3,
+        }
+    )
+    corpus = prepare_corpus(settings)
+    assert (corpus.train.units is not None) == (method != "pssa")
+    figures = figures_after(settings, corpus, tmp_path, 16)  # a round after the sixth
+    assert figures["train/supervised"] > 0.5
+    assert 0 < figures["train/loss_attention"] < 20
+
+
+def test_a_lexicon_of_ones_own_for_any_texts(tmp_path: Path, tiny_settings: MakeSettings) -> None:
+    texts = small_texts(60, 0)
+    rows = [f"{text},{label}" for text, label in zip(texts.texts, texts.labels, strict=True)]
+    (tmp_path / "own.csv").write_text("\n".join(["text,label", *rows]))
+    (tmp_path / "words.csv").write_text("text,label\nword3,1\nword4,0")
+    files = {name: str(tmp_path / f"{name}.csv") for name in ("own", "words")}
+    values = {
+        "data.name": "own", "data.train_file": files["own"], "data.lexicon_file": files["words"],
+        "afa.lambda_adv": 0.0,
+    }  # fmt: skip
+    with pytest.raises(UserError, match=r"lexicon_file .* has no use with your own files"):
+        prepare_corpus(tiny_settings(values))
+    settings = tiny_settings(values | {"supervision.method": "as-lexicon"})
+    corpus = prepare_corpus(settings)
+    learner, _ = make_learner(settings, corpus, local_session(tmp_path, torch.device("cpu")))
+    ((objective, _),) = learner.objectives
+    (batch,) = worker_batches(corpus.train, batch_size=100, seed=0, epoch=0)
+    (whole,) = parts_of(batch, 1, torch.device("cpu"))
+    (wanted,) = objective.prepare([whole], [], 0)
+    names = corpus.tokenizer.convert_ids_to_tokens(whole.tokens[wanted > 0].tolist())
+    assert set(names) == {"word3", "word4"}
