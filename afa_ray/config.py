@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
-from afa_ray.yaml_files import dump_yaml
-
 from afa_ray.supervision import SupervisionSettings
+from afa_ray.yaml_files import dump_yaml
 
 SINGLE_LAYER = "transformer"
 DATA_FILES = ("train_file", "validation_file", "test_file", "lexicon_file")
