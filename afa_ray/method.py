@@ -9,8 +9,8 @@ PLAIN = "plain"
 
 
 def method_of(values: Mapping[str, Any]) -> str:
-    """plain, random, or the pairing, and whether the Target is the judge; the method of supervision,
-    where there is one, alone or behind a plus sign.
+    """plain, random, or the pairing, and whether the Target is the judge; where attention is
+    supervised, by which method, alone or behind a plus sign.
 
     Args:
         values: settings by dotted name; a run of an older version may lack some.
