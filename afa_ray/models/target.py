@@ -233,8 +233,11 @@ class Target(Player):
         sequences = Sequences(input_ids, words, kept, positions, moved, alike=alike)
         hidden: Tensor | None = None
         for layer in self.layers:
-            by, added = (given, asked) if layer is self.layers[-1] else (None, None)
-            attended, rows = attend(layer, sequences, hidden, by, added)
+            last = layer is self.layers[-1]
+            if last and asked is not None:
+                attended, rows = attend(layer, sequences, hidden, added=asked)
+            else:
+                attended, rows = attend(layer, sequences, hidden, given if last else None)
             if layer is self.layer and self.shows_first:
                 self._first = rows[:, 0].mean(1)
             if self.told is not None:
