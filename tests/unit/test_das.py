@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from transformers import AutoModelForSequenceClassification
 
+import afa_ray
 from afa_ray.complaints import complaints
 from afa_ray.config import Settings, override
 from afa_ray.data.corpus import Corpus
 from afa_ray.errors import UserError
+from afa_ray.models import save_player
 from afa_ray.models.interface import Inputs, TargetOutput
 from afa_ray.objectives.das import ClassKeywords, DirectEffect, WordBranch, fused
 from afa_ray.objectives.rival_checks import require_supervisable
@@ -169,3 +172,14 @@ def test_how_many_readings(tiny_settings: MakeSettings, small_corpus: Corpus) ->
     require_supervisable(more, many)
     (fault,) = complaints(override(asked, {"target.name": "some/model"}))
     assert fault.startswith("supervision.das.queries = label: is for target.name = transformer")
+
+
+@torch.no_grad()
+def test_a_saved_model_asks_by_label(tmp_path: Path) -> None:
+    target = small_target(label_queries=True)
+    target.label_queries.normal_()
+    save_player(target, tmp_path)
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path).eval()
+    torch.testing.assert_close(model(TOKENS).logits, target(TOKENS).logits)
+    row = afa_ray.attention_row(model, input_ids=TOKENS, attention_mask=(TOKENS != 0).long())
+    torch.testing.assert_close(row, target(TOKENS).attention_row)

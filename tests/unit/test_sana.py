@@ -2,6 +2,7 @@
 telling words are known."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -139,3 +140,16 @@ def test_words_are_deleted_where_attention_cannot_be_moved(
     assert small_corpus.train.marks is not None
     marked = torch.from_numpy(small_corpus.train.marks).bool()
     assert (effects[marked] != 0).all()
+
+
+def test_workers_share_a_round(
+    tiny_settings: MakeSettings, small_corpus: Corpus, tmp_path: Path
+) -> None:
+    learner = updated(learner_of(tiny_settings(SANA), small_corpus, tmp_path), small_corpus, 10)
+    ((sana, _),) = learner.objectives
+    assert isinstance(sana, Sana)
+    alone = sana.rounds.of_tokens(sana.state, sana.effects)
+    shares = [replace(sana.rounds, rank=rank, workers=2) for rank in (0, 1)]
+    both = [share.of_tokens(sana.state, sana.effects) for share in shares]
+    assert not ((both[0] != 0) & (both[1] != 0)).any()
+    torch.testing.assert_close(both[0] + both[1], alone)
