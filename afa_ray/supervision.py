@@ -31,6 +31,7 @@ OF_WORDS = (
     "sana",
     "das",
 )  # methods that know something of words
+GAZE = "gaze"
 OF_PEOPLE = ("humal-al", "humal-an", "humal-ap", "entropy-target")  # that read what people marked
 OF_LEXICON = ("as-lexicon", "sana")  # methods that read data.lexicon_file
 

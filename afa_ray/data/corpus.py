@@ -11,6 +11,8 @@ from transformers import PreTrainedTokenizerFast
 from afa_ray.config import Settings
 from afa_ray.data.cautions import split_cautions, token_cautions
 from afa_ray.data.folding import decide_reading
+from afa_ray.data.gaze import gaze_texts
+from afa_ray.data.lexicon import DEFAULT, Lexicon, read_lexicon
 from afa_ray.data.packed import PackedTexts, pack
 from afa_ray.data.reading import Reading
 from afa_ray.data.sample import sample
@@ -24,7 +26,7 @@ from afa_ray.data.word_evidence import word_evidence
 from afa_ray.errors import UserError
 from afa_ray.models.loading import longest_text, skeleton
 from afa_ray.progress import Task
-from afa_ray.supervision import OF_LEXICON, OF_PEOPLE, OF_WORDS
+from afa_ray.supervision import GAZE, OF_LEXICON, OF_PEOPLE, OF_WORDS
 
 FEW = 10_000  # texts, of which a tenth is missed
 FITTED = 50_000  # most texts that the evidence of words is taken from
@@ -40,7 +42,9 @@ class Corpus:
     `evidence` is what each word says for each class, (V, C), where the Target is to start with it.
     `whole` is the same with the validation texts among those for training, for `train.refit`.
     `notes` tell the user what was done to the data. `max_length` is the longest sequence in tokens.
-    `examples` are some of the test texts as they are written, to be shown.
+    `examples` are some of the test texts as they are written, to be shown. `lexicon` has words that
+    carry an opinion and `gaze` sentences that people's eyes were followed on, where supervision
+    asks for them.
     """
 
     name: str
@@ -55,6 +59,8 @@ class Corpus:
     evidence: np.ndarray | None = None
     whole: Corpus | None = None
     examples: Texts | None = None
+    lexicon: Lexicon | None = None
+    gaze: PackedTexts | None = None
 
 
 def prepare_corpus(settings: Settings) -> Corpus:
@@ -115,6 +121,8 @@ def prepare_corpus(settings: Settings) -> Corpus:
             *_truncation_notes(packed, max_length, data.max_length),
         ),
         examples=_examples(validation if tried else raw.test, seed),
+        lexicon=_lexicon(settings),
+        gaze=_gaze(settings, tokenizer, max_length),
     )
     corpus = _with_evidence(settings, corpus)
     if refit:
@@ -203,6 +211,22 @@ def _reading(settings: Settings, train: Texts) -> tuple[Reading, list[str]]:
     if data.train_file or (data.lexicon_file and not _is_of_supervision(settings)):
         return decide_reading(train, data.lowercase, data.strip_accents)
     return Reading(data.lowercase is not False, data.strip_accents is not False), []
+
+
+def _lexicon(settings: Settings) -> Lexicon | None:
+    """The words that supervision looks for, where it does."""
+    if settings.supervision.method not in OF_LEXICON:
+        return None
+    file = settings.data.lexicon_file
+    return DEFAULT if file is None else read_lexicon(file)
+
+
+def _gaze(
+    settings: Settings, tokenizer: PreTrainedTokenizerFast, max_length: int
+) -> PackedTexts | None:
+    if settings.supervision.method != GAZE:
+        return None
+    return pack(gaze_texts(settings.data.dir), tokenizer, max_length, human=True)
 
 
 def _is_of_supervision(settings: Settings) -> bool:

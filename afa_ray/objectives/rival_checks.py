@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from afa_ray.config import SINGLE_LAYER, Settings
 from afa_ray.data.corpus import Corpus
-from afa_ray.data.gaze import gaze_texts
 from afa_ray.errors import UserError
 from afa_ray.models import AnyTarget
 from afa_ray.supervision import OF_PEOPLE
@@ -20,8 +19,6 @@ def require_supervisable(settings: Settings, corpus: Corpus) -> None:
     UserError: the method of `supervision` needs what the corpus lacks.
     """
     options = settings.supervision
-    if options.method == "gaze":
-        gaze_texts(settings.data.dir)
     fixed = options.method == "entropy-target" and options.evenness is not None
     needed = options.method in OF_PEOPLE and not fixed
     what = f"supervision.method = {options.method}"

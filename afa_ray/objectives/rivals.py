@@ -11,10 +11,8 @@ import torch
 from torch import Tensor
 
 from afa_ray.config import decided
-from afa_ray.data.gaze import gaze_texts
-from afa_ray.data.lexicon import DEFAULT, read_lexicon
+from afa_ray.data.lexicon import DEFAULT
 from afa_ray.data.named import POLARITY
-from afa_ray.data.packed import pack
 from afa_ray.objectives.attention_loss import LossKind
 from afa_ray.objectives.das import ClassKeywords, DirectEffect, WordBranch
 from afa_ray.objectives.entropy import (
@@ -30,7 +28,7 @@ from afa_ray.objectives.humal import AsTold, first_row, human, on_words
 from afa_ray.objectives.interface import Weighed
 from afa_ray.objectives.making import Making
 from afa_ray.objectives.pssa import Pssa
-from afa_ray.objectives.rival_checks import require_tellable
+from afa_ray.objectives.rival_checks import require_supervisable, require_tellable
 from afa_ray.objectives.sana import Sana
 from afa_ray.objectives.supervised import Row, Supervised, last_row
 from afa_ray.objectives.wanted import AtRandom, ByScore, TopWords
@@ -51,6 +49,7 @@ def rivals(making: Making) -> list[Weighed]:
     options = making.options
     if options.method == "none":
         return []
+    require_supervisable(making.settings, making.corpus)
     require_tellable(making.settings, making.target)
     return RIVALS[options.method](making)
 
@@ -141,10 +140,10 @@ def humal_ap(making: Making) -> list[Weighed]:
 def gaze(making: Making) -> list[Weighed]:
     """Attention like the time that people looked at words, see `afa_ray.objectives.gaze`."""
     corpus, train = making.corpus, making.settings.train
-    texts = gaze_texts(making.settings.data.dir)
+    assert corpus.gaze is not None
     objective = Gaze(
         making.target,
-        pack(texts, corpus.tokenizer, corpus.max_length, human=True),
+        corpus.gaze,
         making.words,
         making.pad_id,
         classes=len(POLARITY) if tuple(corpus.label_names) == POLARITY else 0,
@@ -199,8 +198,7 @@ def _telling(making: Making) -> Tensor:
 
 def _lexicon(making: Making) -> Tensor:
     """Keys of the words that carry an opinion."""
-    file = making.settings.data.lexicon_file
-    lexicon = DEFAULT if file is None else read_lexicon(file)
+    lexicon = making.corpus.lexicon or DEFAULT
     both = (*lexicon.positive, *lexicon.negative)
     return lexicon_keys(both, making.words, making.corpus.tokenizer)
 

@@ -9,11 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from afa_ray.config import Settings
-from afa_ray.data.corpus import Corpus
+from afa_ray.data.corpus import Corpus, prepare_corpus
 from afa_ray.data.gaze import gaze_texts
+from afa_ray.data.packed import pack
 from afa_ray.errors import UserError
 from afa_ray.objectives.gaze import Gaze
-from afa_ray.objectives.rival_checks import require_supervisable
 from tests.unit.test_rivals import figures_after
 from tests.unit.test_sana import learner_of
 
@@ -50,6 +50,8 @@ def test_attention_comes_nearer_to_reading_times(
         "afa.lambda_adv": 0.0, "supervision.method": "gaze", "data.dir": str(gaze_dir),
         "train.target_lr": 1e-2,
     }  # fmt: skip
+    texts = pack(gaze_texts(str(gaze_dir)), small_corpus.tokenizer, 64, human=True)
+    small_corpus = replace(small_corpus, gaze=texts)
     polar = replace(small_corpus, label_names=["negative", "positive"])
     learner = learner_of(tiny_settings(values), polar, gaze_dir)
     ((gaze, weight),) = learner.objectives
@@ -65,11 +67,11 @@ def test_attention_comes_nearer_to_reading_times(
 
 
 def test_without_the_set_it_is_said(
-    tiny_settings: MakeSettings, small_corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+    tiny_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AFA_DATA_DIR", raising=False)
     with pytest.raises(UserError, match="gaze: needs the set sst_zuco, which is not on the hub"):
-        require_supervisable(tiny_settings({"supervision.method": "gaze"}), small_corpus)
+        prepare_corpus(tiny_settings({"supervision.method": "gaze"}))
 
 
 def test_the_public_set(data_dir: Path) -> None:

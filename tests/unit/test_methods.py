@@ -6,6 +6,7 @@ import pytest
 
 from afa_ray.config import Settings, override
 from tune.methods import METHODS, parse_methods
+from tune.runs import corpus_key
 
 
 def parsed(text: str, base: Settings | None = None) -> tuple[dict, list[str]]:
@@ -80,3 +81,16 @@ def test_a_name_must_be_a_folder_name() -> None:
         assert "must be of letters" in faults[0]
     _, faults = parsed("plain,plain")
     assert "plain is given twice" in faults[0]
+
+
+def test_methods_that_read_other_data_have_a_corpus_of_their_own() -> None:
+    def key(**values: object) -> tuple:
+        return corpus_key(
+            override(Settings(), {n.replace("__", "."): v for n, v in values.items()})
+        )
+
+    assert key() == key(supervision__method="as-tfidf") == key(supervision__method="pssa")
+    for method in ("humal-al", "as-lexicon", "gaze"):
+        assert key(supervision__method=method) != key()
+    pretrained = {"target__name": "some/model"}
+    assert key(**pretrained, supervision__method="as-tfidf") != key(**pretrained)
