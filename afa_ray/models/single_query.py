@@ -90,9 +90,8 @@ def attend(
         absorbed = torch.einsum("uhe,hed->uhd", query, key_weight.view(heads, head_size, -1))
         if added is not None:
             absorbed = absorbed.unflatten(0, (-1, len(added))).flatten(1, 2)  # (U, C H, d)
-        rows, context, mass = sequences.gather(absorbed * head_size**-0.5, which, lost)
-        if added is not None:
-            context, mass = (x.unflatten(2, (-1, heads)).mean(2) for x in (context, mass))
+        kinds = 1 if added is None else len(added)
+        rows, context, mass = sequences.gather(absorbed * head_size**-0.5, which, lost, kinds)
     else:
         rows, context, mass = sequences.gather_by(given, lost)
     return Attended(last[which].flatten(0, 1), context.flatten(0, 1), mass.flatten(0, 1)), rows

@@ -69,6 +69,42 @@ def test_each_class_asks_for_itself() -> None:
     torch.testing.assert_close(copies[:, 1], asking(without).logits)
 
 
+@pytest.mark.parametrize("hops", [1, 2])
+def test_gradients_of_label_queries_are_those_of_finite_differences(hops: int) -> None:
+    target = small_target(label_queries=True, hops=hops).double()
+    assert target.label_queries is not None
+    torch.manual_seed(0)
+    with torch.no_grad():
+        target.label_queries.normal_()
+        target.words.weight.mul_(20)  # attention that is not even
+    weights = torch.randn(2, 3, 6, dtype=torch.float64)
+
+    def loss() -> torch.Tensor:
+        output = target(TOKENS)
+        return output.logits.square().sum() + (output.label_rows * weights).sum()
+
+    loss().backward()
+    layer = target.layers[-1]
+    places = [
+        (target.label_queries, (1, 5)),
+        (target.words.weight, (8, 3)),
+        (target.words.weight, (3, 0)),
+        (layer.self_attn.in_proj_weight, (2, 4)),
+        (layer.self_attn.in_proj_weight, (40, 7)),
+        (target.positions.weight, (2, 2)),
+    ]
+    for parameter, place in places:
+        with torch.no_grad():
+            parameter[place] += 1e-6
+            up = loss()
+            parameter[place] -= 2e-6
+            down = loss()
+            parameter[place] += 1e-6
+        assert parameter.grad is not None
+        found = ((up - down) / 2e-6).item()
+        assert parameter.grad[place].item() == pytest.approx(found, rel=1e-4, abs=1e-8), place
+
+
 def test_what_is_wanted_by_hand_is_as_class_with_a_uniform_prior() -> None:
     texts = part([[1, 2, 3, 4, 1], [1, 2, 5, 1, 0], [1, 5, 1, 0, 0]])
     scores = ByScore(WORDS, table(SCORES))
