@@ -24,13 +24,14 @@ def load_raw(
     test_file: str | None = None,
     text_column: str = "text",
     label_column: str = "label",
+    marks_column: str | None = None,
     keep_na: bool = False,
     protocol: str | None = None,
     lexicon_file: str | None = None,
 ) -> RawCorpus:
     """The labelled texts of a run.
 
-    With `train_file` (and `validation_file`, `test_file`) they are the user's, from the two named
+    With `train_file` (and `validation_file`, `test_file`) they are the user's, from the named
     columns, and `name` is only what the run calls them; with `keep_na`, "NA" and the like are
     labels. Otherwise `name` is one of DATASET_NAMES: a generated corpus, made from `lexicon_file`
     where given, or a public set from `data_dir`, AFA_DATA_DIR or the hub, split by `protocol` where
@@ -47,6 +48,7 @@ def load_raw(
             test=test_file,
             text_column=text_column,
             label_column=label_column,
+            marks_column=marks_column,
             keep_na=keep_na,
         )
         return load_user_files(name, files, seed)
@@ -59,6 +61,7 @@ def load_raw(
         f"the set {name} (it goes with a training file)",
         validation_file=validation_file,
         test_file=test_file,
+        marks_column=marks_column,
         keep_na=keep_na or None,
     )
     check_protocol(name, protocol)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from afa_ray.data.labels import in_order, naming
+from afa_ray.data.marked_rows import Marked, MarkedRows
 from afa_ray.data.messages import as_one, did_you_mean, listed, some_rows
 from afa_ray.data.parquet_texts import ParquetTexts
 from afa_ray.data.row_checks import RowChecks
@@ -29,6 +30,7 @@ class UserFiles:
     test: str | None = None
     text_column: str = "text"
     label_column: str = "label"
+    marks_column: str | None = None
     keep_na: bool = False
 
 
@@ -37,7 +39,7 @@ class _Table:
     """The rows of one file that hold a text.
 
     `labels` are (N,) int64 numbers in `names`; `rows` the rows' numbers in the file, from 1;
-    `empty` the numbers of the rows without a text.
+    `empty` the numbers of the rows without a text; `marked` what people marked, where asked for.
     """
 
     path: Path
@@ -46,6 +48,7 @@ class _Table:
     names: list[str]
     rows: np.ndarray
     empty: Sequence[int]
+    marked: Marked | None = None
 
     def note(self) -> str:
         total = len(self.empty) + len(self.rows)
@@ -64,7 +67,10 @@ class _Table:
     def as_texts(self, names: list[str]) -> Texts:
         """With labels that are numbers in the given names."""
         numbers = {name: number for number, name in enumerate(names)}
-        return Texts(self.texts, np.array([numbers[name] for name in self.names])[self.labels])
+        labels = np.array([numbers[name] for name in self.names])[self.labels]
+        if self.marked is None:
+            return Texts(self.texts, labels)
+        return Texts(self.texts, labels, *self.marked)
 
 
 def load_user_files(name: str, files: UserFiles, seed: int) -> RawCorpus:
@@ -125,19 +131,29 @@ def _read(path: Path, files: UserFiles) -> _Table:
         raise UserError(
             f"The text column and the label column are both {text_column!r}. Name two columns."
         )
+    if files.marks_column in (text_column, label_column):
+        raise UserError(
+            f"data.marks_column = {files.marks_column}: is the column of the texts or the labels; "
+            "name the one with what people marked"
+        )
     in_file = path.suffix.lower() == ".parquet"
-    wanted = [text_column, label_column]
-    checks = RowChecks(files.keep_na)
+    wanted = [text_column, label_column, *filter(None, [files.marks_column])]
+    checks, marked = RowChecks(files.keep_na), MarkedRows(path, str(files.marks_column))
     for batch in read_parquet(path, wanted) if in_file else [read_columns(path, wanted)]:
+        if files.marks_column is not None:
+            marked.add(batch[text_column], batch[files.marks_column])
         checks.add(batch[text_column], batch[label_column])
-    checks.require_usable(path, *wanted)
+    checks.require_usable(path, text_column, label_column)
     rows = np.asarray(checks.rows)
     texts = (
         ParquetTexts(path, text_column, rows - 1)
         if in_file
         else [batch[text_column][row - 1] for row in checks.rows]
     )
-    return _Table(path, texts, np.asarray(checks.labels), list(checks.names), rows, checks.empty)
+    labels, found = np.asarray(checks.labels), None
+    if files.marks_column is not None:
+        found = marked.of(checks.rows)
+    return _Table(path, texts, labels, list(checks.names), rows, checks.empty, found)
 
 
 def _spelling_notes(train: _Table, named: Callable[[str], str]) -> list[str]:
