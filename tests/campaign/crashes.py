@@ -1,5 +1,5 @@
-"""Kills of what is no training: a server of MLflow, an audit, explanations that are written to a file,
-and a live page.
+"""Kills of what is no training: a server of MLflow, an audit, explanations that are written to a
+file, and a live page.
 
 Rule: the same command completes, its result is that of the quiet command, and no file and no
 process is left.
