@@ -16,9 +16,9 @@ from afa_ray.classifier.explanation import Explanation
 from afa_ray.classifier.methods import ATTENTION, joined, methods_of, scores_of
 from afa_ray.classifier.words import Unit, find_units
 from afa_ray.errors import UserError
+from afa_ray.models import OwnTarget, Target
 from afa_ray.models.loading import longest_text
 from afa_ray.models.probing import UnreadableAttentionError
-from afa_ray.models.target import Target
 
 BATCH = 32  # texts
 UNLIMITED = 10**6  # tokens: tokenizers say 10^30 where they do not know
@@ -226,7 +226,7 @@ class Classifier:
 
 def _with_row(model: Any) -> tuple[Any, str]:
     """The model as it gives its attention row, too; or as it is, and why it has none."""
-    if isinstance(model, Target):
+    if isinstance(model, OwnTarget):
         return model, ""
     from afa_ray.models.pretrained import PretrainedTarget
 

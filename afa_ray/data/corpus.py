@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from transformers import PreTrainedTokenizerFast
 
-from afa_ray.config import DataSettings, Settings
+from afa_ray.config import SINGLE_LAYER, DataSettings, Settings
 from afa_ray.data.cautions import split_cautions, token_cautions
 from afa_ray.data.folding import decide_reading
 from afa_ray.data.packed import PackedTexts, pack
@@ -142,22 +142,22 @@ def _is_refitted(settings: Settings, raw: RawCorpus) -> bool:
 def _vectors(
     settings: Settings, tokenizer: PreTrainedTokenizerFast, texts: PackedTexts
 ) -> np.ndarray | None:
-    """The word vectors that a single-layer Target starts with."""
+    """The word vectors that a Target from scratch starts with."""
     target, seed = settings.target, settings.train.seed
     if target.pretrained:
         return None
     if target.vectors is not None:
         words = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
-        return read_vectors(target.vectors, words, target.hidden_size, seed)
+        return read_vectors(target.vectors, words, target.word_size, seed)
     if not target.word2vec:
         return None
     sentences = Sentences(texts.tokens, texts.offsets)
-    return word_vectors(sentences, len(tokenizer), target.hidden_size, seed)
+    return word_vectors(sentences, len(tokenizer), target.word_size, seed)
 
 
 def _with_evidence(settings: Settings, corpus: Corpus) -> Corpus:
     """The corpus with the evidence of its training texts, where the Target starts with that."""
-    if settings.target.pretrained or not settings.target.bag_of_words:
+    if settings.target.name != SINGLE_LAYER or not settings.target.bag_of_words:
         return corpus
     train = sample(corpus.train, FITTED, settings.train.seed)
     special, shape = special_ids(corpus.tokenizer), (len(corpus.tokenizer), len(corpus.label_names))

@@ -27,7 +27,7 @@ from afa_ray.explainers.relevance import (
     transformer_attribution,
 )
 from afa_ray.explainers.surrogates import lime, shap
-from afa_ray.models import Target
+from afa_ray.models import OwnTarget, Target
 from afa_ray.models.interface import AttentionModel, Inputs
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def opened(model: Any) -> Iterator[AttentionModel]:
     training = model.training
     model.eval()
     try:
-        if isinstance(model, Target):
+        if isinstance(model, OwnTarget):
             yield model
         else:
             with _opened_pretrained(model) as target:
@@ -202,9 +202,11 @@ def _inputs(
             raise ValueError(
                 f"{name} of shape {tuple(given.shape)}: input_ids have {tuple(ids.shape)}"
             )
-    if not isinstance(model, Target):
+    if not isinstance(model, OwnTarget):
         require_readable(model.model, ids.shape[1])  # type: ignore[attr-defined]
     present = (ids != model.config.pad_token_id) if mask is None else mask.bool()
+    if isinstance(model, OwnTarget):
+        _require_right_padding(present)
     if isinstance(model, Target):
         _require_short(model, present)
     return Inputs(
@@ -214,9 +216,12 @@ def _inputs(
     )
 
 
-def _require_short(model: Target, present: Tensor) -> None:
+def _require_right_padding(present: Tensor) -> None:
     if (present[:, 1:] > present[:, :-1]).any():
         raise ValueError("padding on the left: pad on the right (tokenizer.padding_side)")
+
+
+def _require_short(model: Target, present: Tensor) -> None:
     longest = model.config.max_position_embeddings
     if present.shape[1] > longest:
         raise ValueError(

@@ -128,7 +128,7 @@ class Target(Player):
         words = self.words(input_ids) if inputs_embeds is None else inputs_embeds
         if attention_mask is None and input_ids is not None:
             attention_mask = input_ids != self.config.pad_token_id
-        lengths = _lengths(words, attention_mask, check=not self.training)
+        lengths = lengths_of(words, attention_mask, check=not self.training)
         length, longest = words.shape[1], self.config.max_position_embeddings
         columns = columns_read(lengths, longest) if length > longest else None
         if columns is not None:
@@ -138,10 +138,10 @@ class Target(Player):
         logits, rows = self._classify(input_ids, words, kept)
         rows = _put_back(rows[:, 0].transpose(1, 2), columns, length).transpose(1, 2)
         states: tuple[Tensor, ...] | None = None
-        if _asked(output_hidden_states, self.config.output_hidden_states):
+        if asked(output_hidden_states, self.config.output_hidden_states):
             read = self._hidden_states(words, kept[:, 0])
             states = tuple(_put_back(x, columns, length) for x in read)
-        by_head = _asked(output_attentions, self.config.output_attentions)
+        by_head = asked(output_attentions, self.config.output_attentions)
         output = TargetOutput(
             loss=None if labels is None else F.cross_entropy(logits, labels),
             logits=logits,
@@ -149,7 +149,7 @@ class Target(Player):
             attentions=(rows,) if by_head else None,
             attention_row=rows.mean(1),
         )
-        return output if _asked(return_dict, self.config.return_dict) else output.to_tuple()
+        return output if asked(return_dict, self.config.return_dict) else output.to_tuple()
 
     def embed(self, inputs: Inputs) -> Tensor:
         """(B, L, d): see `AttentionModel`."""
@@ -160,7 +160,7 @@ class Target(Player):
     ) -> TargetOutput:
         """See `AttentionModel`; L is at most `max_position_embeddings`. With two hops the row that
         is given is that of the second. It may be given by head, (B, H, L)."""
-        lengths = _lengths(embedded, inputs.present, check=False)
+        lengths = lengths_of(embedded, inputs.present, check=False)
         kept = ~padding_mask(lengths, embedded.shape[1])[:, None]
         given = None
         if attention is not None:
@@ -226,11 +226,11 @@ class Target(Player):
         return states
 
 
-def _asked(given: bool | None, default: bool | None) -> bool:
+def asked(given: bool | None, default: bool | None) -> bool:
     return bool(default if given is None else given)
 
 
-def _lengths(words: Tensor, attention_mask: Tensor | None, check: bool) -> Tensor:
+def lengths_of(words: Tensor, attention_mask: Tensor | None, check: bool) -> Tensor:
     """(B,) real tokens of each right-padded sequence, at least 1."""
     if attention_mask is None:
         return torch.full(words.shape[:1], words.shape[1], device=words.device)

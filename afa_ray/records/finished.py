@@ -7,7 +7,7 @@ from pathlib import Path
 from afa_ray.classifier import load
 from afa_ray.config import Settings, override
 from afa_ray.data.corpus import Corpus, prepare_corpus
-from afa_ray.models import AnyTarget, Target
+from afa_ray.models import AnyTarget, OwnTarget
 
 FRESH = {  # what a Target that is not trained yet starts with
     "target.word2vec": False,
@@ -29,5 +29,5 @@ def open_finished(run: Path, settings: Settings, device: str | None) -> tuple[An
 
     corpus = prepare_corpus(override(settings, FRESH))
     model = load(run, device=device).model
-    target = model if isinstance(model, Target) else PretrainedTarget(model)
+    target = model if isinstance(model, OwnTarget) else PretrainedTarget(model)
     return target.eval(), corpus
