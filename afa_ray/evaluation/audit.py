@@ -11,18 +11,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from afa_ray.data.batches import evaluation_batches
 from afa_ray.data.packed import PackedTexts
 from afa_ray.evaluation.adversarial_attention import adversarial_rows, largest_divergence
 from afa_ray.evaluation.correlation import correlation, importances, kendall
 from afa_ray.evaluation.distances import LARGEST_DIVERGENCE
 from afa_ray.evaluation.given_attention import own_row
 from afa_ray.evaluation.permutation import permutation_distance
-from afa_ray.evaluation.prediction import batches_on_device
+from afa_ray.evaluation.prediction import read_inputs
 from afa_ray.explainers.interface import text_tokens
 from afa_ray.models import AnyTarget
 from afa_ray.models.interface import Inputs
 from afa_ray.progress import Advance
-from envs import maskable_tokens
 
 Z = 1.96  # a normal 95% interval, over texts
 BINS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the greatest attention in a text
@@ -60,12 +60,10 @@ def batches(
     target: AnyTarget, texts: PackedTexts, special_ids: tuple[int, ...], advance: Advance
 ) -> Iterable[Seen]:
     """All of the texts; `advance` is told of each batch when the next one is asked for."""
-    for examples, tokens in batches_on_device(texts, target, advance=advance):
-        present = tokens != target.config.pad_token_id
-        special = present & ~maskable_tokens(tokens, special_ids)
-        yield Seen(
-            torch.from_numpy(examples).to(tokens.device), Inputs(tokens, present, special=special)
-        )
+    for examples in evaluation_batches(texts, target.evaluation_batch):
+        inputs = read_inputs(texts, examples, target, special_ids)
+        yield Seen(torch.from_numpy(examples).to(target.device), inputs)
+        advance(len(examples))
 
 
 def interval(values: np.ndarray) -> dict[str, float]:

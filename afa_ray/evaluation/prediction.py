@@ -12,7 +12,9 @@ from torch import Tensor
 from afa_ray.data.batches import evaluation_batches
 from afa_ray.data.packed import PackedTexts
 from afa_ray.models import AnyTarget
+from afa_ray.models.interface import Inputs
 from afa_ray.progress import Advance, ignored
+from envs import maskable_tokens
 
 
 def batches_on_device(
@@ -30,6 +32,18 @@ def batches_on_device(
         tokens = texts.padded(examples, target.config.pad_token_id)
         yield examples, torch.from_numpy(tokens).to(target.device)
         advance(len(examples))
+
+
+def read_inputs(
+    texts: PackedTexts, examples: np.ndarray, target: AnyTarget, special_ids: tuple[int, ...]
+) -> Inputs:
+    """The texts of these numbers as a Target reads them, on its device, with what is special."""
+    pad_id = target.config.pad_token_id
+    tokens = torch.from_numpy(texts.padded(examples, pad_id)).to(target.device)
+    queries = texts.padded_queries(examples, pad_id)
+    query = None if queries is None else torch.from_numpy(queries).to(target.device)
+    present = tokens != pad_id
+    return Inputs(tokens, present, query, present & ~maskable_tokens(tokens, special_ids))
 
 
 def read(target: AnyTarget, tokens: Tensor) -> tuple[Tensor, Tensor]:

@@ -96,6 +96,7 @@ def _encoded(settings: Settings, corpus: Corpus) -> EncodedTarget:
             embedding_size=settings.target.embedding_size,
             hidden_size=settings.target.hidden_size,
             query=corpus.train.queries is not None,
+            pad_token_id=corpus.tokenizer.pad_token_id,
             **_labels(corpus),
         )
     )
