@@ -70,12 +70,19 @@ def largest_divergence(
 ) -> Tensor:
     """(B,) epsilon-max JSD: of the rows (B, K, L) by which the decision moves by epsilon at most,
     and the model's own, the greatest divergence from its own; 0 to ln 2."""
+    return divergences(model, inputs, rows, epsilon).max(1).values
+
+
+def divergences(
+    model: AttentionModel, inputs: Inputs, rows: Tensor, epsilon: float = EPSILON
+) -> Tensor:
+    """(B, K) of each of the rows from the model's own; 0 where the decision moves by more."""
     row = own_row(model, inputs)
     with torch.no_grad():
         own = decided_by(model, inputs, row[:, None])
         same = total_variation(decided_by(model, inputs, rows), own) <= epsilon
         found = jensen_shannon(rows, row[:, None]).clamp_min(0.0)
-    return found.masked_fill(~same, 0.0).max(1).values
+    return found.masked_fill(~same, 0.0)
 
 
 def _among_words(logits: Tensor, row: Tensor, text: Tensor) -> Tensor:

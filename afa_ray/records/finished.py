@@ -16,18 +16,21 @@ FRESH = {  # what a Target that is not trained yet starts with
 }
 
 
-def open_finished(run: Path, settings: Settings, device: str | None) -> tuple[AnyTarget, Corpus]:
-    """The Target in eval mode, on the device, and the corpus without what a fresh one starts with.
+def open_finished(
+    run: Path, settings: Settings, device: str | None, fresh: bool = False
+) -> tuple[AnyTarget, Corpus]:
+    """The Target in eval mode, on the device, and the corpus.
 
     Args:
         settings: the run's. device: see `load`.
+        fresh: the corpus has what a fresh Target starts with, too.
 
     Raises:
         UserError: model or data that cannot be read.
     """
     from afa_ray.models.pretrained import PretrainedTarget  # imports models of transformers
 
-    corpus = prepare_corpus(override(settings, FRESH))
+    corpus = prepare_corpus(settings if fresh else override(settings, FRESH))
     model = load(run, device=device).model
     target = model if isinstance(model, OwnTarget) else PretrainedTarget(model)
     return target.eval(), corpus
