@@ -19,8 +19,9 @@ class DataSettings:
     """What to train on."""
 
     name: str = "reviews"
-    """Data set: reviews, mock-1 … mock-10, mock-1q … mock-4q, ag_news, imdb, sst2, sst2_sentences,
-    sms_spam, http_params, yelp_hat, hatexplain, fair_rationales; with train_file, any name."""
+    """Data set: reviews, mock-1 … mock-10, mock-1q … mock-4q, facts-1 … facts-3 (stories with a
+    question), ag_news, imdb, sst2, sst2_sentences, sms_spam, http_params, yelp_hat, hatexplain,
+    fair_rationales; with train_file, any name."""
     dir: str | None = None
     """Folder with one sub-folder of Parquet files a set; by default AFA_DATA_DIR, then the hub."""
     train_file: str | None = None
@@ -34,6 +35,9 @@ class DataSettings:
     label_column: str = "label"
     """Column of the labels in your own files: strings, or numbers, of which 1, 1.0 and "1" are one
     class."""
+    query_column: str | None = None
+    """Column of what each text of your own files is read for, a question or a hypothesis, which
+    attention is turned by; for target.name lstm, cnn and average."""
     keep_na: bool = False
     """Labels such as NA, nan, null and None are classes of your own files, not missing values."""
     lexicon_file: str | None = None

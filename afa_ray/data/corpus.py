@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from transformers import PreTrainedTokenizerFast
 
-from afa_ray.config import SINGLE_LAYER, DataSettings, Settings
+from afa_ray.config import ENCODERS, SINGLE_LAYER, DataSettings, Settings
 from afa_ray.data.cautions import split_cautions, token_cautions
 from afa_ray.data.folding import decide_reading
 from afa_ray.data.packed import PackedTexts, pack
@@ -77,12 +77,14 @@ def prepare_corpus(settings: Settings) -> Corpus:
             test_file=data.test_file,
             text_column=data.text_column,
             label_column=data.label_column,
+            query_column=data.query_column,
             keep_na=data.keep_na,
             protocol=data.protocol,
             seed=seed,
             lexicon_file=data.lexicon_file,
         )
     _require_learnable(raw, settings)
+    _require_queries_read(raw, settings)
     train, validation = _with_validation(raw, data.validation_share, seed)
     tried = data.evaluate_on == "validation"
     refit = _is_refitted(settings, raw)
@@ -173,7 +175,11 @@ def _tokenizer(settings: Settings, train: Texts) -> tuple[PreTrainedTokenizerFas
         reading, notes = _reading(data, train)
         with Task("counting words"):
             tokenizer = train_tokenizer(
-                train.texts, data.vocab_size, data.max_length, data.min_frequency, reading
+                [*train.texts, *train.queries] if train.queries else train.texts,
+                data.vocab_size,
+                data.max_length,
+                data.min_frequency,
+                reading,
             )
         return tokenizer, data.max_length, notes
     tokenizer = load_tokenizer(name)
@@ -229,6 +235,17 @@ def _require_learnable(raw: RawCorpus, settings: Settings) -> None:
     for part, texts in (("validation", raw.validation), ("test", raw.test)):
         if texts is not None and not len(texts):
             raise UserError(f"{raw.name} has no {part} texts: its {part} split is empty")
+
+
+def _require_queries_read(raw: RawCorpus, settings: Settings) -> None:
+    if raw.train.queries is not None and settings.target.name not in ENCODERS:
+        asked = f"data.query_column = {settings.data.query_column}"
+        if settings.data.query_column is None:
+            asked = f"data.name = {raw.name}: each text has a question"
+        raise UserError(
+            f"{asked}: target.name = {settings.target.name} reads texts alone; give "
+            f"{', '.join(ENCODERS[:-1])} or {ENCODERS[-1]}"
+        )
 
 
 def _with_validation(raw: RawCorpus, share: float, seed: int) -> tuple[Texts, Texts]:

@@ -29,6 +29,7 @@ class UserFiles:
     test: str | None = None
     text_column: str = "text"
     label_column: str = "label"
+    query_column: str | None = None
     keep_na: bool = False
 
 
@@ -46,6 +47,7 @@ class _Table:
     names: list[str]
     rows: np.ndarray
     empty: Sequence[int]
+    queries: list[str] | None = None
 
     def note(self) -> str:
         total = len(self.empty) + len(self.rows)
@@ -64,7 +66,8 @@ class _Table:
     def as_texts(self, names: list[str]) -> Texts:
         """With labels that are numbers in the given names."""
         numbers = {name: number for number, name in enumerate(names)}
-        return Texts(self.texts, np.array([numbers[name] for name in self.names])[self.labels])
+        labels = np.array([numbers[name] for name in self.names])[self.labels]
+        return Texts(self.texts, labels, queries=self.queries)
 
 
 def load_user_files(name: str, files: UserFiles, seed: int) -> RawCorpus:
@@ -120,16 +123,14 @@ def _try_read(path: str, files: UserFiles, problems: list[str]) -> _Table | None
 
 
 def _read(path: Path, files: UserFiles) -> _Table:
-    text_column, label_column = files.text_column, files.label_column
-    if text_column == label_column:
-        raise UserError(
-            f"The text column and the label column are both {text_column!r}. Name two columns."
-        )
+    text_column, query_column = files.text_column, files.query_column
+    wanted = _columns(files)
     in_file = path.suffix.lower() == ".parquet"
-    wanted = [text_column, label_column]
-    checks = RowChecks(files.keep_na)
+    checks, queries = RowChecks(files.keep_na), []
     for batch in read_parquet(path, wanted) if in_file else [read_columns(path, wanted)]:
-        checks.add(batch[text_column], batch[label_column])
+        asked = None if query_column is None else batch[query_column]
+        checks.add(batch[text_column], batch[files.label_column], asked)
+        queries += asked or []
     checks.require_usable(path, *wanted)
     rows = np.asarray(checks.rows)
     texts = (
@@ -137,7 +138,29 @@ def _read(path: Path, files: UserFiles) -> _Table:
         if in_file
         else [batch[text_column][row - 1] for row in checks.rows]
     )
-    return _Table(path, texts, np.asarray(checks.labels), list(checks.names), rows, checks.empty)
+    found = None if query_column is None else [queries[row - 1] for row in checks.rows]
+    labels, names = np.asarray(checks.labels), list(checks.names)
+    return _Table(path, texts, labels, names, rows, checks.empty, found)
+
+
+def _columns(files: UserFiles) -> list[str]:
+    """Of texts, labels, and queries where there are any.
+
+    Raises:
+        UserError: two of them are one.
+    """
+    if files.text_column == files.label_column:
+        raise UserError(
+            f"The text column and the label column are both {files.text_column!r}. Name two "
+            "columns."
+        )
+    if files.query_column in (files.text_column, files.label_column):
+        raise UserError(
+            f"The query column is {files.query_column!r}, which is that of the texts or of the "
+            "labels. Name another one."
+        )
+    queries = [] if files.query_column is None else [files.query_column]
+    return [files.text_column, files.label_column, *queries]
 
 
 def _spelling_notes(train: _Table, named: Callable[[str], str]) -> list[str]:

@@ -131,12 +131,19 @@ def explained(
     target: int | Tensor | None = None,
     *,
     special_tokens_mask: Tensor | None = None,
+    query: Tensor | None = None,
     **options: Any,
 ) -> Explained:
-    """`scores`, with the method's figures and the seconds; see there and `explain`."""
+    """`scores`, with the method's figures and the seconds; see there and `explain`.
+
+    Args:
+        query: (B, Q) tokens of what each text is read for, where the model was trained on pairs.
+    """
     _method(method, options)
     with opened(model) as ours:
         inputs = _inputs(ours, input_ids, attention_mask, special_tokens_mask)
+        if query is not None:
+            inputs = inputs._replace(query=query.to(ours.device))
         classes = _classes(ours, inputs, target)
         return explain(ours, inputs, classes, method, **options)
 

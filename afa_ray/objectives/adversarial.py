@@ -125,7 +125,7 @@ class Adversarial:
             return self.env
         options = {"sequences": part.tokens}
         if self.contrast:
-            options["condition"] = part.labels
+            options["condition"] = self.judge.condition(part)
         if part.units is not None:
             options["units"] = part.units
         self.env.reset(options=options)

@@ -164,6 +164,8 @@ def _of_texts(texts: PackedTexts) -> dict[str, Any]:
     digest = hashlib.sha256()
     for array in (texts.tokens, texts.offsets, texts.labels, texts.marks, texts.units):
         digest.update(b"none" if array is None else np.ascontiguousarray(array).data)
+    if texts.queries is not None:
+        digest.update(_of_texts(texts.queries)["sha256"].encode())
     return {"sha256": digest.hexdigest(), "count": len(texts)}
 
 
