@@ -28,7 +28,7 @@ Z = 1.96  # a normal 95% interval, over texts
 BINS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the greatest attention in a text
 HISTOGRAM = 40
 SPREAD = 20  # classes of a distance from 0 to 1
-CASES = 4  # texts whose attention moves furthest that are shown, of different batches
+CASES = 4  # texts whose attention moves furthest that are shown
 FAR = (0.5, 0.6)  # epsilon-max JSD, in nats
 
 
@@ -134,7 +134,8 @@ def run_adversarial(target: AnyTarget, seen: Batches, seed: int) -> dict[str, An
         rows = adversarial_rows(target, batch.inputs, seed=seed)
         apart, which = divergences(target, batch.inputs, rows).max(1)
         parts.append(apart.cpu().numpy())
-        cases += [_case(target, batch.inputs, rows, apart, which)]
+        for text in apart.topk(min(CASES, len(apart))).indices.tolist():
+            cases.append(_case(target, batch.inputs, rows[text, which[text]], apart, text))
     found = np.concatenate(parts)
     counts, _ = np.histogram(found, HISTOGRAM, (0.0, LARGEST_DIVERGENCE))
     return {
@@ -146,16 +147,15 @@ def run_adversarial(target: AnyTarget, seen: Batches, seed: int) -> dict[str, An
 
 
 def _case(
-    target: AnyTarget, inputs: Inputs, rows: Tensor, apart: Tensor, which: Tensor
+    target: AnyTarget, inputs: Inputs, other: Tensor, apart: Tensor, text: int
 ) -> dict[str, Any]:
-    """The batch's text whose attention moves furthest: its ids, the real row and the other one."""
-    text = int(apart.argmax())
+    """A text of a batch: its ids, the real row, and the other one (L,)."""
     present = inputs.present[text]
     return {
         "divergence": float(apart[text]),
         "ids": inputs.tokens[text][present].tolist(),
         "real": own_row(target, inputs)[text][present].tolist(),
-        "other": rows[text, which[text]][present].tolist(),
+        "other": other[present].tolist(),
     }
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from afa_ray.report import drawings
 from afa_ray.report.audit_words import ROWS, SENTENCES
-from afa_ray.report.drawings import HIGH, WIDE, curve, heat, histogram, ranges, scale, violins
+from afa_ray.report.drawings import HIGH, WIDE, heat
 from afa_ray.report.page import render
 
 Audit = Mapping[str, Any]
@@ -49,7 +50,10 @@ def marks(name: str, test: Mapping[str, Any], audit: Audit) -> list[tuple[str, f
 
 
 def about(audit: Audit) -> str:
-    return f"{audit['texts']:,} test texts of {audit['data']}, intervals (95%) over texts."
+    return (
+        f"{audit['texts']:,} test texts of {audit['data']}, intervals (95%) over texts, or over "
+        "models where any are trained."
+    )
 
 
 def meaning(test: Mapping[str, Any]) -> str:
@@ -80,11 +84,14 @@ def _view(name: str, test: Mapping[str, Any], audit: Audit) -> dict[str, Any]:
         "sentence": SENTENCES[name](found),
         "meaning": meaning(test),
         "rows": rows(name, test, audit),
-        "bars": histogram(found["histogram"]) if "histogram" in found else [],
-        "violins": violins(spread),
-        "ranges": ranges(spread),
-        "curve": curve(found["curve"]) if "curve" in found else None,
-        "scale": scale(found["attefa"], marks(name, test, audit)) if name == "attefa" else None,
+        "bars": drawings.histogram(found["histogram"]) if "histogram" in found else [],
+        "violins": drawings.violins(spread),
+        "ranges": drawings.ranges(spread),
+        "reach": f"{drawings.reach(spread)[1]:g}",
+        "curve": drawings.curve(found["curve"]) if "curve" in found else None,
+        "scale": drawings.scale(found["attefa"], marks(name, test, audit))
+        if name == "attefa"
+        else None,
         "cases": [
             {
                 "divergence": f"{case['divergence']:.2f}",

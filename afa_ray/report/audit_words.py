@@ -110,27 +110,38 @@ def _say_adversarial(found: Figures) -> str:
 
 
 def _say_even(found: Figures) -> str:
-    learned, even = found["trained"]["learned"]["mean"], found["trained"]["even"]["mean"]
+    learned, even = found["trained"]["learned"], found["trained"]["even"]
     return (
-        f"Trained with learned attention such a model has a macro F1 of {learned:.3f}, with the "
-        f"same weight for every word {even:.3f}: {_worth(learned - even)}."
+        f"Trained with learned attention such a model has a macro F1 of {learned['mean']:.3f}, "
+        f"with the same weight for every word {even['mean']:.3f}: {_worth(learned, even)}."
     )
 
 
-def _worth(gain: float) -> str:
+def _worth(learned: Figures, even: Figures) -> str:
+    gain = learned["mean"] - even["mean"]
+    if _uncertain(learned, even):
+        return "models that differ in their seed alone differ as much, so that nothing follows"
     if gain > NEARLY:
         return "attention is worth something on these texts"
     return "on these texts attention is not needed, and its explanation is worth little"
 
 
+def _uncertain(one: Figures, other: Figures) -> bool:
+    """Whether the intervals are not known, or are wide and hold each other's mean."""
+    halves = max(one["half_width"], other["half_width"])
+    return not math.isfinite(halves) or halves > max(NEARLY, abs(one["mean"] - other["mean"]))
+
+
 def _say_guided(found: Figures) -> str:
-    own, even = found["by"]["this model's"]["mean"], found["by"]["even"]["mean"]
+    own, even = found["by"]["this model's"], found["by"]["even"]
     change = "changes nothing for"
-    if abs(own - even) > NEARLY:
-        change = "helps" if own > even else "harms"
+    if _uncertain(own, even):
+        change = "may or may not help"
+    elif abs(own["mean"] - even["mean"]) > NEARLY:
+        change = "helps" if own["mean"] > even["mean"] else "harms"
     return (
         f"This model's attention {change} another one that sees one word at a time: its macro F1 "
-        f"is {own:.3f} by it and {even:.3f} by even weights."
+        f"is {own['mean']:.3f} by it and {even['mean']:.3f} by even weights."
     )
 
 

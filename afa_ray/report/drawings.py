@@ -20,18 +20,26 @@ def histogram(counts: list[int]) -> list[dict[str, float]]:
     ]
 
 
+def reach(bins: Sequence[Mapping[str, Any]]) -> tuple[int, float]:
+    """How many of the classes of distances, 0 to 1, any range has texts in, and where they end."""
+    counts = [each for one in bins for each in one["spread"].values()]
+    used = max((i + 1 for each in counts for i, n in enumerate(each) if n), default=1)
+    return used, used / max((len(each) for each in counts), default=1)
+
+
 def violins(bins: Sequence[Mapping[str, Any]]) -> list[Shape]:
     """One for each range of the greatest attention and predicted class with texts: the outline of
-    how the distances, 0 at the bottom to 1 at the top, are spread.
+    how the distances, 0 at the bottom to `reach` at the top, are spread.
 
     Of all ranges the classes stand in the same order, beside each other.
     """
     names = list(dict.fromkeys(name for each in bins for name in each.get("spread", {})))
     room = WIDE / max(1, len(bins) * len(names))
+    used, _ = reach(bins)
     found = []
     for i, each in enumerate(bins):
         for j, name in enumerate(names):
-            counts = each["spread"].get(name, [])
+            counts = each["spread"].get(name, [])[:used]
             if sum(counts):
                 middle = (i * len(names) + j + 0.5) * room
                 found.append(
@@ -44,9 +52,9 @@ def _outline(counts: list[int], middle: float, half: float) -> str:
     """Around the middle, as wide at each height as counts say; the widest place is 2 half."""
     step, most = HIGH / len(counts), max(counts)
     heights = [HIGH - (i + 0.5) * step for i in range(len(counts))]
-    reach = [half * n / most for n in counts]
-    right = [(middle + r, y) for r, y in zip(reach, heights, strict=True)]
-    left = [(middle - r, y) for r, y in zip(reach, heights, strict=True)]
+    wide = [half * n / most for n in counts]
+    right = [(middle + x, y) for x, y in zip(wide, heights, strict=True)]
+    left = [(middle - x, y) for x, y in zip(wide, heights, strict=True)]
     return _points([*right, *reversed(left)])
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from afa_ray.config import ENCODERS, Settings, decided, override
-from afa_ray.data.batches import evaluation_batches
+from afa_ray.data.batches import batch_count, evaluation_batches
 from afa_ray.data.corpus import Corpus
 from afa_ray.data.packed import PackedTexts
 from afa_ray.data.sample import sample
@@ -31,8 +31,9 @@ from afa_ray.explainers.interface import text_tokens
 from afa_ray.models import AnyTarget
 from afa_ray.models.interface import Inputs
 from afa_ray.progress import Advance, ignored
-from afa_ray.recipe import chosen
+from afa_ray.recipe import at_least, chosen
 from afa_ray.training.descent import (
+    BATCH,
     Departure,
     Labelled,
     Plan,
@@ -46,7 +47,8 @@ from afa_ray.training.descent import (
 )
 from afa_ray.training.players import build_players
 
-EPOCHS, PATIENCE = 8, 10  # of classifiers; of an adversary, without a lower loss
+EPOCHS, UPDATES = 8, 600  # of classifiers, both at least
+PATIENCE = 10  # epochs of an adversary without a lower loss
 LAMBDAS = (0.0, 1e-4, 5e-4, 1e-3, 1e-2, 0.1, 1.0)
 SEEDS = 9
 
@@ -113,7 +115,9 @@ def adversary(bench: Bench, departure: Departure, seed: int) -> tuple[AnyTarget,
 def classifier(bench: Bench, seed: int, row_of: RowOf | None = None, **changes: Any) -> AnyTarget:
     """A fresh Target that has been trained to classify, by its own attention or one given."""
     model, rate = bench.fresh(seed, **changes)
-    fit(model, classifying(row_of), bench.texts, Plan(EPOCHS, EPOCHS, rate, seed))
+    texts = bench.texts
+    epochs = at_least(EPOCHS, UPDATES, batch_count(len(texts.train), BATCH))
+    fit(model, classifying(row_of), texts, Plan(epochs, epochs, rate, seed))
     bench.advance(1)
     return model
 

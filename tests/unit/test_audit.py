@@ -17,7 +17,7 @@ from afa_ray.config import Settings, override
 from afa_ray.evaluation.audit import TESTS, interval
 from afa_ray.records.audited import data_digest
 from afa_ray.report.audit import audit_html, markdown, verdict
-from afa_ray.report.drawings import curve, heat, histogram, scale, violins
+from afa_ray.report.drawings import curve, heat, histogram, reach, scale, violins
 from afa_ray.train import train
 from tests.conftest import with_values
 
@@ -105,6 +105,7 @@ def test_tests_that_train_are_done_by_name_and_again_with_other_limits(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("afa_ray.training.trained_tests.EPOCHS", 1)
+    monkeypatch.setattr("afa_ray.training.trained_tests.UPDATES", 1)
     words = [str(run), "--texts", "6", "--train-texts", "30", "--epochs", "1", "--seeds", "2"]
     assert audit.main([*words, "--tests", "attefa,even,guided,departure"]) == 0
     (found,) = json.loads((run / "audit" / "audit.json").read_text()).values()
@@ -150,6 +151,8 @@ def test_drawings_by_hand() -> None:
         {"from": 0.0, "to": 0.5, "spread": {"a": [2, 0], "b": [0, 0]}},
         {"from": 0.5, "to": 1.0, "spread": {"b": [1, 1]}},
     ]
+    assert reach(bins) == (2, 1)
+    assert reach([{"spread": {"a": [3, 1, 0, 0]}}]) == (2, 0.5)
     one, two = violins(bins)
     assert (one["label"], two["label"]) == ("a", "b")
     assert one["points"] == "95.0,90.0 50.0,30.0 50.0,30.0 5.0,90.0"  # around 50, 45 to a side

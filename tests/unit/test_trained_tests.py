@@ -118,6 +118,7 @@ def test_each_test_trains_as_many_models_as_it_says(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trained_tests, "EPOCHS", 2)
+    monkeypatch.setattr(trained_tests, "UPDATES", 1)
     monkeypatch.setattr(trained_tests, "LAMBDAS", (0.0, 0.1))
     for name, run in {"even": run_even, "guided": run_guided, "departure": run_departure,
                       "attefa": run_attefa}.items():  # fmt: skip
