@@ -171,7 +171,7 @@ class Target(Player):
 
     def gated(self, inputs: Inputs, gates: Tensor) -> Tensor:
         """(B, C) logits, every hop's attention multiplied by (B, L) gates."""
-        lengths = _lengths(inputs.tokens, inputs.present, check=False)
+        lengths = lengths_of(inputs.tokens, inputs.present, check=False)
         kept = ~padding_mask(lengths, inputs.tokens.shape[1])[:, None]
         words, positions = self.words(inputs.tokens), self.positions.weight
         sequences = Sequences(None, words, kept, positions, moved=False, alike=False)
