@@ -26,6 +26,12 @@ class Lstm(nn.Module):
         self.forth = nn.LSTM(width, size, batch_first=True)
         self.back = nn.LSTM(width, size, batch_first=True)
 
+    def train(self, mode: bool = True) -> Lstm:
+        """Without dropout both modes are one; a GPU derives an LSTM in that of training alone."""
+        super().train(mode)
+        self.forth.training = self.back.training = True
+        return self
+
     def forward(self, embedded: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         order = _from_the_end(present)
         forth, _ = self.forth(embedded)

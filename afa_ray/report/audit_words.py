@@ -53,6 +53,10 @@ def _even(found: Figures) -> Rows:
             (f"macro F1 of fresh models, attention {name}", with_interval(x))
             for name, x in found["trained"].items()
         ),
+        (
+            "divergence of their attention from this model's, 0 to .693",
+            with_interval(found["divergence of seeds"]),
+        ),
     ]
 
 

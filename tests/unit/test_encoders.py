@@ -185,6 +185,14 @@ def test_explainers_score_the_words_or_say_why_not(encoder: str, method: str) ->
         assert torch.allclose(found[1, : its.shape[1]], its[0], atol=1e-5)
 
 
+def test_an_lstm_can_be_derived_on_a_gpu_that_judges() -> None:
+    """cuDNN refuses the gradient of an LSTM in eval mode, which explainers ask for."""
+    model = small_encoded().eval()
+    assert not model.training
+    assert model.encoder.forth.training
+    assert model.encoder.back.training
+
+
 def test_padding_on_the_left_is_refused() -> None:
     model, inputs = small_encoded(), batch()
     with pytest.raises(ValueError, match="pad on the right"):
