@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from afa_ray.explainers.interface import repeated
-from afa_ray.models import EncodedTarget
+from afa_ray.models import EncodedTarget, Target
 from afa_ray.models.interface import AttentionModel, Inputs
 
 
@@ -26,12 +26,16 @@ def own_row(model: AttentionModel, inputs: Inputs) -> Tensor:
 
 def deciding(model: AttentionModel, inputs: Inputs) -> Callable[[Tensor], Tensor]:
     """(B, K, C) probabilities by each of the rows (B, K, L) that it is given; gradients reach the
-    rows alone. What an encoder's attention weighs is computed once."""
-    if not isinstance(model, EncodedTarget):
-        return lambda rows: _repeatedly(model, inputs, rows)
-    with torch.no_grad():
-        encoded = model.encode(model.embed(inputs), inputs.present, inputs.query)
-    return lambda rows: model.by_rows(encoded, rows).float().softmax(-1)
+    rows alone. What attention weighs is computed once, but for a pretrained model."""
+    if isinstance(model, EncodedTarget):
+        with torch.no_grad():
+            encoded = model.encode(model.embed(inputs), inputs.present, inputs.query)
+        return lambda rows: model.by_rows(encoded, rows).float().softmax(-1)
+    if isinstance(model, Target):
+        with torch.no_grad():
+            embedded = model.embed(inputs)
+        return lambda rows: model.by_rows(embedded, inputs, rows).float().softmax(-1)
+    return lambda rows: _repeatedly(model, inputs, rows)
 
 
 def decided_by(model: AttentionModel, inputs: Inputs, rows: Tensor) -> Tensor:

@@ -169,6 +169,13 @@ class Target(Player):
         logits, rows = self._classify(None, embedded, kept, given=given)
         return TargetOutput(logits=logits, attention_row=rows[:, 0].mean(1))
 
+    def by_rows(self, embedded: Tensor, inputs: Inputs, rows: Tensor) -> Tensor:
+        """(B, K, C) logits by each of the rows (B, K, L), as `decide` takes one."""
+        lengths = lengths_of(embedded, inputs.present, check=False)
+        kept = ~padding_mask(lengths, embedded.shape[1])[:, None].expand_as(rows)
+        given = rows[:, :, None].expand(-1, -1, self.config.num_attention_heads, -1)
+        return self._classify(None, embedded, kept, given=given)[0].view(*rows.shape[:2], -1)
+
     def gated(self, inputs: Inputs, gates: Tensor) -> Tensor:
         """(B, C) logits, every hop's attention multiplied by (B, L) gates."""
         lengths = lengths_of(inputs.tokens, inputs.present, check=False)
