@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from scipy.stats import ttest_1samp
 
 from afa_ray.config import Settings
-from afa_ray.data.corpus import Corpus
+from afa_ray.data.corpus import Corpus, prepare_corpus
 from afa_ray.evaluation.distances import (
     jensen_shannon,
     kullback_leibler,
@@ -33,6 +34,9 @@ from afa_ray.training.trained_tests import (
     run_even,
     run_guided,
 )
+from tests.conftest import small_texts
+from tests.families import save_tiny
+from tests.tokenizers import word_pieces
 
 LN2 = math.log(2)
 
@@ -136,3 +140,25 @@ def test_each_test_trains_as_many_models_as_it_says(
             assert set(found["by"]) == {"even", "learned", "this model's", "an adversary's"}
         if name == "departure":
             assert [point["lambda"] for point in found["curve"]] == [0.0, 0.1]
+
+
+def test_a_pretrained_model_is_tested_by_others_of_its_kind(
+    tmp_path: Path, tiny_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trained_tests, "EPOCHS", 1)
+    monkeypatch.setattr(trained_tests, "UPDATES", 1)
+    texts = small_texts(80, 0)
+    rows = [f"{text},{label}" for text, label in zip(texts.texts, texts.labels, strict=True)]
+    (tmp_path / "a.csv").write_text("\n".join(["text,label", *rows]) + "\n")
+    settings = tiny_settings({
+        "target.name": save_tiny("bert", tmp_path / "bert", word_pieces(texts.texts)),
+        "data.train_file": str(tmp_path / "a.csv"), "data.name": "a", "data.max_length": 24,
+    })  # fmt: skip
+    corpus = prepare_corpus(settings)
+    target = build_players(settings, corpus).target.eval()
+    bench = Bench(target, settings, corpus, corpus.test, Limits(seeds=1, epochs=1))
+    found = run_attefa(bench)
+    assert 0 < found["stvd"]["mean"] < 1
+    assert 0 <= found["attefa"]["mean"] <= 1
+    assert set(run_guided(bench)["by"]) == {"even", "learned", "this model's", "an adversary's"}
+    assert run_even(bench)["itself"] == accuracy(bench, target)["macro_f1"]
