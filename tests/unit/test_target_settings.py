@@ -150,7 +150,9 @@ def test_models_that_are_broken(refuse, models: dict, tmp_path: Path) -> None:
         changed = json.dumps(config | {"hidden_size": size})
         assert "holds no model" in broken(name, "config.json", changed)
     save_player(small_target(), tmp_path / "own")
-    assert "single-layer model" in refuse("--target.name", str(tmp_path / "own"), *given)
+    assert "a model of afa_ray, which trains from scratch" in refuse(
+        "--target.name", str(tmp_path / "own"), *given
+    )
 
 
 def test_what_only_the_weights_tell(
