@@ -210,7 +210,7 @@ class TrainSettings:
     taken for better. By default .5, for a pretrained Target 0."""
     patience: int | None = None
     """Epochs without a better validation score before training stops; 0 never stops. By default 2,
-    and 200 updates at least (pretrained: 0)."""
+    and 200 updates at least (pretrained, lstm, cnn, average: 0)."""
     refit: bool | None = None
     """Train once more on all texts, those held out for validation too, for as many updates as were
     best. By default for transformer on less than 10,000 texts of which some had to be held out."""

@@ -42,7 +42,7 @@ def chosen(settings: S, texts: int) -> S:
         "warmup_steps": total // 10 if pretrained else 0,
         "average": 0 if pretrained else 100,
         "margin": 0.0 if pretrained else 0.5,
-        "patience": 0 if pretrained else at_least(2, 200, updates),
+        "patience": 0 if pretrained or encoder else at_least(2, 200, updates),
     }
     given = flatten(settings)
     return override(
