@@ -9,8 +9,9 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,8 @@ from afa_ray.json_files import read_object
 
 if TYPE_CHECKING:
     from afa_ray.evaluation.audit import Test
-    from afa_ray.training.trained_tests import Bench, TrainedTest
+    from afa_ray.training.bench import Bench
+    from afa_ray.training.trained_tests import TrainedTest
 
 WEIGHTS = "model.safetensors"
 FILE = "audit.json"
@@ -56,10 +58,11 @@ def audit(options: argparse.Namespace) -> None:
         for run, key in zip(runs, keys, strict=True)
     ]
     for run, key, there in zip(runs, keys, audits, strict=True):
+        known[key] = there
         missing = [name for name in options.tests if not _is_there(name, there, options)]
-        for _ in _tested(run, missing, there, options) if missing else ():
-            known[key] = there
-            write_whole(out / FILE, json.dumps(known, indent=1))
+        if missing:
+            keep = partial(_keep, out / FILE, known)
+            _test_all(run, missing, there, options, keep)
     write_whole(out / "audit.md", markdown(audits))
     write_whole(out / "report.html", audit_html(audits))
     for each in audits:
@@ -89,25 +92,40 @@ def _limits(name: str, options: argparse.Namespace) -> dict[str, Any] | None:
     return asdict(options.limits) if name in TRAINED_TESTS else None
 
 
-def _tested(
-    run: Path, names: list[str], there: dict[str, Any], options: argparse.Namespace
-) -> Iterator[None]:
-    """Put what the tests find into the audit of the run, one after the other."""
+def _keep(file: Path, known: dict[str, Any]) -> None:
+    from afa_ray.records.run_folder import write_whole
+
+    write_whole(file, json.dumps(known, indent=1))
+
+
+def _test_all(
+    run: Path,
+    names: list[str],
+    there: dict[str, Any],
+    options: argparse.Namespace,
+    keep: Callable[[], None],
+) -> None:
+    """Put what the tests find into the audit of the run, one after the other; what is found of
+    single models that are trained, too, so that no more than one is trained again."""
     from afa_ray.data.sample import sample
     from afa_ray.records.finished import open_finished
-    from afa_ray.training.trained_tests import TRAINED_TESTS, Bench
+    from afa_ray.training.bench import Bench
+    from afa_ray.training.trained_tests import TRAINED_TESTS
 
     settings, trained = _settings(run), any(name in TRAINED_TESTS for name in names)
     target, corpus = open_finished(run, settings, options.device, fresh=trained)
     texts = sample(corpus.test, options.texts, options.seed)
-    bench = Bench(target, settings, corpus, texts, options.limits, options.seed)
+    of = json.dumps({**asdict(options.limits), "seeds": None})
+    kept = there.setdefault("models", {}).setdefault(of, {})
+    limits, seed = options.limits, options.seed
+    bench = Bench(target, settings, corpus, texts, limits, seed, kept=kept, keep=keep)
     there |= {"texts": len(texts), "data": corpus.name}
     for name in names:
         began = time.perf_counter()
         found = _test(name, bench, f"{run.name}, {name}")
         seconds = round(time.perf_counter() - began, 2)
         there["tests"][name] = {**found, "seconds": seconds, "limits": _limits(name, options)}
-        yield
+        keep()
 
 
 def _test(name: str, bench: Bench, doing: str) -> dict[str, Any]:
@@ -159,7 +177,8 @@ def options_of(arguments: Sequence[str]) -> argparse.Namespace:
         SystemExit: 0 after `--help`.
     """
     from afa_ray.evaluation.audit import TESTS
-    from afa_ray.training.trained_tests import TRAINED_TESTS, Limits
+    from afa_ray.training.bench import Limits
+    from afa_ray.training.trained_tests import TRAINED_TESTS
 
     known = (*TESTS, *TRAINED_TESTS)
     given = _parser(", ".join(TESTS), ", ".join(TRAINED_TESTS)).read(arguments)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,21 +20,12 @@ from afa_ray.evaluation.distances import (
     mean_divergence,
 )
 from afa_ray.evaluation.other_attention import among_words, departure_loss, even_row
+from afa_ray.training import bench as bench_module
 from afa_ray.training import trained_tests
+from afa_ray.training.bench import Bench, Limits, accuracy, adversary, apart, over_seeds
 from afa_ray.training.descent import Plan, Texts, classifying, fit, held_out_loss
 from afa_ray.training.players import build_players
-from afa_ray.training.trained_tests import (
-    Bench,
-    Limits,
-    accuracy,
-    adversary,
-    apart,
-    over_seeds,
-    run_attefa,
-    run_departure,
-    run_even,
-    run_guided,
-)
+from afa_ray.training.trained_tests import run_attefa, run_departure, run_even, run_guided
 from tests.conftest import small_texts
 from tests.families import save_tiny
 from tests.tokenizers import word_pieces
@@ -121,14 +113,20 @@ def test_an_adversary_that_is_paid_for_departing_does(bench: Bench) -> None:
 def test_each_test_trains_as_many_models_as_it_says(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trained_tests, "EPOCHS", 2)
-    monkeypatch.setattr(trained_tests, "UPDATES", 1)
+    monkeypatch.setattr(bench_module, "EPOCHS", 2)
+    monkeypatch.setattr(bench_module, "UPDATES", 1)
     monkeypatch.setattr(trained_tests, "LAMBDAS", (0.0, 0.1))
     for name, run in {"even": run_even, "guided": run_guided, "departure": run_departure,
                       "attefa": run_attefa}.items():  # fmt: skip
         trained: list[int] = []
-        found = run(replace(bench, advance=trained.append))
+        kept: dict[str, Any] = {}
+        found = run(replace(bench, advance=trained.append, kept=kept))
         assert len(trained) == trained_tests.TRAINED_TESTS[name].trains(bench.limits)
+        with monkeypatch.context() as patch:  # all that has been found is kept
+            if name != "guided":  # whose adversary is trained again
+                patch.setattr(bench_module, "fit", lambda *_: pytest.fail("trained again"))
+            again = run(replace(bench, advance=trained.append, kept=kept))
+        assert again == found
         if name == "attefa":
             each = found["each"][0]
             expected = min(each["stvd"] / each["sjsd"], 1)
@@ -145,8 +143,8 @@ def test_each_test_trains_as_many_models_as_it_says(
 def test_a_pretrained_model_is_tested_by_others_of_its_kind(
     tmp_path: Path, tiny_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trained_tests, "EPOCHS", 1)
-    monkeypatch.setattr(trained_tests, "UPDATES", 1)
+    monkeypatch.setattr(bench_module, "EPOCHS", 1)
+    monkeypatch.setattr(bench_module, "UPDATES", 1)
     texts = small_texts(80, 0)
     rows = [f"{text},{label}" for text, label in zip(texts.texts, texts.labels, strict=True)]
     (tmp_path / "a.csv").write_text("\n".join(["text,label", *rows]) + "\n")
