@@ -158,6 +158,12 @@ class EncodedTarget(Player):
         logits, row = self._classify(embedded, present, inputs.query, given)
         return TargetOutput(logits=logits, attention_row=row)
 
+    def gated(self, inputs: Inputs, gates: Tensor) -> Tensor:
+        """(B, C) logits, attention multiplied by (B, L) gates."""
+        present = _present(lengths_of(inputs.tokens, inputs.present, False), gates.shape[1])
+        encoded = self.encode(self.embed(inputs), present, inputs.query)
+        return self.by_rows(encoded, (self.attend(encoded) * gates)[:, None])[:, 0]
+
     def encode(self, embedded: Tensor, present: Tensor, query: Tensor | None) -> Encoded:
         """What attention weighs, of (B, L, E) embeddings.
 

@@ -137,6 +137,10 @@ def test_its_own_row_given_back_changes_nothing_and_another_decides_otherwise(
     found = model(inputs.tokens, attention_mask=inputs.present, output_attentions=True)
     assert torch.equal(found.logits, logits)
     assert torch.equal(found.attentions[0][:, 0], row)
+    gates = torch.ones(row.shape)
+    assert torch.equal(model.gated(inputs, gates), logits)
+    half = output(model, inputs, 0.5 * row)[0]
+    assert torch.allclose(model.gated(inputs, 0.5 * gates), half, atol=1e-6)
     embeds = model(inputs_embeds=model.embed(inputs), attention_mask=inputs.present)
     assert torch.equal(embeds.logits, logits)
 
