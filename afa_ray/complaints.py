@@ -35,6 +35,8 @@ AT_LEAST = {
     "discriminator.heads": 1,
     "afa.k": 1,
     "afa.num_masks": 2,
+    "supervision.sana.candidates": 0,
+    "supervision.das.most_labels": 1,
     "train.epochs": 1,
     "train.max_steps": 0,
     "train.batch_size": 2,
@@ -57,6 +59,11 @@ IN_RANGE: dict[str, tuple[Callable[[float], bool], str]] = {
     "afa.epsilon": (lambda x: 0 <= x <= 1, "between 0 and 1"),
     "afa.confidence": (lambda x: 0 <= x < 1, "at least 0 and below 1"),
     "afa.lambda_adv": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),
+    "supervision.weight": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),
+    "supervision.sana.gamma": (lambda x: 0 <= x <= 1, "between 0 and 1"),
+    "supervision.humal.factor": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),
+    "supervision.evenness": (lambda x: 0 <= x <= 1, "between 0 and 1"),
+    "supervision.share": (lambda x: 0 < x <= 1, "above 0 and at most 1"),
     "train.margin": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),
     "train.deletion_weight": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),
     "train.target_lr": (lambda x: 0 < x < float("inf"), "a finite number above 0"),
@@ -113,6 +120,7 @@ def complaints(settings: Settings) -> list[str]:
         found.append(
             f"data.split_seed = {settings.data.split_seed}: must be between 0 and 4294967295"
         )
+    found += _supervision_complaints(settings)
     found += _worker_complaints(settings.train)
     found += _register_complaints(settings.mlflow)
     if settings.target.pretrained:
@@ -139,6 +147,24 @@ def _judge_complaints(discriminator: DiscriminatorSettings) -> list[str]:
         "discriminator.pairing = original: discriminator.judge = target asks how far a copy "
         "still looks like its class; use contrast"
     ]
+
+
+def _supervision_complaints(settings: Settings) -> list[str]:
+    """What a method of supervision asks of the Target."""
+    method, target = settings.supervision.method, settings.target
+    if method == "humal-ap" and target.name == SINGLE_LAYER and target.hops < 2:
+        return [
+            f"supervision.method = {method}: supervises the first of several readings, and "
+            f"target.hops = {target.hops} has one, where it would be humal-al; use that, or "
+            "target.hops 2"
+        ]
+    if (
+        method == "das"
+        and settings.supervision.das.queries == "label"
+        and target.name != SINGLE_LAYER
+    ):
+        return [f"supervision.das.queries = label: is for target.name = {SINGLE_LAYER}; use shared"]
+    return []
 
 
 def _worker_complaints(train: TrainSettings) -> list[str]:

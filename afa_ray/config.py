@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
+from afa_ray.supervision import SupervisionSettings
 from afa_ray.yaml_files import dump_yaml
 
 SINGLE_LAYER = "transformer"
@@ -38,10 +39,15 @@ class DataSettings:
     query_column: str | None = None
     """Column of what each text of your own files is read for, a question or a hypothesis, which
     attention is turned by; for target.name lstm, cnn and average."""
+    marks_column: str | None = None
+    """Column of your own files with what people marked: for each text a list with a number for each
+    of its words (what blanks separate), 1 for a marked word, else 0; or a list of several people's
+    such lists. In CSV and TSV as [0, 1, 0]; empty where nobody marked anything."""
     keep_na: bool = False
     """Labels such as NA, nan, null and None are classes of your own files, not missing values."""
     lexicon_file: str | None = None
-    """Words (text, label 0 or 1) for the generated sets instead of the built-in lists."""
+    """Words (text, label 0 or 1) for the generated sets, and for supervision.method as-lexicon,
+    instead of the built-in lists."""
     max_length: int = 512
     """Longest sequence in tokens, [SOS] and [EOS] included; longer texts are cut and counted."""
     vocab_size: int = 20_000
@@ -288,6 +294,7 @@ class Settings:
     target: TargetSettings = field(default_factory=TargetSettings)
     discriminator: DiscriminatorSettings = field(default_factory=DiscriminatorSettings)
     afa: AfaSettings = field(default_factory=AfaSettings)
+    supervision: SupervisionSettings = field(default_factory=SupervisionSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
     evaluate: EvaluateSettings = field(default_factory=EvaluateSettings)
     run: RunSettings = field(default_factory=RunSettings)

@@ -9,11 +9,19 @@ PLAIN = "plain"
 
 
 def method_of(values: Mapping[str, Any]) -> str:
-    """plain, random, or the pairing, and whether the Target is the judge.
+    """plain, random, or the pairing, and whether the Target is the judge; where attention is
+    supervised, by which method, alone or behind a plus sign.
 
     Args:
         values: settings by dotted name; a run of an older version may lack some.
     """
+    told, feedback = values.get("supervision.method", "none"), _feedback(values)
+    if told == "none":
+        return feedback
+    return told if feedback == PLAIN else f"{feedback} + {told}"
+
+
+def _feedback(values: Mapping[str, Any]) -> str:
     if values["afa.lambda_adv"] == 0:
         return PLAIN
     judge = values.get("discriminator.judge", "trained")
@@ -23,9 +31,10 @@ def method_of(values: Mapping[str, Any]) -> str:
 
 def described(values: Mapping[str, Any]) -> str:
     """The same for people who do not know the settings."""
-    method = method_of(values)
-    if method == PLAIN:
-        return "plain training"
+    told, method = values.get("supervision.method", "none"), _feedback(values)
     pairing, _, judged = method.partition(", ")
-    feedback = "adversarial feedback for attention"
-    return f"{feedback}, {judged}" if judged else f"{feedback}, pairing {pairing}"
+    feedback = f"adversarial feedback for attention, {judged or f'pairing {pairing}'}"
+    if told == "none":
+        return "plain training" if method == PLAIN else feedback
+    supervised = f"attention supervised by {told} (a reconstruction)"
+    return supervised if method == PLAIN else f"{feedback}, and {supervised}"

@@ -19,6 +19,7 @@ from afa_ray.config import Settings, flatten, override
 from afa_ray.console import Follower, header, summary
 from afa_ray.data.corpus import Corpus, prepare_corpus
 from afa_ray.errors import DivergedError, UserError
+from afa_ray.objectives.rival_checks import require_supervisable
 from afa_ray.recipe import chosen, describe
 from afa_ray.records.checkpoint import read_progress
 from afa_ray.records.fingerprints import begin_run, require_same_run
@@ -175,7 +176,9 @@ def _register(settings: Settings, run: Path) -> None:
 def _prepare(settings: Settings) -> Corpus:
     print(f"preparing {settings.data.name}", flush=True)
     check_target(settings)
-    return prepare_corpus(settings)
+    corpus = prepare_corpus(settings)
+    require_supervisable(settings, corpus)
+    return corpus
 
 
 def _launcher(settings: Settings, stack: ExitStack) -> Launch:

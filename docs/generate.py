@@ -46,7 +46,7 @@ def pages() -> dict[Path, str]:
 def settings_page() -> str:
     """Every setting: a table for each group."""
     parts = [
-        NOTE.format("afa_ray/config.py and tune/options.py"),
+        NOTE.format("afa_ray/config.py, afa_ray/supervision.py and tune/options.py"),
         "# Settings\n\n"
         "On the command line `--afa.k 2`, in a file for `--config` `afa: {k: 2}`. A file gives any "
         "part of them; of two files the later one counts, and the command line above both. "
@@ -113,9 +113,11 @@ def _allowed(name: str, kind: Any) -> str:
     """What a setting takes, in words."""
     if name in IN_RANGE:
         return IN_RANGE[name][1]
-    if get_origin(kind) is Literal:
-        return ", ".join(f"`{value}`" for value in get_args(kind))
-    kinds = [k for k in get_args(kind) or (kind,) if k is not type(None)]
+    kinds = [kind]
+    if get_origin(kind) is not Literal:
+        kinds = [k for k in get_args(kind) or (kind,) if k is not type(None)]
+    if get_origin(kinds[0]) is Literal:
+        return ", ".join(f"`{value}`" for value in get_args(kinds[0]))
     words = {bool: "true, false", int: "whole number", float: "number", str: "text"}
     least = f", at least {AT_LEAST[name]}" if name in AT_LEAST else ""
     return " or ".join(words[k] for k in kinds) + least

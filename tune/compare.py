@@ -42,7 +42,8 @@ def compare(settings: CompareSettings) -> int:
     def plot(found: list[Entry]) -> None:
         forest_plot(found, baseline, study.title, study.folder / "forest.png")
 
-    with open_study(settings, may_change=("methods", "seeds")) as study:
+    may_change = ("methods", "seeds")
+    with open_study(settings, may_change, list(methods.values())) as study:
         runs = [
             study.run("runs", f"{name}-seed{seed}", values, seed, group=name)
             for seed in study.seeds(settings.compare.seeds)

@@ -9,13 +9,19 @@ from afa_ray.command_line import TRAIN, read_config, settings_from
 from afa_ray.complaints import complaints
 from afa_ray.config import Settings, flatten, override
 from afa_ray.records.run_folder import absolute_target
+from afa_ray.supervision import METHODS as SUPERVISED
 
 METHOD_NAME = re.compile(r"[\w-][\w.-]{0,60}", re.ASCII)  # for folders, tables and MLflow
-METHODS: dict[str, dict[str, Any]] = {
-    "plain": {"afa.lambda_adv": 0.0},
+AFA: dict[str, dict[str, Any]] = {
+    "plain": {"afa.lambda_adv": 0.0, "supervision.method": "none"},
     "original": {"discriminator.pairing": "original"},
     "contrast": {"discriminator.pairing": "contrast"},
     "random": {"afa.epsilon": 1.0},  # the same training, but attention does not choose the masks
+}
+METHODS: dict[str, dict[str, Any]] = AFA | {
+    name: {"afa.lambda_adv": 0.0, "supervision.method": name}
+    for name in SUPERVISED
+    if name != "none"
 }
 
 
@@ -41,7 +47,7 @@ def parse_methods(text: str, base: Settings, faults: list[str]) -> dict[str, Val
             )
     for name, values in methods.items():
         faults += [f"method {name}: {fault}" for fault in _complaints(values, base)]
-        needs_feedback = name != "plain" and values == METHODS.get(name)
+        needs_feedback = values == METHODS.get(name) and "afa.lambda_adv" not in values
         if needs_feedback and base.afa.lambda_adv == 0:
             faults.append(f"afa.lambda_adv = 0: method {name} needs a weight above 0")
     if len(methods) < 2 and not faults:

@@ -52,8 +52,9 @@ class CompareOptions(Resources):
     """What to compare."""
 
     methods: str = "plain,original,contrast,random"
-    """Names of methods, the baseline first: plain, original, contrast, random (masks at random);
-    name=FILE.yaml is a method of your own, with the settings in the file."""
+    """Names of methods, the baseline first: plain, original, contrast, random (masks at random),
+    and those of supervision.method, alone; name=FILE.yaml is a method of your own, with the
+    settings in the file."""
     seeds: int = 5
     """Runs of each method, with seeds train.seed, train.seed + 1, …"""
 

@@ -30,6 +30,7 @@ from afa_ray.records.run_folder import (
     require_same_settings,
 )
 from afa_ray.records.run_lock import own_folder
+from afa_ray.supervision import GAZE, OF_LEXICON, OF_PEOPLE, OF_WORDS
 from afa_ray.track import upload_run
 from afa_ray.training.finish import train_and_finish
 from afa_ray.training.process import prepare_process
@@ -157,11 +158,17 @@ def _prepare(settings: Settings, found: Future[Any]) -> None:
 
 def corpus_key(settings: Settings) -> tuple[tuple[str, Any], ...]:
     """Settings with equal keys have equal corpora."""
-    return tuple(
-        (name, value)
+    values = {
+        name: value
         for name, value in flatten(settings).items()
         if name.startswith("data.") or name in READ_BY_CORPUS
-    )
+    }
+    method = settings.supervision.method
+    values["words are counted"] = settings.target.pretrained and method in OF_WORDS
+    values["people are asked"] = method in OF_PEOPLE
+    values["a lexicon is read"] = method in OF_LEXICON
+    values["eyes were followed"] = method == GAZE
+    return tuple(values.items())
 
 
 def train_run(

@@ -12,6 +12,7 @@ from typing import Any
 from afa_ray.config import Settings, override, to_yaml
 from afa_ray.data.corpus import prepare_corpus
 from afa_ray.errors import UserError
+from afa_ray.objectives.rival_checks import require_supervisable
 from afa_ray.records.fingerprints import begin_run, require_same_run
 from afa_ray.records.mlflow_client import UnreachableError
 from afa_ray.records.mlflow_opening import open_mlflow_run, upload_hint
@@ -100,11 +101,16 @@ class Study:
 
 
 @contextmanager
-def open_study(settings: Settings, may_change: Sequence[str] = ()) -> Iterator[Study]:
+def open_study(
+    settings: Settings,
+    may_change: Sequence[str] = (),
+    methods: Sequence[Mapping[str, Any]] = ({},),
+) -> Iterator[Study]:
     """Everything that can be wrong is found out first; then the folder is made, or gone on with.
 
     Args:
         may_change: settings of the study that may differ when it goes on, besides resources.
+        methods: what its runs change of the settings, as far as their supervision goes.
 
     Raises:
         UserError: settings, data or cluster that cannot be used. Nothing has been written then.
@@ -120,6 +126,8 @@ def open_study(settings: Settings, may_change: Sequence[str] = ()) -> Iterator[S
         print(f"preparing {settings.data.name}", flush=True)
         check_target(settings)
         corpus = prepare_corpus(settings)
+        for values in methods:
+            require_supervisable(override(settings, values), corpus)
         dashboard = stack.enter_context(ray_cluster())
         import ray
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from afa_ray.records.run_folder import as_json, finite, write_whole
+from afa_ray.supervision import METHODS
 from tune.statistics import Difference, Estimate, estimate, holm, paired_difference
 
 MEASURES = {
@@ -28,6 +29,7 @@ MEASURES = {
     "accuracy with typos": ("robustness", "typos"),
     "training seconds": ("training", "seconds"),
 }
+RECONSTRUCTED = set(METHODS) - {"none", "as-random"}  # the latter a control, and nobody's method
 MAIN = ("accuracy", "macro F1", "normalised area", "AUROC")  # the measures of plots and terminals
 Measurements = dict[str, dict[int, dict[str, float]]]  # group -> seed -> measure -> value
 
@@ -117,6 +119,8 @@ def markdown(found: Sequence[Entry], heading: str, baseline: str) -> str:
             head,
             *_rows(differences),
         ]
+    if rebuilt := [group for group in groups if group in RECONSTRUCTED]:
+        parts += ["", f"Reconstructions, for lack of their authors' code: {', '.join(rebuilt)}."]
     return "\n".join(parts) + "\n"
 
 

@@ -21,6 +21,7 @@ class Batch:
         examples: (B,) int64 numbers in the corpus.
         units: (B, L) int64 words of the tokens, where words are masked whole; else None.
         marks: (B, L) int64, 1 on tokens of marked words, where an objective needs them; else None.
+        human: (B, L) float32, how much people attend to the tokens' words, likewise.
         query: (B, Q) int64, padded: what each text is read for, where the corpus has queries.
         partners: (B, L') int64: for each text an untouched one of another class from the same
             global batch (pairing `contrast`), or None.
@@ -36,6 +37,7 @@ class Batch:
     units: np.ndarray | None = None
     marks: np.ndarray | None = None
     query: np.ndarray | None = None
+    human: np.ndarray | None = None
 
     def parts(self, count: int) -> list[Batch]:
         """The batch in `count` parts, equal in size to within one, each with its part of `weight`.
@@ -59,6 +61,7 @@ class Batch:
                 units=take(self.units, part),
                 marks=take(self.marks, part),
                 query=take(self.query, part),
+                human=take(self.human, part),
             )
             for part in np.array_split(np.arange(texts), count)
         ]
@@ -127,7 +130,7 @@ def worker_batches(
     All workers get equally many batches; worker `rank` has every `workers`-th text of each.
 
     Args:
-        needs: what is wanted beside tokens and labels: `partners`, `marks`.
+        needs: what is wanted beside tokens and labels: `partners`, `marks`, `human`.
     """
     for number, batch in enumerate(global_batches(texts.lengths, batch_size, seed, epoch)):
         if number < skip:
@@ -142,6 +145,7 @@ def worker_batches(
             tokens=texts.padded(share, pad_id),
             units=texts.padded_units(share),
             marks=texts.padded_marks(share) if "marks" in needs else None,
+            human=texts.padded_human(share) if "human" in needs else None,
             query=texts.padded_queries(share, pad_id),
             labels=texts.labels[share],
             examples=share,

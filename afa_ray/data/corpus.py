@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from transformers import PreTrainedTokenizerFast
 
-from afa_ray.config import ENCODERS, SINGLE_LAYER, DataSettings, Settings
+from afa_ray.config import ENCODERS, SINGLE_LAYER, Settings
 from afa_ray.data.cautions import split_cautions, token_cautions
 from afa_ray.data.folding import decide_reading
+from afa_ray.data.gaze import gaze_texts
+from afa_ray.data.lexicon import DEFAULT, Lexicon, read_lexicon
 from afa_ray.data.packed import PackedTexts, pack
 from afa_ray.data.reading import Reading
 from afa_ray.data.sample import sample
-from afa_ray.data.sources import load_raw
+from afa_ray.data.sources import GENERATED_NAMES, load_raw
 from afa_ray.data.splits import stratified_split
 from afa_ray.data.texts import RawCorpus, Texts
 from afa_ray.data.tokenizer import load_tokenizer, special_ids, splits_words, train_tokenizer
@@ -24,6 +26,7 @@ from afa_ray.data.word_evidence import word_evidence
 from afa_ray.errors import UserError
 from afa_ray.models.loading import longest_text, skeleton
 from afa_ray.progress import Task
+from afa_ray.supervision import GAZE, OF_LEXICON, OF_PEOPLE, OF_WORDS
 
 FEW = 10_000  # texts, of which a tenth is missed
 FITTED = 50_000  # most texts that the evidence of words is taken from
@@ -39,7 +42,9 @@ class Corpus:
     `evidence` is what each word says for each class, (V, C), where the Target is to start with it.
     `whole` is the same with the validation texts among those for training, for `train.refit`.
     `notes` tell the user what was done to the data. `max_length` is the longest sequence in tokens.
-    `examples` are some of the test texts as they are written, to be shown.
+    `examples` are some of the test texts as they are written, to be shown. `lexicon` has words that
+    carry an opinion and `gaze` sentences that people's eyes were followed on, where supervision
+    asks for them.
     """
 
     name: str
@@ -54,6 +59,8 @@ class Corpus:
     evidence: np.ndarray | None = None
     whole: Corpus | None = None
     examples: Texts | None = None
+    lexicon: Lexicon | None = None
+    gaze: PackedTexts | None = None
 
 
 def prepare_corpus(settings: Settings) -> Corpus:
@@ -78,10 +85,11 @@ def prepare_corpus(settings: Settings) -> Corpus:
             text_column=data.text_column,
             label_column=data.label_column,
             query_column=data.query_column,
+            marks_column=data.marks_column,
             keep_na=data.keep_na,
             protocol=data.protocol,
             seed=seed,
-            lexicon_file=data.lexicon_file,
+            lexicon_file=None if _is_of_supervision(settings) else data.lexicon_file,
         )
     _require_learnable(raw, settings)
     _require_queries_read(raw, settings)
@@ -89,13 +97,14 @@ def prepare_corpus(settings: Settings) -> Corpus:
     tried = data.evaluate_on == "validation"
     refit = _is_refitted(settings, raw)
     tokenizer, max_length, reading = _tokenizer(settings, raw.train if refit else train)
-    units = settings.afa.unit == "word"
+    units = settings.afa.unit == "word" or _counts_words(settings, tokenizer)
     parts = {"train": train, "validation": validation}
     if not tried:
         parts["test"] = raw.test
-    packed = {name: pack(part, tokenizer, max_length, units) for name, part in parts.items()}
+    kept = (units, settings.supervision.method in OF_PEOPLE)
+    packed = {name: pack(part, tokenizer, max_length, *kept) for name, part in parts.items()}
     _require_padding_apart(packed.values(), tokenizer)
-    whole = pack(raw.train, tokenizer, max_length, units) if refit else packed["train"]
+    whole = pack(raw.train, tokenizer, max_length, *kept) if refit else packed["train"]
     corpus = Corpus(
         name=raw.name,
         label_names=raw.label_names,
@@ -114,6 +123,8 @@ def prepare_corpus(settings: Settings) -> Corpus:
             *_truncation_notes(packed, max_length, data.max_length),
         ),
         examples=_examples(validation if tried else raw.test, seed),
+        lexicon=_lexicon(settings),
+        gaze=_gaze(settings, tokenizer, max_length),
     )
     corpus = _with_evidence(settings, corpus)
     if refit:
@@ -172,7 +183,7 @@ def _tokenizer(settings: Settings, train: Texts) -> tuple[PreTrainedTokenizerFas
     """The Target's tokenizer, the longest sequence in tokens, and notes on how texts are read."""
     data, name = settings.data, settings.target.name
     if not settings.target.pretrained:
-        reading, notes = _reading(data, train)
+        reading, notes = _reading(settings, train)
         with Task("counting words"):
             tokenizer = train_tokenizer(
                 [*train.texts, *train.queries] if train.queries else train.texts,
@@ -199,12 +210,41 @@ def _tokenizer(settings: Settings, train: Texts) -> tuple[PreTrainedTokenizerFas
     return tokenizer, tokenizer.model_max_length, []
 
 
-def _reading(data: DataSettings, train: Texts) -> tuple[Reading, list[str]]:
+def _reading(settings: Settings, train: Texts) -> tuple[Reading, list[str]]:
     """How the single layer reads: sets that others report on as always, a user's words as decided
     from the training texts."""
-    if data.train_file or data.lexicon_file:
+    data = settings.data
+    if data.train_file or (data.lexicon_file and not _is_of_supervision(settings)):
         return decide_reading(train, data.lowercase, data.strip_accents)
     return Reading(data.lowercase is not False, data.strip_accents is not False), []
+
+
+def _lexicon(settings: Settings) -> Lexicon | None:
+    """The words that supervision looks for, where it does."""
+    if settings.supervision.method not in OF_LEXICON:
+        return None
+    file = settings.data.lexicon_file
+    return DEFAULT if file is None else read_lexicon(file)
+
+
+def _gaze(
+    settings: Settings, tokenizer: PreTrainedTokenizerFast, max_length: int
+) -> PackedTexts | None:
+    if settings.supervision.method != GAZE:
+        return None
+    return pack(gaze_texts(settings.data.dir), tokenizer, max_length, human=True)
+
+
+def _is_of_supervision(settings: Settings) -> bool:
+    """Whether `data.lexicon_file` says where to look, and not what texts are generated from."""
+    generated = settings.data.train_file is None and settings.data.name in GENERATED_NAMES
+    return settings.supervision.method in OF_LEXICON and not generated
+
+
+def _counts_words(settings: Settings, tokenizer: PreTrainedTokenizerFast) -> bool:
+    """Whether supervision has to know the words that a pretrained Target's tokens are pieces of."""
+    counts = settings.supervision.method in OF_WORDS
+    return counts and settings.target.pretrained and splits_words(tokenizer)
 
 
 def _require_padding_apart(

@@ -31,6 +31,7 @@ AG_NEWS_TRAIN_ROWS = 120_000  # of the official training split
 SST2_TEST_SHARE = 0.1  # of the training phrases, under the protocol "random"
 TEST_SHARE = 0.2  # of the sets that have no test split
 YELP_ANNOTATORS = 2  # at least so many marked a word that counts as marked
+YELP_READERS = 3  # the first ones, whose marks are added up
 
 
 def load_named(name: str, data_dir: str | None, protocol: str | None, seed: int) -> RawCorpus:
@@ -117,10 +118,13 @@ def _yelp_hat(place: Place, seed: int) -> RawCorpus:
     def by_sum(counts: list[int]) -> list[int]:
         return [int(count >= YELP_ANNOTATORS) for count in counts]
 
-    texts = _marked_texts(place, "annotated", "attention", by_annotator)
+    def first(maps: list[list[int]]) -> list[float]:
+        return [float(sum(word)) for word in zip(*maps[:YELP_READERS], strict=False)]
+
+    texts = _marked_texts(place, "annotated", "attention", by_annotator, first)
     notes = [f"A word is marked where at least {YELP_ANNOTATORS} annotators marked it."]
     if place.has("summed_parts3_4_5"):
-        more = _marked_texts(place, "summed_parts3_4_5", "attention_sum", by_sum)
+        more = _marked_texts(place, "summed_parts3_4_5", "attention_sum", by_sum, floats)
         texts = _joined(texts, more)
         notes.append(
             f"In {len(more):,} reviews only annotators who agreed with the label are counted."
@@ -191,10 +195,19 @@ def _texts(place: Place, part: str) -> Texts:
     return Texts(columns["text"], _checked_labels(place, part, columns))
 
 
+def floats(numbers: list[int]) -> list[float]:
+    return [float(x) for x in numbers]
+
+
 def _marked_texts(
-    place: Place, part: str, column: str, as_marks: Callable[[Any], list[int]]
+    place: Place,
+    part: str,
+    column: str,
+    as_marks: Callable[[Any], list[int]],
+    as_human: Callable[[Any], list[float]] | None = None,
 ) -> Texts:
-    """A part with its words; `as_marks` makes the marks of a row from its value in `column`."""
+    """A part with its words; `as_marks` makes the marks of a row from its value in `column`, and
+    `as_human` how much people attend to each word."""
     columns = place.columns(part, ["text", "label", "words", column])
     marks = [as_marks(value) for value in columns[column]]
     pairs = zip(columns["words"], marks, strict=True)
@@ -204,7 +217,8 @@ def _marked_texts(
             f"{place.file(part)}: {column} does not fit the words in {some_rows(uneven)}."
         )
     labels = _checked_labels(place, part, columns)
-    return Texts(columns["text"], labels, columns["words"], marks)
+    human = None if as_human is None else [as_human(value) for value in columns[column]]
+    return Texts(columns["text"], labels, columns["words"], marks, human=human)
 
 
 def _whole(labels: list[Any]) -> list[Any]:
@@ -218,11 +232,14 @@ def _joined(first: Texts, second: Texts) -> Texts:
     assert first.marks
     assert second.words
     assert second.marks
+    assert first.human
+    assert second.human
     return Texts(
         [*first.texts, *second.texts],
         np.concatenate([first.labels, second.labels]),
         first.words + second.words,
         first.marks + second.marks,
+        human=first.human + second.human,
     )
 
 

@@ -4,10 +4,10 @@ by array indexing."""
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from tokenizers import Encoding, Tokenizer
@@ -33,6 +33,8 @@ class PackedTexts:
         units: (T,) int32, the number within its text of the word that a token is a piece of (0 at
             special tokens); None where masks need no words.
         truncated: how many texts were cut to the maximum length.
+        human: (T,) float32, how much people attend to each token's word; None where the marks say
+            all that is known, or where nobody asks.
         queries: what each text is read for, tokenised likewise; None where the corpus has none.
     """
 
@@ -43,6 +45,7 @@ class PackedTexts:
     truncated: int
     units: np.ndarray | None = None
     queries: PackedTexts | None = None
+    human: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -65,6 +68,7 @@ class PackedTexts:
             truncated=self.truncated,
             units=None if self.units is None else self.units[places],
             queries=None if self.queries is None else self.queries.take(examples),
+            human=None if self.human is None else self.human[places],
         )
 
     def count(self, token: int) -> int:
@@ -81,6 +85,13 @@ class PackedTexts:
         assert self.marks is not None
         return self._gather(self.marks, examples, 0)
 
+    def padded_human(self, examples: np.ndarray) -> np.ndarray:
+        """(n, L) float32: how much people attend to the words of the given texts' tokens; the marks
+        where no more is known."""
+        if self.human is None:
+            return self.padded_marks(examples).astype(np.float32)
+        return self._gather(self.human, examples, 0, np.float32)
+
     def padded_units(self, examples: np.ndarray) -> np.ndarray | None:
         """(n, L) int64 words of the given texts' tokens, 0 at padding; None where none are kept."""
         return None if self.units is None else self._gather(self.units, examples, 0)
@@ -89,18 +100,24 @@ class PackedTexts:
         """(n, Q) int64 ids of the given texts' queries, padded; None where there are none."""
         return None if self.queries is None else self.queries.padded(examples, pad_id)
 
-    def _gather(self, flat: np.ndarray, examples: np.ndarray, fill: int) -> np.ndarray:
+    def _gather(
+        self, flat: np.ndarray, examples: np.ndarray, fill: int, kind: type = np.int64
+    ) -> np.ndarray:
         start = self.offsets[examples]
         length = self.offsets[examples + 1] - start
         column = np.arange(length.max(initial=1))
         inside = column < length[:, None]
         return np.where(inside, flat[np.where(inside, start[:, None] + column, 0)], fill).astype(
-            np.int64
+            kind
         )
 
 
 def pack(
-    texts: Texts, tokenizer: PreTrainedTokenizerFast, max_length: int, units: bool = False
+    texts: Texts,
+    tokenizer: PreTrainedTokenizerFast,
+    max_length: int,
+    units: bool = False,
+    human: bool = False,
 ) -> PackedTexts:
     """Tokenise a split once.
 
@@ -110,6 +127,7 @@ def pack(
 
     Args:
         units: keep which word each token is a piece of.
+        human: keep how much people attend to it, where the texts have that.
     """
     queries = None
     if texts.queries is not None:
@@ -118,16 +136,19 @@ def pack(
     backend.no_padding()
     backend.enable_truncation(max_length)
     backend.encode_special_tokens = tokenizer.split_special_tokens
-    tokens, words, marks = array("i"), array("i"), array("B")
+    tokens, words, marks, seen = array("i"), array("i"), array("B"), array("f")
+    people = texts.human if human else None
     offsets = array("q", [0])
     truncated = 0
     with Task("tokenising", len(texts)) as task:
-        for encoding, token_marks in _encodings(texts, backend, units):
+        for number, (encoding, token_marks) in enumerate(_encodings(texts, backend, units)):
             truncated += bool(encoding.overflowing)
             tokens.fromlist(encoding.ids)
             offsets.append(len(tokens))
             if token_marks is not None:
                 marks.fromlist(token_marks)
+            if people is not None and texts.words is not None:
+                seen.fromlist(_of_tokens(encoding, texts.words[number], people[number]))
             if units:
                 words.fromlist(_units(encoding))
             task.advance(1)
@@ -140,6 +161,7 @@ def pack(
         truncated=truncated,
         units=np.asarray(words, np.int32) if units else None,
         queries=queries,
+        human=None if people is None else np.asarray(seen, np.float32),
     )
 
 
@@ -155,7 +177,7 @@ def _encodings(
     for rows in _chunks(zip(texts.words, texts.marks, strict=True)):
         encodings = backend.encode_batch([" ".join(words) for words, _ in rows])
         for encoding, (words, marks) in zip(encodings, rows, strict=True):
-            yield encoding, _token_marks(encoding, words, marks)
+            yield encoding, _of_tokens(encoding, words, marks)
 
 
 def _chunks(rows: Iterable[T]) -> Iterator[list[T]]:
@@ -165,16 +187,16 @@ def _chunks(rows: Iterable[T]) -> Iterator[list[T]]:
         yield chunk
 
 
-def _token_marks(encoding: Encoding, words: list[str], marks: list[int]) -> list[int]:
-    """Each token takes the mark of the word that its last character is in, or that follows where it
-    is a space; special tokens take 0.
+def _of_tokens(encoding: Encoding, words: list[str], numbers: Sequence[Any]) -> list[Any]:
+    """Each token takes the number of the word that its last character is in, or that follows where
+    it is a space; special tokens take 0.
 
     The words stand in the encoded text with one space between them.
     """
     ends = np.cumsum([len(word) + 1 for word in words])  # each word and the space behind it
     found = np.searchsorted(ends, [end for _, end in encoding.offsets], side="right")
     return [
-        0 if special or start == end else marks[word]
+        0 if special or start == end else numbers[word]
         for word, special, (start, end) in zip(
             found, encoding.special_tokens_mask, encoding.offsets, strict=True
         )

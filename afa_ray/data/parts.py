@@ -23,6 +23,7 @@ class Part(NamedTuple):
     weight: float
     marks: Tensor | None
     query: Tensor | None
+    human: Tensor | None = None
 
 
 def parts_of(batch: Batch, count: int, device: torch.device) -> list[Part]:
@@ -43,6 +44,7 @@ def parts_of(batch: Batch, count: int, device: torch.device) -> list[Part]:
             weight=part.weight,
             marks=send_any(part.marks),
             query=send_any(part.query),
+            human=send_any(part.human),
         )
         for number, part in enumerate(batch.parts(count))
     ]

@@ -26,13 +26,14 @@ def load_raw(
     text_column: str = "text",
     label_column: str = "label",
     query_column: str | None = None,
+    marks_column: str | None = None,
     keep_na: bool = False,
     protocol: str | None = None,
     lexicon_file: str | None = None,
 ) -> RawCorpus:
     """The labelled texts of a run.
 
-    With `train_file` (and `validation_file`, `test_file`) they are the user's, from the two named
+    With `train_file` (and `validation_file`, `test_file`) they are the user's, from the named
     columns, and `name` is only what the run calls them; `query_column` has what each text is read
     for; with `keep_na`, "NA" and the like are labels. Otherwise `name` is one of DATASET_NAMES: a
     generated corpus, made from `lexicon_file` where given, or a public set from `data_dir`,
@@ -51,6 +52,7 @@ def load_raw(
             text_column=text_column,
             label_column=label_column,
             query_column=query_column,
+            marks_column=marks_column,
             keep_na=keep_na,
         )
         return load_user_files(name, files, seed)
@@ -64,6 +66,7 @@ def load_raw(
         validation_file=validation_file,
         test_file=test_file,
         query_column=query_column,
+        marks_column=marks_column,
         keep_na=keep_na or None,
     )
     check_protocol(name, protocol)

@@ -17,6 +17,8 @@ class Texts:
     `RawCorpus.label_names`. Where the corpus marks the words that carry the label,
     `words[i]` is the text split into words and `marks[i][j]` is 1 for a marked word, else 0; such a
     text is tokenised word by word so that the marks stay aligned. Otherwise both are None.
+    `human[i][j]`, where more is known, is how much people attend to a word, at least 0: how many
+    marked it, or how long they looked at it.
     `queries[i]`, where there are any, is what text i is read for: a question, a hypothesis.
     """
 
@@ -25,6 +27,7 @@ class Texts:
     words: list[list[str]] | None = None
     marks: list[list[int]] | None = None
     queries: list[str] | None = None
+    human: list[list[float]] | None = None
 
     def __post_init__(self) -> None:
         assert len(self.texts) == len(self.labels)
@@ -33,6 +36,9 @@ class Texts:
         if self.words is not None and self.marks is not None:
             assert len(self.words) == len(self.marks) == len(self.texts)
             assert all(len(w) == len(m) for w, m in zip(self.words, self.marks, strict=True))
+        if self.human is not None:
+            assert self.marks is not None
+            assert all(len(m) == len(h) for m, h in zip(self.marks, self.human, strict=True))
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -48,6 +54,7 @@ class Texts:
             words=None if self.words is None else [self.words[i] for i in indices],
             marks=None if self.marks is None else [self.marks[i] for i in indices],
             queries=None if self.queries is None else [self.queries[i] for i in indices],
+            human=None if self.human is None else [self.human[i] for i in indices],
         )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from afa_ray.data.labels import in_order, naming
+from afa_ray.data.marked_rows import Marked, MarkedRows
 from afa_ray.data.messages import as_one, did_you_mean, listed, some_rows
 from afa_ray.data.parquet_texts import ParquetTexts
 from afa_ray.data.row_checks import RowChecks
@@ -30,6 +31,7 @@ class UserFiles:
     text_column: str = "text"
     label_column: str = "label"
     query_column: str | None = None
+    marks_column: str | None = None
     keep_na: bool = False
 
 
@@ -38,7 +40,7 @@ class _Table:
     """The rows of one file that hold a text.
 
     `labels` are (N,) int64 numbers in `names`; `rows` the rows' numbers in the file, from 1;
-    `empty` the numbers of the rows without a text.
+    `empty` the numbers of the rows without a text; `marked` what people marked, where asked for.
     """
 
     path: Path
@@ -48,6 +50,7 @@ class _Table:
     rows: np.ndarray
     empty: Sequence[int]
     queries: list[str] | None = None
+    marked: Marked | None = None
 
     def note(self) -> str:
         total = len(self.empty) + len(self.rows)
@@ -67,7 +70,10 @@ class _Table:
         """With labels that are numbers in the given names."""
         numbers = {name: number for number, name in enumerate(names)}
         labels = np.array([numbers[name] for name in self.names])[self.labels]
-        return Texts(self.texts, labels, queries=self.queries)
+        if self.marked is None:
+            return Texts(self.texts, labels, queries=self.queries)
+        words, marks, _, human = self.marked
+        return Texts(self.texts, labels, words, marks, self.queries, human)
 
 
 def load_user_files(name: str, files: UserFiles, seed: int) -> RawCorpus:
@@ -127,11 +133,14 @@ def _read(path: Path, files: UserFiles) -> _Table:
     wanted = _columns(files)
     in_file = path.suffix.lower() == ".parquet"
     checks, queries = RowChecks(files.keep_na), []
+    marked = MarkedRows(path, str(files.marks_column))
     for batch in read_parquet(path, wanted) if in_file else [read_columns(path, wanted)]:
+        if files.marks_column is not None:
+            marked.add(batch[text_column], batch[files.marks_column])
         asked = None if query_column is None else batch[query_column]
         checks.add(batch[text_column], batch[files.label_column], asked)
         queries += asked or []
-    checks.require_usable(path, *wanted)
+    checks.require_usable(path, text_column, files.label_column, query_column)
     rows = np.asarray(checks.rows)
     texts = (
         ParquetTexts(path, text_column, rows - 1)
@@ -140,27 +149,33 @@ def _read(path: Path, files: UserFiles) -> _Table:
     )
     found = None if query_column is None else [queries[row - 1] for row in checks.rows]
     labels, names = np.asarray(checks.labels), list(checks.names)
-    return _Table(path, texts, labels, names, rows, checks.empty, found)
+    what = None if files.marks_column is None else marked.of(checks.rows)
+    return _Table(path, texts, labels, names, rows, checks.empty, found, what)
 
 
 def _columns(files: UserFiles) -> list[str]:
-    """Of texts, labels, and queries where there are any.
+    """Of texts, labels, and of queries and marks where there are any.
 
     Raises:
         UserError: two of them are one.
     """
+    both = (files.text_column, files.label_column)
     if files.text_column == files.label_column:
         raise UserError(
             f"The text column and the label column are both {files.text_column!r}. Name two "
             "columns."
         )
-    if files.query_column in (files.text_column, files.label_column):
+    if files.marks_column in both:
         raise UserError(
-            f"The query column is {files.query_column!r}, which is that of the texts or of the "
-            "labels. Name another one."
+            f"data.marks_column = {files.marks_column}: is the column of the texts or the labels; "
+            "name the one with what people marked"
         )
-    queries = [] if files.query_column is None else [files.query_column]
-    return [files.text_column, files.label_column, *queries]
+    if files.query_column is not None and files.query_column in (*both, files.marks_column):
+        raise UserError(
+            f"The query column is {files.query_column!r}, which is that of the texts, the labels "
+            "or the marks. Name another one."
+        )
+    return [*both, *filter(None, [files.query_column, files.marks_column])]
 
 
 def _spelling_notes(train: _Table, named: Callable[[str], str]) -> list[str]:

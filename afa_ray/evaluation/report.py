@@ -25,9 +25,18 @@ COLUMNS = (
 
 
 def method(result: dict[str, Any]) -> str:
-    """Which of `METHODS` a run used."""
+    """Which of `METHODS` a run used, or which of supervision."""
     settings = result["settings"]
-    return "plain" if settings["afa.lambda_adv"] == 0 else settings["discriminator.pairing"]
+    used = "plain" if settings["afa.lambda_adv"] == 0 else settings["discriminator.pairing"]
+    told = settings.get("supervision.method", "none")
+    if told == "none":
+        return str(used)
+    return str(told) if used == "plain" else f"{used} + {told}"
+
+
+def order(name: str) -> tuple[int, str]:
+    """`METHODS` first."""
+    return (METHODS.index(name), "") if name in METHODS else (len(METHODS), name)
 
 
 def data(result: dict[str, Any]) -> str:
@@ -51,7 +60,7 @@ def read_runs(folder: Path) -> Runs:
         except (KeyError, TypeError, ValueError, AttributeError):
             raise UserError(f"{file} is not the result of a run: remove or mend it") from None
         runs.append(run)
-    return sorted(runs, key=lambda run: (data(run[1]), METHODS.index(method(run[1])), run[0]))
+    return sorted(runs, key=lambda run: (data(run[1]), order(method(run[1])), run[0]))
 
 
 def table(runs: Runs) -> str:

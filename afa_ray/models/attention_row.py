@@ -44,12 +44,14 @@ class Layer:
 @dataclass
 class Given:
     """A row to attend by: `weights` (B, L) at (B,) `position` in attention layer `number`, in every
-    head; as `gates`, they are multiplied with each head's own row."""
+    head, of all texts or of (B,) bool `those`; as `gates`, they are multiplied with each head's own
+    row."""
 
     weights: Tensor
     position: Tensor
     number: int
     gates: bool = False
+    those: Tensor | None = None
 
     def rows(self, own: Tensor) -> Tensor:
         """(B, H, L), where (B, H, L) are the layer's own."""
@@ -66,15 +68,20 @@ class Given:
         value = value.repeat_interleave(attended.shape[2] // value.shape[1], 1)
         rows = self.rows(attention_rows(layer, self.position)).to(value.dtype)
         found = torch.einsum("bhl,bhld->bhd", rows, value)
+        if self.those is not None:
+            found = found.where(self.those[:, None, None], attended[each, self.position])
         return attended.index_put((each, self.position), found.to(attended.dtype))
 
 
 @dataclass
 class Watch:
     """What passes through a model's attention layers: after a forward pass their number, and the
-    `last` one (None where the model does not go through the interface)."""
+    `last` one (None where the model does not go through the interface), and the `first` one where
+    it is to be kept."""
 
     given: Given | None = None
+    keep_first: bool = False
+    first: Layer | None = None
     last: Layer | None = None
     count: int = 0
 
@@ -83,9 +90,9 @@ _watch: ContextVar[Watch | None] = ContextVar("watch over attention layers", def
 
 
 @contextmanager
-def watching(given: Given | None = None) -> Iterator[Watch]:
+def watching(given: Given | None = None, keep_first: bool = False) -> Iterator[Watch]:
     """Watch the forward pass within, and have one of its layers attend by a given row."""
-    watch = Watch(given)
+    watch = Watch(given, keep_first)
     token = _watch.set(watch)
     try:
         yield watch
@@ -117,6 +124,8 @@ def attend(
         attended = sdpa_attention_forward(module, query, key, value, attention_mask, **options)[0]
     watch = _watch.get()
     if watch is not None:
+        if watch.keep_first and watch.count == 0:
+            watch.first = layer
         watch.last, watch.count = layer, watch.count + 1
         if watch.given is not None and watch.given.number == watch.count:
             attended = watch.given.put_into(attended, value, layer)

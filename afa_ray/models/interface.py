@@ -35,10 +35,14 @@ def reading_for(query: Tensor | None) -> dict[str, Tensor]:
 class TargetOutput(SequenceClassifierOutput):
     """`loss`, `logits` (B, C), and the attention row (B, L) of E1: the mean over heads.
 
-    `attentions` is a tuple with the last layer's rows by head, (B, H, L), where asked for.
+    `attentions` is a tuple with the last layer's rows by head, (B, H, L), where asked for;
+    `first_row`, (B, L), the first layer's row, where the Target `shows_first`; `label_rows`,
+    (B, C, L), those of its label queries, where it has any.
     """
 
     attention_row: Tensor | None = None
+    first_row: Tensor | None = None
+    label_rows: Tensor | None = None
 
 
 class AttentionModel(Protocol):

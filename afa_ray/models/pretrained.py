@@ -8,6 +8,7 @@ keys is the one that the family's own eager attention has there.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import replace
 from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +22,7 @@ from afa_ray.models.attention_row import IMPLEMENTATION, Given, attention_rows, 
 from afa_ray.models.interface import Inputs, TargetOutput
 from afa_ray.models.lora import add_adapters, save_adapters
 from afa_ray.models.probing import AttentionTap, find_reading, probe
+from afa_ray.models.told import Told, adding, last_block
 
 TOLERANCE = {torch.bfloat16: 0.03, torch.float16: 0.01}  # of a weight; 1e-4 in float32
 
@@ -61,6 +63,8 @@ class PretrainedTarget(nn.Module):
     """
 
     evaluation_batch = 32  # texts
+    told: Told | None = None  # what people attend to, while it learns from that
+    shows_first = False  # whether outputs hold the first layer's row, too
 
     def __init__(self, model: PreTrainedModel) -> None:
         super().__init__()
@@ -125,11 +129,14 @@ class PretrainedTarget(nn.Module):
         shift = self._shift(attention_mask)
         mask = roll(attention_mask, shift)
         types = {} if token_type_ids is None else {"token_type_ids": roll(token_type_ids, shift)}
-        logits, rows = self._classify(roll(input_ids, shift), mask, types=types)
+        told = self.told and replace(self.told, weights=roll(self.told.weights, shift))
+        logits, rows = self._classify(roll(input_ids, shift), mask, told=told, types=types)
+        first = self._first if self.shows_first else None
         return TargetOutput(
             loss=None if labels is None else F.cross_entropy(logits.float(), labels),
             logits=logits,
             attention_row=roll(rows.mean(1) * mask, -shift),
+            first_row=None if first is None else roll(first.mean(1) * mask, -shift),
         )
 
     def embed(self, inputs: Inputs) -> Tensor:
@@ -181,6 +188,7 @@ class PretrainedTarget(nn.Module):
         mask: Tensor,
         given: Tensor | None = None,
         gates: bool = False,
+        told: Told | None = None,
         types: dict[str, Tensor] | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Logits (B, C) and the row by head (B, H, L) of sequences on the side that they need.
@@ -195,15 +203,35 @@ class PretrainedTarget(nn.Module):
         position = self._position(lengths, mask.shape[1])
         inputs = {"input_ids": tokens, "attention_mask": mask, **(types or {}), **self.options}
         row = None if given is None else Given(given, position, self._layers, gates)
+        if told is not None and told.instead:
+            row = Given(told.weights, position, 1, those=told.there)
+        with self._adding(told, position):
+            return self._run(inputs, position, row)
+
+    def _adding(self, told: Told | None, position: Tensor) -> AbstractContextManager[Any]:
+        """Within, what people attend to is added to what the last layer has gathered."""
+        if told is None or told.instead:
+            return nullcontext()
+        block = last_block(self.model)
+        assert block is not None
+        return block.register_forward_hook(adding(told, position, self._columns_first))
+
+    def _run(
+        self, inputs: dict[str, Any], position: Tensor, row: Given | None
+    ) -> tuple[Tensor, Tensor]:
+        """Logits, and the last layer's row by head, where one layer may attend by a given row."""
         if self._tap is not None:
             with self._tap.giving(row) as weights, self.precision():
                 logits = self.model(**inputs).logits
             return logits, pick(weights[-1], position)
-        with watching(row) as watch, self.precision():
+        with watching(row, self.shows_first) as watch, self.precision():
             logits = self.model(**inputs).logits
         assert watch.last is not None
-        rows = attention_rows(watch.last, position) if given is None else given[:, None]
-        return logits, rows
+        if watch.first is not None:
+            self._first = attention_rows(watch.first, position)
+        if row is not None and row.those is None:
+            return logits, row.weights[:, None]
+        return logits, attention_rows(watch.last, position)
 
     def precision(self) -> AbstractContextManager[Any]:
         """Weights in bfloat16 with adapters in float32 compute in bfloat16, on CPUs, too."""

@@ -75,7 +75,9 @@ class Sequences:
         sequences, copies = self.kept.shape[:2]
         return torch.arange(sequences * copies, device=self.kept.device).view(sequences, copies)
 
-    def gather(self, keys: Tensor, which: Tensor, lost: float) -> tuple[Tensor, Tensor, Tensor]:
+    def gather(
+        self, keys: Tensor, which: Tensor, lost: float, kinds: int = 1
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Attention of each copy by one of (U, H, d) keys.
 
         An offset adds the same to all scores of a copy and is left out of them.
@@ -83,10 +85,12 @@ class Sequences:
         Args:
             which: (B, V) int64, the key of each copy, see `last`.
             lost: the share of the weights that dropout takes.
+            kinds: C, where the keys are of C kinds of heads, (U, C H, d).
 
         Returns:
-            rows: (B, V, H, L) before dropout, 0 at missing tokens; context: (B, V, H, d), the sum
-            of the inputs, weighted; mass: (B, V, H, 1), the sum of the weights.
+            rows: (B, V, H, L) before dropout, 0 at missing tokens, or (B, V, C H, L); context:
+            (B, V, H, d), the sum of the inputs, weighted; mass: (B, V, H, 1), the sum of the
+            weights, both by the mean over kinds.
         """
         heads = keys.shape[1]
         at_words = (keys if self.projection is None else keys @ self.projection)[which]
@@ -94,10 +98,15 @@ class Sequences:
         if self.moved:
             biases = biases.gather(-1, self._place(heads))
         biases = biases.masked_fill(~self.kept[:, :, None], -torch.inf)
-        noise = dropout(torch.ones_like(biases), lost, lost > 0)
-        found = self._parts[1](*(x.flatten(1, 2) for x in (at_words, biases, noise)))
-        rows, weights, words = (x.unflatten(1, (-1, heads)) for x in found)
-        return rows, *self._sums(weights, words)
+        noise = dropout(torch.ones_like(biases[:, :, : heads // kinds]), lost, lost > 0)
+        found = self._parts[1](
+            *(x.flatten(1, 2) for x in (at_words, biases, noise)), kinds=(kinds, heads // kinds)
+        )
+        rows, weights, words = found
+        copies = self.kept.shape[1]
+        return rows.unflatten(1, (copies, -1)), *self._sums(
+            *(x.unflatten(1, (copies, -1)) for x in (weights, words))
+        )
 
     def gather_by(self, rows: Tensor, lost: float) -> tuple[Tensor, Tensor, Tensor]:
         """The same by (B, V, H, L) rows that are given."""

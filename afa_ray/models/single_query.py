@@ -59,6 +59,7 @@ def attend(
     sequences: Sequences,
     hidden: Tensor | None = None,
     given: Tensor | None = None,
+    added: Tensor | None = None,
 ) -> tuple[Attended, Tensor]:
     """The attention of each copy's last real position.
 
@@ -67,10 +68,12 @@ def attend(
         sequences: its inputs, B sequences in V copies each.
         hidden: (N, d), what stands at the last positions instead of their inputs, in a further hop.
         given: (B, V, H, L) rows to attend by, instead of those of the layer.
+        added: (C, d): each copy is read with each of these added to its query, as by C times as
+            many heads, and gathers the mean over the C readings.
 
     Returns:
-        what it gathers for N = B V copies; rows: (B, V, H, L), each head's attention before
-        dropout, 0 at padding and at deleted tokens (E1 is its mean over heads).
+        what it gathers for N = B V copies; rows: (B, V, H, L), or (B, V, C H, L), each head's
+        attention before dropout, 0 at padding and at deleted tokens (E1 is its mean over heads).
     """
     attention = layer.self_attn
     heads, head_size = attention.num_heads, attention.head_dim
@@ -80,9 +83,15 @@ def attend(
     last, which = sequences.last() if hidden is None else (hidden, sequences.copies())
     lost = attention.dropout if layer.training else 0.0
     if given is None:
-        query = F.linear(last, query_weight, query_bias).view(-1, heads, head_size)
+        query = F.linear(last, query_weight, query_bias)
+        if added is not None:
+            query = (query[:, None] + added).flatten(0, 1)  # (U C, d)
+        query = query.view(-1, heads, head_size)
         absorbed = torch.einsum("uhe,hed->uhd", query, key_weight.view(heads, head_size, -1))
-        rows, context, mass = sequences.gather(absorbed * head_size**-0.5, which, lost)
+        if added is not None:
+            absorbed = absorbed.unflatten(0, (-1, len(added))).flatten(1, 2)  # (U, C H, d)
+        kinds = 1 if added is None else len(added)
+        rows, context, mass = sequences.gather(absorbed * head_size**-0.5, which, lost, kinds)
     else:
         rows, context, mass = sequences.gather_by(given, lost)
     return Attended(last[which].flatten(0, 1), context.flatten(0, 1), mass.flatten(0, 1)), rows

@@ -13,18 +13,21 @@ from afa_ray.models.interface import Inputs, TargetOutput
 from afa_ray.models.player import Player
 from afa_ray.models.sequences import Sequences
 from afa_ray.models.single_query import (
+    Attended,
     attend,
     make_layer,
     padding_mask,
     read_everywhere,
     transform,
 )
+from afa_ray.models.told import Told
 
 
 class TargetConfig(PretrainedConfig):
     """Sizes of a `Target`; `max_position_embeddings` counts `[SOS]` and `[EOS]` too.
 
-    `hops`: how often `[EOS]` reads the text, by a layer of its own each time.
+    `hops`: how often `[EOS]` reads the text, by a layer of its own each time. `label_queries`: the
+    last time once for each class, by a query of its own.
     """
 
     model_type = "afa-target"
@@ -36,6 +39,7 @@ class TargetConfig(PretrainedConfig):
         num_attention_heads: int = 4,
         dropout: float = 0.3,
         hops: int = 1,
+        label_queries: bool = False,
         max_position_embeddings: int = 512,
         pad_token_id: int = 0,
         bos_token_id: int = 2,
@@ -48,6 +52,7 @@ class TargetConfig(PretrainedConfig):
         self.num_attention_heads = num_attention_heads
         self.dropout = dropout
         self.hops = hops
+        self.label_queries = label_queries
         self.max_position_embeddings = max_position_embeddings
         self.initializer_range = initializer_range
         self.pad_token_id = pad_token_id
@@ -62,12 +67,16 @@ class Target(Player):
     `[SOS] word … [EOS]`: word plus learned position embeddings, one post-norm layer (4 heads, 512,
     feed-forward 2,048), and a linear classifier on the output at `[EOS]` (E2). With further hops
     that output is the query of another layer over the same inputs, and so on; attention row and
-    output are those of the last one.
+    output are those of the last one. With label queries the last hop reads once for each class c,
+    by the query q + u_c with u learned, zero at first; what it gathers and its attention row are
+    the means over these readings, so that the decision rests on that row.
     """
 
     config: TargetConfig
     evaluation_batch = 256  # texts
     single_query = True  # it reads one position of a text
+    told: Told | None = None  # what people attend to, while it learns from that
+    shows_first = False  # whether outputs hold the first hop's row, too
 
     def make_parts(self) -> None:
         config = self.config
@@ -79,6 +88,8 @@ class Target(Player):
         self.further = nn.ModuleList(make_layer(*sizes) for _ in range(config.hops - 1))
         self.dropout = nn.Dropout(config.dropout)
         self.classifier = nn.Linear(config.hidden_size, config.num_labels)
+        queries = torch.zeros(config.num_labels, config.hidden_size)
+        self.label_queries = nn.Parameter(queries) if config.label_queries else None
 
     @property
     def layers(self) -> list[nn.TransformerEncoderLayer]:
@@ -149,6 +160,10 @@ class Target(Player):
             attentions=(rows,) if by_head else None,
             attention_row=rows.mean(1),
         )
+        if self.shows_first:
+            output.first_row = self._first
+        if self.label_queries is not None:
+            output.label_rows = self._label_rows
         return output if asked(return_dict, self.config.return_dict) else output.to_tuple()
 
     def embed(self, inputs: Inputs) -> Tensor:
@@ -184,7 +199,10 @@ class Target(Player):
         sequences = Sequences(None, words, kept, positions, moved=False, alike=False)
         hidden: Tensor | None = None
         for layer in self.layers:
-            _, rows = attend(layer, sequences, hidden)
+            asked = self.label_queries if layer is self.layers[-1] else None
+            _, rows = attend(layer, sequences, hidden, added=asked)
+            if asked is not None:
+                rows = rows.unflatten(2, (len(asked), -1)).mean(2)
             attended, _ = attend(layer, sequences, hidden, rows * gates[:, None, None])
             hidden = transform(layer, attended)
         return self.classifier(self.dropout(hidden))
@@ -215,14 +233,47 @@ class Target(Player):
             given: (B, V, H, L) rows for the last hop.
         """
         alike = self.words.sparse and input_ids is not None
+        asked = None if given is not None else self.label_queries
         positions = self.positions.weight
         sequences = Sequences(input_ids, words, kept, positions, moved, alike=alike)
         hidden: Tensor | None = None
         for layer in self.layers:
-            by = given if layer is self.layers[-1] else None
-            attended, rows = attend(layer, sequences, hidden, by)
+            last = layer is self.layers[-1]
+            if last and asked is not None:
+                attended, rows = attend(layer, sequences, hidden, added=asked)
+            else:
+                attended, rows = attend(layer, sequences, hidden, given if last else None)
+            if layer is self.layer and self.shows_first:
+                self._first = rows[:, 0].mean(1)
+            if self.told is not None:
+                attended = self._tell(layer, sequences, attended, rows, self.told)
             hidden = transform(layer, attended)
+        if asked is not None:
+            by_label = rows.unflatten(2, (len(asked), -1))  # (B, V, C, H, L)
+            self._label_rows, rows = by_label[:, 0].mean(2), by_label.mean(2)
         return self.classifier(self.dropout(hidden)), rows
+
+    def _tell(
+        self,
+        layer: nn.TransformerEncoderLayer,
+        sequences: Sequences,
+        attended: Attended,
+        rows: Tensor,
+        told: Told,
+    ) -> Attended:
+        """What a layer's last positions gather where people say what to attend to."""
+        if layer is not (self.layer if told.instead else self.layers[-1]):
+            return attended
+        weights = told.weights[:, None, None]
+        if told.instead:
+            own = ~told.there[:, None, None, None]
+            found = sequences.gather_by(rows.where(own, weights.expand_as(rows)), 0.0)
+        else:
+            found = sequences.gather_by(weights, 0.0)
+        context, mass = (x.flatten(0, 1) for x in found[1:])
+        if not told.instead:
+            context, mass = told.add(attended.context, context), told.add(attended.mass, mass)
+        return Attended(attended.last, context, mass)
 
     def _hidden_states(self, words: Tensor, kept: Tensor) -> list[Tensor]:
         """(B, L, d) each: the inputs, and each hop's output at all positions, of (B, L) kept."""

@@ -104,7 +104,7 @@ class Adversarial:
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """(E8) L_adv of a part's masks."""
         row = _row(output)
-        scores, eligible = _by_unit(row, prepared.play.maskable, part.units)
+        scores, eligible = _by_unit(row, prepared.play.maskable, self._units(part))
         choice, advantages = prepared.play.choice, prepared.advantages
         log_probs = log_prob(scores, eligible, choice, self.afa.epsilon, self.afa.policy)
         if self.afa.confidence:
@@ -119,6 +119,10 @@ class Adversarial:
             "reward_spread": prepared.rewards.std(-1, correction=0).mean(),
         }
 
+    def _units(self, part: Part) -> Tensor | None:
+        """(B, L) words of the tokens, where words are masked whole."""
+        return part.units if self.afa.unit == "word" else None
+
     def _begin(self, part: Part) -> MaskingVectorEnv:
         """The environment, at the sequences of a part."""
         if self._begun is part:
@@ -126,8 +130,8 @@ class Adversarial:
         options = {"sequences": part.tokens}
         if self.contrast:
             options["condition"] = self.judge.condition(part)
-        if part.units is not None:
-            options["units"] = part.units
+        if (units := self._units(part)) is not None:
+            options["units"] = units
         self.env.reset(options=options)
         self._begun = part
         return self.env
@@ -136,12 +140,13 @@ class Adversarial:
         """(E3) What the policy chooses, of tokens or of words, and its masks over tokens."""
         row = _row(output).detach()
         maskable = self._begin(part).maskable
-        scores, eligible = _by_unit(row, maskable, part.units)
+        units = self._units(part)
+        scores, eligible = _by_unit(row, maskable, units)
         noise = uniform(self.seed, step, part.examples, self.afa.num_masks, 1 + row.shape[1])
         choice = select(scores, eligible, noise, self.afa.k, self.afa.epsilon, self.afa.policy)
         masks = choice.masks
-        if part.units is not None:
-            masks = masks.gather(-1, part.units[:, None].expand_as(masks)) & maskable[:, None]
+        if units is not None:
+            masks = masks.gather(-1, units[:, None].expand_as(masks)) & maskable[:, None]
         return Play(maskable, choice, masks)
 
     def _reward(self, part: Part, play: Play) -> Tensor:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +26,7 @@ class Participant(Protocol):
     """What takes part in an update beside the Target: an objective, or the judge of one.
 
     Attributes:
-        needs: what it wants of batches beside tokens and labels: `partners`, `marks`.
+        needs: what it wants of batches beside tokens and labels: `partners`, `marks`, `human`.
         figures: names of what it logs, means over texts.
         players: the modules that it trains itself, by name; saved with the run.
         optimizer: theirs; None where there are none.
@@ -68,6 +69,15 @@ class AttentionObjective(Participant, Protocol):
         self, part: Part, prepared: Any, output: TargetOutput
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Its loss, a scalar with gradient in the output's row and logits, and its figures."""
+        ...
+
+
+@runtime_checkable
+class Reads(Protocol):
+    """An objective that changes how the Target reads a part while it learns from it."""
+
+    def reading(self, part: Part) -> AbstractContextManager[None]:
+        """Within, the Target reads the part."""
         ...
 
 

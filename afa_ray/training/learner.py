@@ -9,6 +9,7 @@ the objectives. With adversarial feedback this is the alternation of Algorithm 1
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -24,7 +25,7 @@ from afa_ray.models.precision import autocast
 from afa_ray.models.updating import Wrap, adam, by_rows, synchronising, trainable, wrapped
 from afa_ray.noise import stream
 from afa_ray.objectives.build import build_objectives
-from afa_ray.objectives.interface import Rollout, Weighed
+from afa_ray.objectives.interface import Reads, Rollout, Weighed
 from afa_ray.objectives.losses import target_loss
 from afa_ray.objectives.policy import attention_entropy
 from afa_ray.training.optimisation import learning_rate_factor, set_learning_rate
@@ -138,7 +139,10 @@ class Learner:
         self.target.train()
         module = self.target if choosing else self._wrapped_target
         cast = autocast(self.device, self.options.precision, self.target)
-        with cast, torch.set_grad_enabled(not choosing), by_rows(self.target):
+        with ExitStack() as stack, cast, torch.set_grad_enabled(not choosing), by_rows(self.target):
+            for objective, _ in self.objectives:
+                if isinstance(objective, Reads):
+                    stack.enter_context(objective.reading(part))
             present = part.tokens != self.pad_id
             return module(part.tokens, attention_mask=present, **reading_for(part.query))
 

@@ -14,6 +14,8 @@ from afa_ray.data.corpus import Corpus
 from afa_ray.data.tokenizer import special_ids
 from afa_ray.models import AnyTarget
 from afa_ray.objectives.interface import Weighed
+from afa_ray.objectives.making import Making
+from afa_ray.objectives.rivals import rivals
 from afa_ray.recipe import chosen
 from afa_ray.training.learner import Learner, build_learner
 from afa_ray.training.players import build_players
@@ -49,6 +51,16 @@ def make_learner(
     target, discriminator, notes = build_players(settings, corpus)
     if not session.sharded:
         to_device(target, session.device)
+    making = Making(
+        settings,
+        corpus,
+        target,
+        session.device,
+        session.add_up if not session.sharded else lambda tensor: None,
+        session.wrap,
+        rank=0 if session.sharded else session.rank,
+        workers=1 if session.sharded else session.workers,
+    )
     learner = build_learner(
         settings,
         target,
@@ -61,7 +73,7 @@ def make_learner(
         rank=session.rank,
         add_up=session.add_up,
         total_steps=total_steps(settings, len(corpus.train)),
-        further=further(target, corpus),
+        further=[*rivals(making), *further(target, corpus)],
     )
     return learner, notes
 

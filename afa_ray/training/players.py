@@ -78,6 +78,14 @@ def build_players(settings: Settings, corpus: Corpus) -> Players:
     return Players(target, discriminator, notes)
 
 
+def asks_by_label(settings: Settings, classes: int) -> bool:
+    """Whether transformer reads by a query of each class, for supervision.method das."""
+    das = settings.supervision.das
+    if settings.supervision.method != "das" or das.queries == "shared":
+        return False
+    return das.queries == "label" or classes <= das.most_labels
+
+
 def _labels(corpus: Corpus) -> dict[str, Any]:
     """The classes as a configuration names them."""
     names = corpus.label_names
@@ -115,6 +123,7 @@ def _single_layer(settings: Settings, corpus: Corpus) -> Target:
             num_attention_heads=settings.target.heads,
             dropout=settings.target.dropout,
             hops=settings.target.hops,
+            label_queries=asks_by_label(settings, len(corpus.label_names)),
             **_labels(corpus),
         )
     )

@@ -161,19 +161,19 @@ def plot(rows: list[Row], file: Path) -> None:
     """Comprehensiveness over seconds a text, means over sets and seeds."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
-    for form, marker in (("plain", "o"), ("explainable", "s")):
+    figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    for form, marker, below in (("plain", "o", False), ("explainable", "s", True)):
         for method in dict.fromkeys(row["method"] for row in rows if row["form"] == form):
-            its = [r for r in rows if (r["form"], r["method"]) == (form, method)]
-            at = (
-                1000 * max(1e-6, float(np.mean([r["seconds"] for r in its]))),
-                float(np.mean([r["deleted"][0] for r in its])),
-            )
+            its = [row for row in rows if (row["form"], row["method"]) == (form, method)]
+            cost = 1000 * max(1e-6, float(np.mean([row["seconds"] for row in its])))
+            good = float(np.mean([row["deleted"][0] for row in its]))
             ours = method.startswith("attention")
-            color = "C1" if ours and form == "explainable" else "C0" if ours else "0.6"
-            axes.plot(*at, marker, color=color)
-            axes.annotate(method, at, fontsize=7, xytext=(4, 3), textcoords="offset points")
-    axes.set(xscale="log", xlabel="ms a text", ylabel="comprehensiveness")
+            color = "C1" if ours and below else "C0" if ours else "0.6"
+            axes.plot(cost, good, marker, color=color)
+            if form == "plain" or method == "attention":
+                place = {"xytext": (5, -10 if ours else 4), "textcoords": "offset points"}
+                axes.annotate(method, (cost, good), fontsize=7, **place)
+    axes.set(xscale="log", xlabel="milliseconds a text", ylabel="comprehensiveness", ylim=(0, None))
     axes.set_title("circles: trained plainly; squares: explainable", fontsize=9)
     figure.savefig(file, dpi=120)
     plt.close(figure)

@@ -335,7 +335,12 @@ def test_accumulation_of_a_pretrained_target(
     """4 x 8 = 1 x 32 for a tiny Llama with words masked whole; it has no dropout."""
     name = save_tiny("llama", tmp_path, small_corpus.tokenizer)
     settings = tiny_settings(
-        {"target.name": name, "target.dropout": 0.0, "discriminator.pairing": "contrast"}
+        {
+            "target.name": name,
+            "target.dropout": 0.0,
+            "discriminator.pairing": "contrast",
+            "afa.unit": "word",
+        }
     )
     whole = make_learner(settings)
     parts = make_learner(with_values(settings, **{"train.accumulation_steps": 4}))

@@ -6,6 +6,7 @@ import pytest
 
 from afa_ray.config import Settings, override
 from tune.methods import METHODS, parse_methods
+from tune.runs import corpus_key
 
 
 def parsed(text: str, base: Settings | None = None) -> tuple[dict, list[str]]:
@@ -16,13 +17,23 @@ def parsed(text: str, base: Settings | None = None) -> tuple[dict, list[str]]:
 def test_the_four_methods() -> None:
     methods, faults = parsed("plain,original,contrast,random")
     assert faults == []
-    assert methods == METHODS
-    base = override(Settings(), {"afa.k": 5})
+    assert methods == {name: METHODS[name] for name in ("plain", "original", "contrast", "random")}
+    base = override(Settings(), {"afa.k": 5, "supervision.method": "as-tfidf"})
     changed = {name: override(base, values) for name, values in methods.items()}
     assert changed["plain"].afa.lambda_adv == 0
     assert changed["random"].afa.epsilon == 1
     assert changed["contrast"].discriminator.pairing == "contrast"
+    assert changed["plain"].supervision.method == "none"
+    assert changed["contrast"].supervision.method == "as-tfidf"  # beside it
     assert all(settings.afa.k == 5 for settings in changed.values())
+
+
+def test_supervised_attention_stands_alone() -> None:
+    base = override(Settings(), {"afa.lambda_adv": 0.0})
+    methods, faults = parsed("plain,as-tfidf,as-random", base)
+    assert faults == []
+    changed = override(override(base, {"afa.lambda_adv": 0.5}), methods["as-random"])
+    assert (changed.afa.lambda_adv, changed.supervision.method) == (0, "as-random")
 
 
 def test_a_method_of_ones_own(tmp_path: Path) -> None:
@@ -70,3 +81,16 @@ def test_a_name_must_be_a_folder_name() -> None:
         assert "must be of letters" in faults[0]
     _, faults = parsed("plain,plain")
     assert "plain is given twice" in faults[0]
+
+
+def test_methods_that_read_other_data_have_a_corpus_of_their_own() -> None:
+    def key(**values: object) -> tuple:
+        return corpus_key(
+            override(Settings(), {n.replace("__", "."): v for n, v in values.items()})
+        )
+
+    assert key() == key(supervision__method="as-tfidf") == key(supervision__method="pssa")
+    for method in ("humal-al", "as-lexicon", "gaze"):
+        assert key(supervision__method=method) != key()
+    pretrained = {"target__name": "some/model"}
+    assert key(**pretrained, supervision__method="as-tfidf") != key(**pretrained)

@@ -72,6 +72,13 @@ def test_markdown() -> None:
     assert "| same | +0.0000 ± 0.0000 (p = 1.000) |" in text
 
 
+def test_reconstructions_are_called_so() -> None:
+    values = {"plain": VALUES["plain"], "as-random": VALUES["plain"], "sana": VALUES["good"]}
+    text = markdown(entries(values, "plain"), "method", "plain")
+    assert text.endswith("\n\nReconstructions, for lack of their authors' code: sana.\n")
+    assert "Reconstructions" not in markdown(entries(VALUES, "plain"), "method", "plain")
+
+
 def test_one_seed_has_no_interval() -> None:
     values = {name: {0: runs[0]} for name, runs in VALUES.items()}
     text = markdown(entries(values, "plain"), "method", "plain")
