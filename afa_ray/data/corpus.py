@@ -31,6 +31,7 @@ from afa_ray.supervision import GAZE, OF_LEXICON, OF_PEOPLE, OF_WORDS
 FEW = 10_000  # texts, of which a tenth is missed
 FITTED = 50_000  # most texts that the evidence of words is taken from
 EXAMPLES = 100  # test texts, of which a run's page shows some
+READ_ALONE = ("sana", "pssa", "gaze")  # methods that have the Target read texts by themselves
 UNREAD = "the test texts are not read: all figures are those of the validation texts"
 
 
@@ -278,6 +279,12 @@ def _require_learnable(raw: RawCorpus, settings: Settings) -> None:
 
 
 def _require_queries_read(raw: RawCorpus, settings: Settings) -> None:
+    method = settings.supervision.method
+    if raw.train.queries is not None and method in READ_ALONE:
+        raise UserError(
+            f"supervision.method = {method}: reads texts alone, and those of {raw.name} are read "
+            "for something each; give another method"
+        )
     if raw.train.queries is not None and settings.target.name not in ENCODERS:
         asked = f"data.query_column = {settings.data.query_column}"
         if settings.data.query_column is None:

@@ -135,6 +135,9 @@ def test_a_model_that_reads_texts_alone_says_so(
     )
     assert main([*words, "--data.name", "facts-1"]) == 2
     assert "data.name = facts-1: each text has a question" in capsys.readouterr().err
+    asked = ["--data.name", "facts-1", "--target.name", "lstm", "--supervision.method", "sana"]
+    assert main([*words, *asked]) == 2
+    assert "supervision.method = sana: reads texts alone" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
 
 
