@@ -1,5 +1,5 @@
-"""Kills of what is no training: a server of MLflow, explanations that are written to a file, and a
-live page.
+"""Kills of what is no training: a server of MLflow, an audit, explanations that are written to a
+file, and a live page.
 
 Rule: the same command completes, its result is that of the quiet command, and no file and no
 process is left.
@@ -100,6 +100,45 @@ def explain(folder: Path, seed: int, times: int) -> Outcome:
     return repeat("kills of explain", seed, times, seconds, once)
 
 
+def audit(folder: Path, seed: int, times: int) -> Outcome:
+    """`afa_ray.audit`: the same command goes on, and finds what a quiet audit finds."""
+    place = Place(folder)
+    quiet_run(place)
+
+    def start(out: Path) -> Command:
+        words = [str(place.storage / "quiet"), "--texts", "20", "--out", str(out)]
+        return Command("afa_ray.audit", words, folder / "said.txt")
+
+    def once(name: str, moment: float) -> list[str]:
+        out = folder / name
+        command = start(out)
+        command.ended(moment)
+        command.kill()
+        command = start(out)
+        status = command.ended()
+        wrong = [f"status {status}: {command.said()[-800:]}"] * (status != 0)
+        wrong += ["other figures"] * (not wrong and found(out) != found(folder / "audit"))
+        wrong += ["a file left"] * (set(files(out)) != set(files(folder / "audit")))
+        shutil.rmtree(out)
+        return wrong
+
+    started = time.monotonic()
+    command = start(folder / "audit")
+    assert command.ended() == 0, command.said()
+    return repeat("kills of audit", seed, times, time.monotonic() - started, once)
+
+
+def found(audit: Path) -> Any:
+    """What an audit found, but for the seconds that it took."""
+
+    def timeless(tree: Any) -> Any:
+        if isinstance(tree, dict):
+            return {name: timeless(of) for name, of in tree.items() if name != "seconds"}
+        return [timeless(of) for of in tree] if isinstance(tree, list) else tree
+
+    return timeless(json.loads((audit / "audit.json").read_text()))
+
+
 def rows_of(file: Path) -> Any:
     """The rows of a file of explanations, but for the seconds that they took."""
     lines = file.read_text().splitlines()
@@ -159,4 +198,4 @@ def asked(port: int) -> Any:
         return None
 
 
-PARTS = {f.__name__: f for f in (explain, serve, server)}
+PARTS = {f.__name__: f for f in (audit, explain, serve, server)}

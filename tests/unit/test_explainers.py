@@ -110,7 +110,7 @@ def test_a_model_of_transformers_is_left_as_it_was(name: str, method: str) -> No
 def test_what_is_not_defined_is_said() -> None:
     model, (ids, mask) = model_named("bert"), batch("bert")
     for given, message in (
-        ({"method": "lasso"}, "no explainer is called 'lasso': take one of attention, random"),
+        ({"method": "lasso"}, "no explainer is called 'lasso': take one of attention, attention_x"),
         ({"method": "ig", "step": 3}, "ig has no option 'step': it has steps, tolerance, most"),
         ({"method": "attention", "x": 3}, "attention has no option 'x': it has none"),
         ({"method": "ig", "target": 3}, "target = 3: the model has classes 0 to 2"),

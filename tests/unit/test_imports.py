@@ -11,9 +11,9 @@ ROOT = Path(__file__).parents[2]
 ORDER = (  # a room may import those above it, and itself
     ("envs", "afa_ray.errors", "afa_ray.metrics", "afa_ray.noise", "afa_ray.output",
      "afa_ray.supervision"),
+    ("afa_ray.yaml_files",),
     ("afa_ray.arguments", "afa_ray.hub", "afa_ray.config", "afa_ray.json_files", "afa_ray.method",
-     "afa_ray.names", "afa_ray.progress", "afa_ray.redaction", "afa_ray.values",
-     "afa_ray.yaml_files"),
+     "afa_ray.names", "afa_ray.progress", "afa_ray.redaction", "afa_ray.values"),
     ("afa_ray.report",),
     ("afa_ray.complaints", "afa_ray.models"),
     ("afa_ray.data",),
