@@ -8,6 +8,7 @@ from typing import Any
 
 from afa_ray.config import (
     DATA_FILES,
+    FROM_SCRATCH,
     SINGLE_LAYER,
     DiscriminatorSettings,
     LoraSettings,
@@ -19,12 +20,14 @@ from afa_ray.config import (
 from afa_ray.names import name_fault, path_fault, text_fault
 from afa_ray.redaction import login_fault
 
+SCRATCH = f"{', '.join(FROM_SCRATCH[:-1])} or {FROM_SCRATCH[-1]}"
 LARGEST = 2**31 - 1  # whole number that all libraries take
 AT_LEAST = {
     "data.max_length": 3,
     "data.vocab_size": 6,
     "data.min_frequency": 1,
     "target.hidden_size": 1,
+    "target.embedding_size": 1,
     "target.heads": 1,
     "target.hops": 1,
     "target.lora.r": 0,
@@ -102,13 +105,16 @@ def complaints(settings: Settings) -> list[str]:
         for name, value in values.items()
         if type(value) is int and value > LARGEST and name not in IN_RANGE
     ]
-    single_layer = () if settings.target.pretrained else ("target",)
+    single_layer = ("target",) if settings.target.name == SINGLE_LAYER else ()
     for part in (*single_layer, "discriminator"):
         size, heads = values[f"{part}.hidden_size"], values[f"{part}.heads"]
         if heads >= 1 and size % heads:
             found.append(
                 f"{part}.hidden_size = {size}: must be a multiple of {part}.heads = {heads}"
             )
+    if settings.target.name == "cnn" and settings.target.hidden_size % 4:
+        size = settings.target.hidden_size
+        found.append(f"target.hidden_size = {size}: must be a multiple of 4 for target.name = cnn")
     found += _judge_complaints(settings.discriminator)
     if settings.data.split_seed is not None and not 0 <= settings.data.split_seed < 2**32:
         found.append(
@@ -120,7 +126,7 @@ def complaints(settings: Settings) -> list[str]:
     if settings.target.pretrained:
         found += _pretrained_complaints(settings)
     else:
-        found += _single_layer_complaints(values)
+        found += _from_scratch_complaints(values)
     return found + text_complaints(values)
 
 
@@ -193,10 +199,10 @@ def _register_complaints(mlflow: MlflowSettings) -> list[str]:
     return []
 
 
-def _single_layer_complaints(values: Mapping[str, Any]) -> list[str]:
-    """What a single-layer Target has no use for."""
+def _from_scratch_complaints(values: Mapping[str, Any]) -> list[str]:
+    """What a Target that is trained from scratch has no use for."""
     return [
-        f"{name} = {values[name]}: is for pretrained models; target.name is {SINGLE_LAYER}"
+        f"{name} = {values[name]}: is for pretrained models; target.name is {values['target.name']}"
         for name, off in PRETRAINED_ONLY.items()
         if values[name] != off
     ]
@@ -208,12 +214,12 @@ def _pretrained_complaints(settings: Settings) -> list[str]:
         value = getattr(settings.data, name)
         if value is not None:
             found.append(
-                f"data.{name} = {str(value).lower()}: is for target.name = {SINGLE_LAYER}; a "
+                f"data.{name} = {str(value).lower()}: is for target.name = {SCRATCH}; a "
                 "pretrained model's tokenizer reads texts as it learnt to"
             )
     if target.vectors is not None:
         found.append(
-            f"target.vectors = {target.vectors}: is for target.name = {SINGLE_LAYER}; a pretrained "
+            f"target.vectors = {target.vectors}: is for target.name = {SCRATCH}; a pretrained "
             "model has word vectors already"
         )
     if not target.lora.r and target.lora != LoraSettings():

@@ -10,6 +10,8 @@ from afa_ray.supervision import SupervisionSettings
 from afa_ray.yaml_files import dump_yaml
 
 SINGLE_LAYER = "transformer"
+ENCODERS = ("lstm", "cnn", "average")
+FROM_SCRATCH = (SINGLE_LAYER, *ENCODERS)
 DATA_FILES = ("train_file", "validation_file", "test_file", "lexicon_file")
 
 
@@ -18,8 +20,9 @@ class DataSettings:
     """What to train on."""
 
     name: str = "reviews"
-    """Data set: reviews, mock-1 … mock-10, mock-1q … mock-4q, ag_news, imdb, sst2, sst2_sentences,
-    sms_spam, http_params, yelp_hat, hatexplain, fair_rationales; with train_file, any name."""
+    """Data set: reviews, mock-1 … mock-10, mock-1q … mock-4q, facts-1 … facts-3 (stories with a
+    question), ag_news, imdb, sst2, sst2_sentences, sms_spam, http_params, yelp_hat, hatexplain,
+    fair_rationales; with train_file, any name."""
     dir: str | None = None
     """Folder with one sub-folder of Parquet files a set; by default AFA_DATA_DIR, then the hub."""
     train_file: str | None = None
@@ -33,6 +36,9 @@ class DataSettings:
     label_column: str = "label"
     """Column of the labels in your own files: strings, or numbers, of which 1, 1.0 and "1" are one
     class."""
+    query_column: str | None = None
+    """Column of what each text of your own files is read for, a question or a hypothesis, which
+    attention is turned by; for target.name lstm, cnn and average."""
     marks_column: str | None = None
     """Column of your own files with what people marked: for each text a list with a number for each
     of its words (what blanks separate), 1 for a marked word, else 0; or a list of several people's
@@ -86,32 +92,45 @@ class TargetSettings:
     """The classifier whose attention is shaped."""
 
     name: str = SINGLE_LAYER
-    """transformer: one Transformer block, from scratch; else a Hugging Face model, by its id on the
-    hub or by its folder."""
+    """transformer: one Transformer block, from scratch; lstm, cnn, average (each word by itself):
+    encoders whose states attention weighs, from scratch, as in the literature on attention as
+    explanation; else a Hugging Face model, by its id on the hub or by its folder."""
     hidden_size: int = 128
-    """Width d of transformer; a multiple of heads."""
+    """Width d of transformer, a multiple of heads; of lstm in one direction; of the states of cnn,
+    a multiple of 4, and average."""
+    embedding_size: int = 300
+    """Width of the words of lstm, cnn and average."""
+    scorer: Literal["additive", "dot"] = "additive"
+    """What lstm, cnn and average score words by: additive is v . tanh(W h), dot is w . h."""
     heads: int = 4
     """Attention heads of transformer."""
     bag_of_words: bool = True
     """transformer starts at about the decision of TF-IDF with logistic regression, fitted to the
     training texts, instead of at chance."""
     dropout: float = 0.3
-    """Dropout of transformer and of the Discriminator; a pretrained model keeps its own."""
+    """Dropout of transformer and of the Discriminator; a pretrained model keeps its own, and lstm,
+    cnn and average have none."""
     hops: int = 1
     """How often transformer reads a text before it decides: with 1 its attention weighs words alike
     in all texts; with 2 what it looks at depends on what the text says."""
     word2vec: bool = True
-    """Initialise the words of transformer with word2vec vectors of the training texts."""
+    """Initialise the words of what is trained from scratch with word2vec vectors of the training
+    texts."""
     vectors: str | None = None
-    """File of word vectors in word2vec's text format, hidden_size wide, that the words of
-    transformer start with instead; words that it lacks start at random."""
+    """File of word vectors in word2vec's text format, hidden_size wide, for lstm, cnn and average
+    embedding_size wide, that the words start with instead; words that it lacks start at random."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Type of a pretrained model's weights; adapters stay in float32."""
     lora: LoraSettings = field(default_factory=LoraSettings)
 
     @property
     def pretrained(self) -> bool:
-        return self.name != SINGLE_LAYER
+        return self.name not in FROM_SCRATCH
+
+    @property
+    def word_size(self) -> int:
+        """Width of the words of what is trained from scratch."""
+        return self.embedding_size if self.name in ENCODERS else self.hidden_size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +182,7 @@ class TrainSettings:
 
     epochs: int | None = None
     """Most passes over the training texts; by default 12, and 600 updates at least (pretrained: 2,
-    and 150)."""
+    and 150; lstm, cnn, average: 8, and 600)."""
     max_steps: int = 0
     """Most updates; 0 for no limit."""
     batch_size: int | None = None
@@ -177,7 +196,8 @@ class TrainSettings:
     shard: bool = False
     """Spread a pretrained Target's weights over the workers (FSDP2): models larger than a GPU."""
     target_lr: float | None = None
-    """Adam's learning rate for the Target; by default 5e-4, for a pretrained one 5e-5."""
+    """Adam's learning rate for the Target; by default 5e-4, for a pretrained one 5e-5, for lstm,
+    cnn and average 1e-3."""
     schedule: Literal["constant", "linear"] = "constant"
     """linear lowers both learning rates to 0 at the last update of the last epoch."""
     warmup_steps: int | None = None
@@ -196,7 +216,7 @@ class TrainSettings:
     taken for better. By default .5, for a pretrained Target 0."""
     patience: int | None = None
     """Epochs without a better validation score before training stops; 0 never stops. By default 2,
-    and 200 updates at least (pretrained: 0)."""
+    and 200 updates at least (pretrained, lstm, cnn, average: 0)."""
     refit: bool | None = None
     """Train once more on all texts, those held out for validation too, for as many updates as were
     best. By default for transformer on less than 10,000 texts of which some had to be held out."""

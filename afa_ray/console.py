@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from afa_ray.config import Settings, flatten
+from afa_ray.config import SINGLE_LAYER, Settings, flatten
 from afa_ray.data.corpus import Corpus
 from afa_ray.method import described
 from afa_ray.records.run_folder import REPORT
@@ -41,7 +41,7 @@ def header(settings: Settings, corpus: Corpus, run: Path, version: str) -> str:
         f"  data    {corpus.name}: {sizes} texts, {len(corpus.label_names)} classes, "
         f"{len(corpus.tokenizer):,} {'pieces' if settings.target.pretrained else 'words'}",
         *[f"          {note}" for note in corpus.notes],
-        *([f"  target  {settings.target.name}"] if settings.target.pretrained else []),
+        *([] if settings.target.name == SINGLE_LAYER else [f"  target  {settings.target.name}"]),
         f"  method  {method}",
         f"  run     {run}",
     ]

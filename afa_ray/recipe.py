@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from afa_ray.config import S, TrainSettings, flatten, override
+from afa_ray.config import ENCODERS, S, TrainSettings, flatten, override
 from afa_ray.data.batches import batch_count
 
 CHOSEN = tuple(
@@ -31,16 +31,18 @@ def chosen(settings: S, texts: int) -> S:
     train, pretrained = settings.train, settings.target.pretrained
     batch_size = train.batch_size or max(_batch_size(texts, pretrained), _least_batch(train))
     updates = batch_count(texts, batch_size)  # an epoch
-    epochs = train.epochs or at_least(*((2, 150) if pretrained else (12, 600)), updates)
+    encoder = settings.target.name in ENCODERS
+    least = (2, 150) if pretrained else (8 if encoder else 12, 600)
+    epochs = train.epochs or at_least(*least, updates)
     total = min(updates * epochs, train.max_steps or updates * epochs)
     values: dict[str, Any] = {
         "epochs": epochs,
         "batch_size": batch_size,
-        "target_lr": 5e-5 if pretrained else 5e-4,
+        "target_lr": 5e-5 if pretrained else 1e-3 if encoder else 5e-4,
         "warmup_steps": total // 10 if pretrained else 0,
         "average": 0 if pretrained else 100,
         "margin": 0.0 if pretrained else 0.5,
-        "patience": 0 if pretrained else at_least(2, 200, updates),
+        "patience": 0 if pretrained or encoder else at_least(2, 200, updates),
     }
     given = flatten(settings)
     return override(

@@ -23,7 +23,7 @@ NOT_VARIED = (  # what the runs are made on, and where
     "run.", "mlflow.", "train.seed", "train.num_workers", "train.use_gpu", "train.max_failures",
     "train.checkpoint_every", "train.log_every", "data.name", "data.dir", "data.train_file",
     "data.validation_file", "data.test_file", "data.text_column", "data.label_column",
-    "data.marks_column",
+    "data.query_column", "data.marks_column",
     "data.validation_share", "data.evaluate_on", "data.split_seed",
     "train.dry_run", "train.shard",
 )  # fmt: skip

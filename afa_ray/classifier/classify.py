@@ -16,9 +16,10 @@ from afa_ray.classifier.explanation import Explanation
 from afa_ray.classifier.methods import ATTENTION, joined, methods_of, scores_of
 from afa_ray.classifier.words import Unit, find_units
 from afa_ray.errors import UserError
+from afa_ray.models import EncodedTarget, OwnTarget, Target
+from afa_ray.models.interface import reading_for
 from afa_ray.models.loading import longest_text
 from afa_ray.models.probing import UnreadableAttentionError
-from afa_ray.models.target import Target
 
 BATCH = 32  # texts
 UNLIMITED = 10**6  # tokens: tokenizers say 10^30 where they do not know
@@ -33,7 +34,8 @@ class Prediction(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """`numbers` of the texts; encodings; (B, L) ids and mask; (B, C) probabilities; (B, L) row."""
+    """`numbers` of the texts; encodings; (B, L) ids and mask; (B, C) probabilities; (B, L) row; and
+    (B, Q) ids of what the texts are read for, where there is anything."""
 
     numbers: list[int]
     encodings: list[Encoding]
@@ -42,6 +44,7 @@ class Batch(NamedTuple):
     probabilities: Tensor
     row: Tensor | None
     seconds: float
+    query: Tensor | None = None
 
 
 class Classifier:
@@ -76,14 +79,25 @@ class Classifier:
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
 
-    def predict(self, texts: Sequence[str], *, batch_size: int = BATCH) -> list[Prediction]:
+    def predict(
+        self,
+        texts: Sequence[str],
+        *,
+        queries: Sequence[str] | None = None,
+        batch_size: int = BATCH,
+    ) -> list[Prediction]:
         """The class of each text.
 
+        Args:
+            queries: what each text is read for, a question or a hypothesis, where the model was
+                trained on pairs.
+
         Raises:
-            UserError: a text that is none, or empty.
+            UserError: a text or query that is none, or empty; queries for a model that reads texts
+                alone, or none for one that does not.
         """
         found: list[Prediction | None] = [None] * len(texts)
-        for batch in self._batches(require_texts(texts), batch_size):
+        for batch in self._batches(require_texts(texts), queries, batch_size):
             for number, row in zip(batch.numbers, batch.probabilities.tolist(), strict=True):
                 found[number] = self._prediction(row)
         return [prediction for prediction in found if prediction is not None]
@@ -95,6 +109,7 @@ class Classifier:
         target: str | int | None = None,
         unit: Unit = "word",
         *,
+        queries: Sequence[str] | None = None,
         batch_size: int = BATCH,
     ) -> list[Explanation]:
         """The class of each text, and what its words meant to it.
@@ -104,6 +119,7 @@ class Classifier:
                 and costs nothing beside it.
             target: the class to explain, by name or number; by default the predicted one.
             unit: "word", or "token" for each of the tokenizer's pieces.
+            queries: see `predict`.
 
         Returns:
             One for each text, in order. A method that cannot explain this model is in `refused`.
@@ -116,7 +132,7 @@ class Classifier:
         if unit not in ("word", "token"):
             raise UserError(f"unit = {unit}: must be word or token")
         found: list[Explanation | None] = [None] * len(texts)
-        for batch in self._batches(require_texts(texts), batch_size):
+        for batch in self._batches(require_texts(texts), queries, batch_size):
             for number, explanation in self._explained(batch, texts, methods, goal, unit):
                 found[number] = explanation
         return [explanation for explanation in found if explanation is not None]
@@ -152,29 +168,56 @@ class Classifier:
         backend.encode_special_tokens = self.tokenizer.split_special_tokens
         return backend.encode_batch(list(texts))
 
-    def _batches(self, texts: Sequence[str], size: int) -> Iterator[Batch]:
+    def _batches(
+        self, texts: Sequence[str], queries: Sequence[str] | None, size: int
+    ) -> Iterator[Batch]:
         """The texts as the model has read them, those of similar length together."""
+        asked = self._asked(texts, queries)
         encodings = self._encode(texts)
         order = sorted(range(len(texts)), key=lambda i: -len(encodings[i]))
         for start in range(0, len(order), size):
             numbers = order[start : start + size]
-            yield self._read(numbers, [encodings[i] for i in numbers])
+            query = None if asked is None else self._padded([asked[i] for i in numbers])[0]
+            yield self._read(numbers, [encodings[i] for i in numbers], query)
 
-    @torch.no_grad()
-    def _read(self, numbers: list[int], encodings: list[Encoding]) -> Batch:
-        began = time.perf_counter()
+    def _asked(self, texts: Sequence[str], queries: Sequence[str] | None) -> list[Encoding] | None:
+        """The queries, encoded; None of a model that reads texts alone.
+
+        Raises:
+            UserError: see `predict`.
+        """
+        needed = isinstance(self.model, EncodedTarget) and self.model.config.query
+        if needed != (queries is not None):
+            has = "was trained on pairs: give queries, what each text is read for"
+            raise UserError(
+                f"{self.name or 'the model'}: "
+                + (has if needed else "reads texts alone: leave queries out")
+            )
+        if queries is None:
+            return None
+        if len(queries) != len(texts):
+            raise UserError(f"queries: {len(queries)} for {len(texts)} texts; give one for each")
+        return self._encode(require_texts(queries, "query"))
+
+    def _padded(self, encodings: list[Encoding]) -> tuple[Tensor, Tensor]:
+        """(n, L) ids, and 1 at real tokens, on the device."""
         length = max(1, *(len(e) for e in encodings)) if encodings else 1
         ids = np.full((len(encodings), length), self.model.config.pad_token_id, np.int64)
         mask = np.zeros_like(ids)
         for i, encoding in enumerate(encodings):
             ids[i, : len(encoding)] = encoding.ids
             mask[i, : len(encoding)] = 1
-        tokens, present = (torch.from_numpy(x).to(self.device) for x in (ids, mask))
-        output = self.reads(input_ids=tokens, attention_mask=present)
+        return torch.from_numpy(ids).to(self.device), torch.from_numpy(mask).to(self.device)
+
+    @torch.no_grad()
+    def _read(self, numbers: list[int], encodings: list[Encoding], query: Tensor | None) -> Batch:
+        began = time.perf_counter()
+        tokens, present = self._padded(encodings)
+        output = self.reads(input_ids=tokens, attention_mask=present, **reading_for(query))
         probabilities = output.logits.float().softmax(-1).cpu()
         row = None if self.unreadable else output.attention_row.float().cpu()
         seconds = time.perf_counter() - began
-        return Batch(numbers, encodings, tokens, present, probabilities, row, seconds)
+        return Batch(numbers, encodings, tokens, present, probabilities, row, seconds, query)
 
     def _explained(
         self,
@@ -226,7 +269,7 @@ class Classifier:
 
 def _with_row(model: Any) -> tuple[Any, str]:
     """The model as it gives its attention row, too; or as it is, and why it has none."""
-    if isinstance(model, Target):
+    if isinstance(model, OwnTarget):
         return model, ""
     from afa_ray.models.pretrained import PretrainedTarget
 
@@ -241,8 +284,8 @@ def _with_row(model: Any) -> tuple[Any, str]:
         return model, str(error)
 
 
-def require_texts(texts: Sequence[str]) -> Sequence[str]:
-    """The texts, if they are.
+def require_texts(texts: Sequence[str], what: str = "text") -> Sequence[str]:
+    """The texts, or whatever they are called, if they are.
 
     Raises:
         UserError: one text instead of several, something else than a text, or an empty one.
@@ -251,7 +294,7 @@ def require_texts(texts: Sequence[str]) -> Sequence[str]:
         raise UserError("texts: give a list of texts, [text] for one")
     for number, text in enumerate(texts, 1):
         if not isinstance(text, str):
-            raise UserError(f"text {number} is {text!r}, not a text; leave it out")
+            raise UserError(f"{what} {number} is {text!r}, not a text; leave it out")
         if not text.strip():
-            raise UserError(f"text {number} is empty; give at least one word, or leave it out")
+            raise UserError(f"{what} {number} is empty; give at least one word, or leave it out")
     return texts

@@ -85,6 +85,7 @@ def scores_of(
             name,
             classes,
             special_tokens_mask=special,
+            query=batch.query,
             **options,
         )
     except (ValueError, ImportError) as error:

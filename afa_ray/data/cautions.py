@@ -71,5 +71,8 @@ def _lacking_classes(part: str, texts: Texts, names: list[str], use: str) -> lis
 
 
 def _digests(texts: Texts) -> np.ndarray:
-    """(N,) int64, the same for texts that differ in spaces only."""
-    return np.fromiter((hash(" ".join(text.split())) for text in texts.texts), np.int64, len(texts))
+    """(N,) int64, the same for texts that differ in spaces only, and are read for the same."""
+    read = (" ".join(text.split()) for text in texts.texts)
+    if texts.queries is None:
+        return np.fromiter(map(hash, read), np.int64, len(texts))
+    return np.fromiter(map(hash, zip(read, texts.queries, strict=True)), np.int64, len(texts))

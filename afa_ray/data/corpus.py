@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from transformers import PreTrainedTokenizerFast
 
-from afa_ray.config import Settings
+from afa_ray.config import ENCODERS, SINGLE_LAYER, Settings
 from afa_ray.data.cautions import split_cautions, token_cautions
 from afa_ray.data.folding import decide_reading
 from afa_ray.data.gaze import gaze_texts
@@ -31,6 +31,7 @@ from afa_ray.supervision import GAZE, OF_LEXICON, OF_PEOPLE, OF_WORDS
 FEW = 10_000  # texts, of which a tenth is missed
 FITTED = 50_000  # most texts that the evidence of words is taken from
 EXAMPLES = 100  # test texts, of which a run's page shows some
+READ_ALONE = ("sana", "pssa", "gaze")  # methods that have the Target read texts by themselves
 UNREAD = "the test texts are not read: all figures are those of the validation texts"
 
 
@@ -84,6 +85,7 @@ def prepare_corpus(settings: Settings) -> Corpus:
             test_file=data.test_file,
             text_column=data.text_column,
             label_column=data.label_column,
+            query_column=data.query_column,
             marks_column=data.marks_column,
             keep_na=data.keep_na,
             protocol=data.protocol,
@@ -91,6 +93,7 @@ def prepare_corpus(settings: Settings) -> Corpus:
             lexicon_file=None if _is_of_supervision(settings) else data.lexicon_file,
         )
     _require_learnable(raw, settings)
+    _require_queries_read(raw, settings)
     train, validation = _with_validation(raw, data.validation_share, seed)
     tried = data.evaluate_on == "validation"
     refit = _is_refitted(settings, raw)
@@ -153,22 +156,22 @@ def _is_refitted(settings: Settings, raw: RawCorpus) -> bool:
 def _vectors(
     settings: Settings, tokenizer: PreTrainedTokenizerFast, texts: PackedTexts
 ) -> np.ndarray | None:
-    """The word vectors that a single-layer Target starts with."""
+    """The word vectors that a Target from scratch starts with."""
     target, seed = settings.target, settings.train.seed
     if target.pretrained:
         return None
     if target.vectors is not None:
         words = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
-        return read_vectors(target.vectors, words, target.hidden_size, seed)
+        return read_vectors(target.vectors, words, target.word_size, seed)
     if not target.word2vec:
         return None
     sentences = Sentences(texts.tokens, texts.offsets)
-    return word_vectors(sentences, len(tokenizer), target.hidden_size, seed)
+    return word_vectors(sentences, len(tokenizer), target.word_size, seed)
 
 
 def _with_evidence(settings: Settings, corpus: Corpus) -> Corpus:
     """The corpus with the evidence of its training texts, where the Target starts with that."""
-    if settings.target.pretrained or not settings.target.bag_of_words:
+    if settings.target.name != SINGLE_LAYER or not settings.target.bag_of_words:
         return corpus
     train = sample(corpus.train, FITTED, settings.train.seed)
     special, shape = special_ids(corpus.tokenizer), (len(corpus.tokenizer), len(corpus.label_names))
@@ -184,7 +187,11 @@ def _tokenizer(settings: Settings, train: Texts) -> tuple[PreTrainedTokenizerFas
         reading, notes = _reading(settings, train)
         with Task("counting words"):
             tokenizer = train_tokenizer(
-                train.texts, data.vocab_size, data.max_length, data.min_frequency, reading
+                [*train.texts, *train.queries] if train.queries else train.texts,
+                data.vocab_size,
+                data.max_length,
+                data.min_frequency,
+                reading,
             )
         return tokenizer, data.max_length, notes
     tokenizer = load_tokenizer(name)
@@ -269,6 +276,23 @@ def _require_learnable(raw: RawCorpus, settings: Settings) -> None:
     for part, texts in (("validation", raw.validation), ("test", raw.test)):
         if texts is not None and not len(texts):
             raise UserError(f"{raw.name} has no {part} texts: its {part} split is empty")
+
+
+def _require_queries_read(raw: RawCorpus, settings: Settings) -> None:
+    method = settings.supervision.method
+    if raw.train.queries is not None and method in READ_ALONE:
+        raise UserError(
+            f"supervision.method = {method}: reads texts alone, and those of {raw.name} are read "
+            "for something each; give another method"
+        )
+    if raw.train.queries is not None and settings.target.name not in ENCODERS:
+        asked = f"data.query_column = {settings.data.query_column}"
+        if settings.data.query_column is None:
+            asked = f"data.name = {raw.name}: each text has a question"
+        raise UserError(
+            f"{asked}: target.name = {settings.target.name} reads texts alone; give "
+            f"{', '.join(ENCODERS[:-1])} or {ENCODERS[-1]}"
+        )
 
 
 def _with_validation(raw: RawCorpus, share: float, seed: int) -> tuple[Texts, Texts]:

@@ -16,7 +16,7 @@ from afa_ray.errors import UserError
 
 
 class RowChecks:
-    """The rows of a table with a text and a label, counted from 1.
+    """The rows of a table with a text, a label, and maybe a query, counted from 1.
 
     Args:
         keep_na: "NA", "nan" and the like are labels.
@@ -33,9 +33,12 @@ class RowChecks:
         self.names: dict[str, int] = {}
         self._not_strings, self._broken = array("q"), array("q")
         self._strange, self._unlabelled = array("q"), array("q")
+        self._unasked = array("q")
 
-    def add(self, texts: list[Any], labels: list[Any]) -> None:
+    def add(self, texts: list[Any], labels: list[Any], queries: list[Any] | None = None) -> None:
         """Check the next rows."""
+        for row in self._next_rows(texts, queries):
+            self._unasked.append(row)
         for row, (text, label) in enumerate(zip(texts, labels, strict=True), self.count + 1):
             if _is_empty(text):
                 self.empty.append(row)
@@ -53,7 +56,19 @@ class RowChecks:
             self.labels.append(self.names.setdefault(name or "", len(self.names)))
         self.count += len(texts)
 
-    def require_usable(self, path: Path, text_column: str, label_column: str) -> None:
+    def _next_rows(self, texts: list[Any], queries: list[Any] | None) -> list[int]:
+        """Those with a text that has no query to be read for."""
+        both = zip(texts, [] if queries is None else queries, strict=queries is not None)
+        return [
+            row
+            for row, (text, query) in enumerate(both, self.count + 1)
+            if not _is_empty(text)
+            and (_is_empty(query) or not isinstance(query, str) or not _is_unicode(query))
+        ]
+
+    def require_usable(
+        self, path: Path, text_column: str, label_column: str, query_column: str | None = None
+    ) -> None:
         """UserError with everything that was wrong."""
         if not self.rows:
             raise UserError(f"{path}: no row holds a text in column {text_column!r}.")
@@ -76,6 +91,11 @@ class RowChecks:
             problems.append(
                 f"{path}: no label in {some_rows(rows)} ({len(rows):,} in all). "
                 f"Fill them in or remove the rows.{self._hint()}"
+            )
+        if rows := self._unasked:
+            problems.append(
+                f"{path}: column {query_column!r} holds no text in {some_rows(rows)} "
+                f"({len(rows):,} in all). Fill them in or remove the rows."
             )
         if problems:
             raise as_one(problems)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from afa_ray.data.facts import FACT_NAMES, generate_facts
 from afa_ray.data.generated import MOCK_NAMES, generate_mock, generate_reviews
 from afa_ray.data.lexicon import DEFAULT, read_lexicon
 from afa_ray.data.messages import did_you_mean
@@ -10,7 +11,7 @@ from afa_ray.data.texts import RawCorpus
 from afa_ray.data.user_files import UserFiles, load_user_files
 from afa_ray.errors import UserError
 
-GENERATED_NAMES: tuple[str, ...] = ("reviews", *MOCK_NAMES)
+GENERATED_NAMES: tuple[str, ...] = ("reviews", *MOCK_NAMES, *FACT_NAMES)
 DATASET_NAMES: tuple[str, ...] = (*GENERATED_NAMES, *LABEL_NAMES)
 
 
@@ -24,6 +25,7 @@ def load_raw(
     test_file: str | None = None,
     text_column: str = "text",
     label_column: str = "label",
+    query_column: str | None = None,
     marks_column: str | None = None,
     keep_na: bool = False,
     protocol: str | None = None,
@@ -32,10 +34,11 @@ def load_raw(
     """The labelled texts of a run.
 
     With `train_file` (and `validation_file`, `test_file`) they are the user's, from the named
-    columns, and `name` is only what the run calls them; with `keep_na`, "NA" and the like are
-    labels. Otherwise `name` is one of DATASET_NAMES: a generated corpus, made from `lexicon_file`
-    where given, or a public set from `data_dir`, AFA_DATA_DIR or the hub, split by `protocol` where
-    it has several. The same arguments and files give the same corpus.
+    columns, and `name` is only what the run calls them; `query_column` has what each text is read
+    for; with `keep_na`, "NA" and the like are labels. Otherwise `name` is one of DATASET_NAMES: a
+    generated corpus, made from `lexicon_file` where given, or a public set from `data_dir`,
+    AFA_DATA_DIR or the hub, split by `protocol` where it has several. The same arguments and files
+    give the same corpus.
 
     Raises UserError for everything that is wrong with the arguments or the data, also for an
     argument that the chosen source would not use (`data_dir` apart).
@@ -48,6 +51,7 @@ def load_raw(
             test=test_file,
             text_column=text_column,
             label_column=label_column,
+            query_column=query_column,
             marks_column=marks_column,
             keep_na=keep_na,
         )
@@ -61,6 +65,7 @@ def load_raw(
         f"the set {name} (it goes with a training file)",
         validation_file=validation_file,
         test_file=test_file,
+        query_column=query_column,
         marks_column=marks_column,
         keep_na=keep_na or None,
     )
@@ -69,6 +74,9 @@ def load_raw(
         _refuse(f"the set {name}", lexicon_file=lexicon_file)
         return load_named(name, data_dir, protocol, seed)
     lexicon = DEFAULT if lexicon_file is None else read_lexicon(lexicon_file)
+    if name in FACT_NAMES:
+        _refuse(f"the set {name}", lexicon_file=lexicon_file)
+        return generate_facts(name, seed)
     if name == "reviews":
         return generate_reviews(seed, lexicon)
     return generate_mock(name, seed, lexicon)

@@ -30,6 +30,7 @@ class UserFiles:
     test: str | None = None
     text_column: str = "text"
     label_column: str = "label"
+    query_column: str | None = None
     marks_column: str | None = None
     keep_na: bool = False
 
@@ -48,6 +49,7 @@ class _Table:
     names: list[str]
     rows: np.ndarray
     empty: Sequence[int]
+    queries: list[str] | None = None
     marked: Marked | None = None
 
     def note(self) -> str:
@@ -69,8 +71,9 @@ class _Table:
         numbers = {name: number for number, name in enumerate(names)}
         labels = np.array([numbers[name] for name in self.names])[self.labels]
         if self.marked is None:
-            return Texts(self.texts, labels)
-        return Texts(self.texts, labels, *self.marked)
+            return Texts(self.texts, labels, queries=self.queries)
+        words, marks, _, human = self.marked
+        return Texts(self.texts, labels, words, marks, self.queries, human)
 
 
 def load_user_files(name: str, files: UserFiles, seed: int) -> RawCorpus:
@@ -126,34 +129,53 @@ def _try_read(path: str, files: UserFiles, problems: list[str]) -> _Table | None
 
 
 def _read(path: Path, files: UserFiles) -> _Table:
-    text_column, label_column = files.text_column, files.label_column
-    if text_column == label_column:
-        raise UserError(
-            f"The text column and the label column are both {text_column!r}. Name two columns."
-        )
-    if files.marks_column in (text_column, label_column):
-        raise UserError(
-            f"data.marks_column = {files.marks_column}: is the column of the texts or the labels; "
-            "name the one with what people marked"
-        )
+    text_column, query_column = files.text_column, files.query_column
+    wanted = _columns(files)
     in_file = path.suffix.lower() == ".parquet"
-    wanted = [text_column, label_column, *filter(None, [files.marks_column])]
-    checks, marked = RowChecks(files.keep_na), MarkedRows(path, str(files.marks_column))
+    checks, queries = RowChecks(files.keep_na), []
+    marked = MarkedRows(path, str(files.marks_column))
     for batch in read_parquet(path, wanted) if in_file else [read_columns(path, wanted)]:
         if files.marks_column is not None:
             marked.add(batch[text_column], batch[files.marks_column])
-        checks.add(batch[text_column], batch[label_column])
-    checks.require_usable(path, text_column, label_column)
+        asked = None if query_column is None else batch[query_column]
+        checks.add(batch[text_column], batch[files.label_column], asked)
+        queries += asked or []
+    checks.require_usable(path, text_column, files.label_column, query_column)
     rows = np.asarray(checks.rows)
     texts = (
         ParquetTexts(path, text_column, rows - 1)
         if in_file
         else [batch[text_column][row - 1] for row in checks.rows]
     )
-    labels, found = np.asarray(checks.labels), None
-    if files.marks_column is not None:
-        found = marked.of(checks.rows)
-    return _Table(path, texts, labels, list(checks.names), rows, checks.empty, found)
+    found = None if query_column is None else [queries[row - 1] for row in checks.rows]
+    labels, names = np.asarray(checks.labels), list(checks.names)
+    what = None if files.marks_column is None else marked.of(checks.rows)
+    return _Table(path, texts, labels, names, rows, checks.empty, found, what)
+
+
+def _columns(files: UserFiles) -> list[str]:
+    """Of texts, labels, and of queries and marks where there are any.
+
+    Raises:
+        UserError: two of them are one.
+    """
+    both = (files.text_column, files.label_column)
+    if files.text_column == files.label_column:
+        raise UserError(
+            f"The text column and the label column are both {files.text_column!r}. Name two "
+            "columns."
+        )
+    if files.marks_column in both:
+        raise UserError(
+            f"data.marks_column = {files.marks_column}: is the column of the texts or the labels; "
+            "name the one with what people marked"
+        )
+    if files.query_column is not None and files.query_column in (*both, files.marks_column):
+        raise UserError(
+            f"The query column is {files.query_column!r}, which is that of the texts, the labels "
+            "or the marks. Name another one."
+        )
+    return [*both, *filter(None, [files.query_column, files.marks_column])]
 
 
 def _spelling_notes(train: _Table, named: Callable[[str], str]) -> list[str]:

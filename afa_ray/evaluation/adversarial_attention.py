@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from afa_ray.evaluation.distances import jensen_shannon, total_variation
-from afa_ray.evaluation.given_attention import decided_by, own_row
+from afa_ray.evaluation.distances import jensen_shannon, mean_divergence, total_variation
+from afa_ray.evaluation.given_attention import decided_by, deciding, own_row
 from afa_ray.explainers.interface import text_tokens
 from afa_ray.models.interface import AttentionModel, Inputs
 from afa_ray.noise import stream
@@ -41,12 +41,13 @@ def adversarial_rows(
     start = torch.randn(len(row), candidates, row.shape[1], generator=generator).to(row.device)
     logits = (SPREAD * start - text.sum(-1).clamp_min(1).log()[:, None, None]).requires_grad_()
     optimizer = torch.optim.Adam([logits], lr=RATE, amsgrad=True)
+    decide = deciding(model, inputs)
     with torch.no_grad():
-        own = decided_by(model, inputs, row[:, None])
+        own = decide(row[:, None])
     with torch.enable_grad():
         for _ in range(steps):
             rows = _among_words(logits, row, text)
-            apart = total_variation(decided_by(model, inputs, rows), own)
+            apart = total_variation(decide(rows), own)
             loss = search_loss(rows, row, apart)
             (logits.grad,) = torch.autograd.grad(loss, logits)
             optimizer.step()
@@ -60,9 +61,8 @@ def search_loss(rows: Tensor, own: Tensor, apart: Tensor) -> Tensor:
         rows: (B, K, L); own: (B, L); apart: (B, K) total variation distances.
     """
     different = jensen_shannon(rows, own[:, None])
-    mutual = jensen_shannon(rows[:, :, None], rows[:, None])  # (B, K, K)
     kept = PENALTY * (apart - SLACK).relu()
-    return (kept - different).sum() - mutual.mean((1, 2)).sum()
+    return (kept - different).sum() - mean_divergence(rows).sum()
 
 
 def largest_divergence(
@@ -70,12 +70,19 @@ def largest_divergence(
 ) -> Tensor:
     """(B,) epsilon-max JSD: of the rows (B, K, L) by which the decision moves by epsilon at most,
     and the model's own, the greatest divergence from its own; 0 to ln 2."""
+    return divergences(model, inputs, rows, epsilon).max(1).values
+
+
+def divergences(
+    model: AttentionModel, inputs: Inputs, rows: Tensor, epsilon: float = EPSILON
+) -> Tensor:
+    """(B, K) of each of the rows from the model's own; 0 where the decision moves by more."""
     row = own_row(model, inputs)
     with torch.no_grad():
         own = decided_by(model, inputs, row[:, None])
         same = total_variation(decided_by(model, inputs, rows), own) <= epsilon
         found = jensen_shannon(rows, row[:, None]).clamp_min(0.0)
-    return found.masked_fill(~same, 0.0).max(1).values
+    return found.masked_fill(~same, 0.0)
 
 
 def _among_words(logits: Tensor, row: Tensor, text: Tensor) -> Tensor:

@@ -11,22 +11,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from afa_ray.data.batches import evaluation_batches
 from afa_ray.data.packed import PackedTexts
-from afa_ray.evaluation.adversarial_attention import adversarial_rows, largest_divergence
+from afa_ray.evaluation.adversarial_attention import adversarial_rows, divergences
 from afa_ray.evaluation.correlation import correlation, importances, kendall
 from afa_ray.evaluation.distances import LARGEST_DIVERGENCE
 from afa_ray.evaluation.given_attention import own_row
 from afa_ray.evaluation.permutation import permutation_distance
-from afa_ray.evaluation.prediction import batches_on_device
+from afa_ray.evaluation.prediction import read_inputs
 from afa_ray.explainers.interface import text_tokens
 from afa_ray.models import AnyTarget
 from afa_ray.models.interface import Inputs
 from afa_ray.progress import Advance
-from envs import maskable_tokens
 
 Z = 1.96  # a normal 95% interval, over texts
 BINS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the greatest attention in a text
 HISTOGRAM = 40
+SPREAD = 20  # classes of a distance from 0 to 1
+CASES = 4  # texts whose attention moves furthest that are shown
 FAR = (0.5, 0.6)  # epsilon-max JSD, in nats
 
 
@@ -60,12 +62,10 @@ def batches(
     target: AnyTarget, texts: PackedTexts, special_ids: tuple[int, ...], advance: Advance
 ) -> Iterable[Seen]:
     """All of the texts; `advance` is told of each batch when the next one is asked for."""
-    for examples, tokens in batches_on_device(texts, target, advance=advance):
-        present = tokens != target.config.pad_token_id
-        special = present & ~maskable_tokens(tokens, special_ids)
-        yield Seen(
-            torch.from_numpy(examples).to(tokens.device), Inputs(tokens, present, special=special)
-        )
+    for examples in evaluation_batches(texts, target.evaluation_batch):
+        inputs = read_inputs(texts, examples, target, special_ids)
+        yield Seen(torch.from_numpy(examples).to(target.device), inputs)
+        advance(len(examples))
 
 
 def interval(values: np.ndarray) -> dict[str, float]:
@@ -100,13 +100,15 @@ def run_correlation(target: AnyTarget, seen: Batches, seed: int) -> dict[str, An
 
 def run_permutation(target: AnyTarget, seen: Batches, seed: int) -> dict[str, Any]:
     """How far the decision moves when attention is shuffled, by the greatest weight of a text."""
-    moved, greatest = [], []
+    moved, greatest, classes = [], [], []
     for batch in seen:
         found = permutation_distance(target, batch.inputs, seed=seed, examples=batch.examples)
-        row = own_row(target, batch.inputs)
+        predicted, row = _decision(target, batch.inputs)
         moved.append(found.cpu().numpy())
+        classes.append(predicted)
         greatest.append((row * text_tokens(target, batch.inputs)).max(-1).values.cpu().numpy())
     distance, most = np.concatenate(moved), np.concatenate(greatest)
+    of, names = np.concatenate(classes), target.config.id2label or {}
     places = np.clip(np.digitize(most, BINS[1:-1]), 0, len(BINS) - 2)
     by_attention = [
         {
@@ -114,6 +116,10 @@ def run_permutation(target: AnyTarget, seen: Batches, seed: int) -> dict[str, An
             "to": BINS[i + 1],
             "texts": int((places == i).sum()),
             "quartiles": _quartiles(distance[places == i]),
+            "spread": {
+                str(names.get(c, c)): _counts(distance[(places == i) & (of == c)])
+                for c in np.unique(of).tolist()
+            },
         }
         for i in range(len(BINS) - 1)
     ]
@@ -122,17 +128,48 @@ def run_permutation(target: AnyTarget, seen: Batches, seed: int) -> dict[str, An
 
 def run_adversarial(target: AnyTarget, seen: Batches, seed: int) -> dict[str, Any]:
     """The greatest divergence of attention by which the decision stays, text by text."""
-    parts = []
+    parts: list[np.ndarray] = []
+    cases: list[dict[str, Any]] = []
     for batch in seen:
         rows = adversarial_rows(target, batch.inputs, seed=seed)
-        parts.append(largest_divergence(target, batch.inputs, rows).cpu().numpy())
+        apart, which = divergences(target, batch.inputs, rows).max(1)
+        parts.append(apart.cpu().numpy())
+        for text in apart.topk(min(CASES, len(apart))).indices.tolist():
+            cases.append(_case(target, batch.inputs, rows[text, which[text]], apart, text))
     found = np.concatenate(parts)
     counts, _ = np.histogram(found, HISTOGRAM, (0.0, LARGEST_DIVERGENCE))
     return {
         "divergence": interval(found),
         "above": {str(limit): float((found > limit).mean()) for limit in FAR},
         "histogram": counts.tolist(),
+        "cases": sorted(cases, key=lambda case: -case["divergence"])[:CASES],
     }
+
+
+def _case(
+    target: AnyTarget, inputs: Inputs, other: Tensor, apart: Tensor, text: int
+) -> dict[str, Any]:
+    """A text of a batch: its ids, the real row, and the other one (L,)."""
+    present = inputs.present[text]
+    return {
+        "divergence": float(apart[text]),
+        "ids": inputs.tokens[text][present].tolist(),
+        "real": own_row(target, inputs)[text][present].tolist(),
+        "other": other[present].tolist(),
+    }
+
+
+def _decision(target: AnyTarget, inputs: Inputs) -> tuple[np.ndarray, Tensor]:
+    """(B,) predicted classes, and the row (B, L)."""
+    with torch.no_grad():
+        output = target.decide(target.embed(inputs), inputs)
+    assert output.logits is not None
+    assert output.attention_row is not None
+    return output.logits.argmax(-1).cpu().numpy(), output.attention_row.float()
+
+
+def _counts(distance: np.ndarray) -> list[int]:
+    return np.histogram(distance, SPREAD, (0.0, 1.0))[0].tolist()
 
 
 def _quartiles(values: np.ndarray) -> list[float] | None:

@@ -59,7 +59,9 @@ def _right_after_each(target: AnyTarget, batch: Scored) -> Tensor:
     untouched = (batch.predicted == batch.labels).sum()[None]
     return torch.stack(
         [
-            torch.cat([untouched, right_after(target, *batch[:2], score, batch.maskable)])
+            torch.cat(
+                [untouched, right_after(target, *batch[:2], score, batch.maskable, batch.query)]
+            )
             for score in (batch.scores, batch.chance)
         ]
     ).double()
@@ -76,16 +78,21 @@ fewer)."""
 
 
 def right_after(
-    target: AnyTarget, tokens: Tensor, labels: Tensor, score: Tensor, maskable: Tensor
+    target: AnyTarget,
+    tokens: Tensor,
+    labels: Tensor,
+    score: Tensor,
+    maskable: Tensor,
+    query: Tensor | None = None,
 ) -> Tensor:
     """How many of n texts are classified right without their 1, 2, 3, 5, 8 tokens of highest score.
 
     Args:
-        tokens, score, maskable: (n, L); labels: (n,).
+        tokens, score, maskable: (n, L); labels: (n,). query: (n, Q), what the texts are read for.
     """
     place = ranks(score, maskable)
     shorter = (delete_tokens(tokens, place < n, target.config.pad_token_id) for n in COUNTS[1:])
-    return torch.stack([(classify(target, left) == labels).sum() for left in shorter])
+    return torch.stack([(classify(target, left, query) == labels).sum() for left in shorter])
 
 
 def ranks(score: Tensor, maskable: Tensor) -> Tensor:

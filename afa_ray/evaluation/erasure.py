@@ -27,7 +27,7 @@ def _lost(target: AnyTarget, batch: Scored) -> Tensor:
     """(4,) probability of the predicted class that is lost, summed over texts."""
     best, predicted = batch.probabilities.max(-1)
     lost = [
-        best - _left(target, batch.tokens, deleted, predicted)
+        best - _left(target, batch, deleted, predicted)
         for score in (batch.scores, batch.chance)
         for deleted in without_and_only(ranks(score, batch.maskable), batch.maskable)
     ]
@@ -54,15 +54,17 @@ def without_and_only(place: Tensor, maskable: Tensor) -> tuple[Tensor, Tensor]:
     return first, maskable & ~first
 
 
-def _left(target: AnyTarget, tokens: Tensor, deleted: Tensor, predicted: Tensor) -> Tensor:
+def _left(target: AnyTarget, batch: Scored, deleted: Tensor, predicted: Tensor) -> Tensor:
     """(n,) mean over the (S, n, L) deletions of the predicted class's probability."""
     left = [
-        probabilities(target, delete_tokens(tokens, mask, target.config.pad_token_id))
+        probabilities(
+            target, delete_tokens(batch.tokens, mask, target.config.pad_token_id), batch.query
+        )
         for mask in deleted
     ]
     return torch.stack(left).gather(-1, predicted.expand(len(left), -1)[..., None]).mean((0, -1))
 
 
-def probabilities(target: AnyTarget, tokens: Tensor) -> Tensor:
+def probabilities(target: AnyTarget, tokens: Tensor, query: Tensor | None = None) -> Tensor:
     """(n, C) of the classes."""
-    return read(target, tokens)[0].float().softmax(-1)
+    return read(target, tokens, query)[0].float().softmax(-1)

@@ -6,10 +6,13 @@ one by the model's own row, the mean over its heads, given likewise: given back 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from afa_ray.explainers.interface import repeated
+from afa_ray.models import EncodedTarget, Target
 from afa_ray.models.interface import AttentionModel, Inputs
 
 
@@ -21,8 +24,26 @@ def own_row(model: AttentionModel, inputs: Inputs) -> Tensor:
     return row.float()
 
 
+def deciding(model: AttentionModel, inputs: Inputs) -> Callable[[Tensor], Tensor]:
+    """(B, K, C) probabilities by each of the rows (B, K, L) that it is given; gradients reach the
+    rows alone. What attention weighs is computed once, but for a pretrained model."""
+    if isinstance(model, EncodedTarget):
+        with torch.no_grad():
+            encoded = model.encode(model.embed(inputs), inputs.present, inputs.query)
+        return lambda rows: model.by_rows(encoded, rows).float().softmax(-1)
+    if isinstance(model, Target):
+        with torch.no_grad():
+            embedded = model.embed(inputs)
+        return lambda rows: model.by_rows(embedded, inputs, rows).float().softmax(-1)
+    return lambda rows: _repeatedly(model, inputs, rows)
+
+
 def decided_by(model: AttentionModel, inputs: Inputs, rows: Tensor) -> Tensor:
-    """(B, K, C) probabilities by each of the rows (B, K, L); gradients reach the rows alone."""
+    """The same, once."""
+    return deciding(model, inputs)(rows)
+
+
+def _repeatedly(model: AttentionModel, inputs: Inputs, rows: Tensor) -> Tensor:
     texts, count, length = rows.shape
     copies = repeated(inputs, count)  # the batch, K times over
     with torch.no_grad():

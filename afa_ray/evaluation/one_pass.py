@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from afa_ray.data.packed import PackedTexts
-from afa_ray.evaluation.prediction import batches_on_device, classes_of, read
+from afa_ray.evaluation.prediction import batches_on_device, classes_of, queries_of, read
 from afa_ray.explainers import Explainer
 from afa_ray.models import AnyTarget
 from afa_ray.models.interface import Inputs
@@ -27,6 +27,7 @@ class Scored(NamedTuple):
         probabilities: (n, C); predicted: (n,) the classes, -1 where logits are not finite.
         scores: (n, L), of the explainer; chance: (n, L), uniform random ones to compare with.
         marked: (n, L) bool, tokens of marked words; None where the corpus marks none.
+        query: (n, Q), what each text is read for; None where there is nothing.
     """
 
     tokens: Tensor
@@ -37,6 +38,7 @@ class Scored(NamedTuple):
     scores: Tensor
     chance: Tensor
     marked: Tensor | None
+    query: Tensor | None = None
 
 
 class Measure(NamedTuple):
@@ -111,12 +113,13 @@ def _score(
     def send(array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(target.device)
 
-    logits, scores = read(target, tokens)
+    query = queries_of(texts, examples, target)
+    logits, scores = read(target, tokens, query)
     predicted = classes_of(logits)
     maskable = maskable_tokens(tokens, special_ids)
     if explainer is not None:
         present = tokens != target.config.pad_token_id
-        inputs = Inputs(tokens, present, special=present & ~maskable)
+        inputs = Inputs(tokens, present, query, present & ~maskable)
         scores = explainer(target, inputs, predicted.clamp_min(0))
     return Scored(
         tokens=tokens,
@@ -127,4 +130,5 @@ def _score(
         scores=scores,
         chance=uniform(seed, 0, send(examples), 1, tokens.shape[1])[:, 0],
         marked=None if texts.marks is None else send(texts.padded_marks(examples)).bool(),
+        query=query,
     )

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from afa_ray.evaluation.distances import total_variation
-from afa_ray.evaluation.given_attention import decided_by, own_row
+from afa_ray.evaluation.given_attention import deciding, own_row
 from afa_ray.explainers.interface import text_tokens
 from afa_ray.models.interface import AttentionModel, Inputs
 from afa_ray.noise import uniform
@@ -49,9 +49,10 @@ def permutation_distance(
     noise = uniform(seed, 0, examples, permutations, row.shape[1])
     at_once = max(1, model.evaluation_batch // max(1, len(row)))
     with torch.no_grad():
-        own = decided_by(model, inputs, row[:, None])
+        decide = deciding(model, inputs)
+        own = decide(row[:, None])
         found = [
-            total_variation(decided_by(model, inputs, rows), own)
+            total_variation(decide(rows), own)
             for rows in permuted(row, text, noise).split(at_once, dim=1)
         ]
     return torch.cat(found, 1).median(1).values

@@ -12,7 +12,9 @@ from torch import Tensor
 from afa_ray.data.batches import evaluation_batches
 from afa_ray.data.packed import PackedTexts
 from afa_ray.models import AnyTarget
+from afa_ray.models.interface import Inputs, reading_for
 from afa_ray.progress import Advance, ignored
+from envs import maskable_tokens
 
 
 def batches_on_device(
@@ -32,7 +34,23 @@ def batches_on_device(
         advance(len(examples))
 
 
-def read(target: AnyTarget, tokens: Tensor) -> tuple[Tensor, Tensor]:
+def read_inputs(
+    texts: PackedTexts, examples: np.ndarray, target: AnyTarget, special_ids: tuple[int, ...]
+) -> Inputs:
+    """The texts of these numbers as a Target reads them, on its device, with what is special."""
+    pad_id = target.config.pad_token_id
+    tokens = torch.from_numpy(texts.padded(examples, pad_id)).to(target.device)
+    query, present = queries_of(texts, examples, target), tokens != pad_id
+    return Inputs(tokens, present, query, present & ~maskable_tokens(tokens, special_ids))
+
+
+def queries_of(texts: PackedTexts, examples: np.ndarray, target: AnyTarget) -> Tensor | None:
+    """(n, Q) what the texts are read for, on the Target's device; None where there is nothing."""
+    found = texts.padded_queries(examples, target.config.pad_token_id)
+    return None if found is None else torch.from_numpy(found).to(target.device)
+
+
+def read(target: AnyTarget, tokens: Tensor, query: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Logits (n, C) and attention rows (n, L) in eval mode, without gradient.
 
     Padding that all texts end with is not read.
@@ -41,7 +59,9 @@ def read(target: AnyTarget, tokens: Tensor) -> tuple[Tensor, Tensor]:
     present = tokens != target.config.pad_token_id
     length = max(1, int(present.sum(-1).max()))
     with torch.no_grad():
-        output = target(tokens[:, :length], attention_mask=present[:, :length])
+        output = target(
+            tokens[:, :length], attention_mask=present[:, :length], **reading_for(query)
+        )
     return output.logits, F.pad(output.attention_row, (0, tokens.shape[1] - length))
 
 
@@ -50,9 +70,9 @@ def classes_of(logits: Tensor) -> Tensor:
     return logits.argmax(-1).where(logits.isfinite().all(-1), -1)
 
 
-def classify(target: AnyTarget, tokens: Tensor) -> Tensor:
+def classify(target: AnyTarget, tokens: Tensor, query: Tensor | None = None) -> Tensor:
     """(n,) predicted classes."""
-    return classes_of(read(target, tokens)[0])
+    return classes_of(read(target, tokens, query)[0])
 
 
 def predict(
@@ -66,5 +86,7 @@ def predict(
     the logits are not finite."""
     predictions = torch.zeros(len(texts), dtype=torch.int64, device=target.device)
     for examples, tokens in batches_on_device(texts, target, rank, workers, advance):
-        predictions[torch.from_numpy(examples).to(target.device)] = classify(target, tokens)
+        predictions[torch.from_numpy(examples).to(target.device)] = classify(
+            target, tokens, queries_of(texts, examples, target)
+        )
     return predictions

@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 
 from afa_ray.data.packed import PackedTexts
 from afa_ray.data.tokenizer import special_ids
-from afa_ray.evaluation.prediction import batches_on_device, classify
+from afa_ray.evaluation.prediction import batches_on_device, classify, queries_of
 from afa_ray.models import AnyTarget
 from afa_ray.noise import uniform
 from afa_ray.progress import Advance, ignored
@@ -82,5 +82,6 @@ def _accuracy(
             torch.from_numpy(x).to(target.device) for x in (examples, texts.labels[examples])
         )
         chosen = uniform(seed, 0, numbers, 1, tokens.shape[1])[:, 0] < SHARE
-        right += (classify(target, damage(tokens, chosen)) == labels).sum()
+        query = queries_of(texts, examples, target)
+        right += (classify(target, damage(tokens, chosen), query) == labels).sum()
     return right.item() / len(texts)

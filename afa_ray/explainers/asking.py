@@ -27,7 +27,7 @@ from afa_ray.explainers.relevance import (
     transformer_attribution,
 )
 from afa_ray.explainers.surrogates import lime, shap
-from afa_ray.models import Target
+from afa_ray.models import OwnTarget, Target
 from afa_ray.models.interface import AttentionModel, Inputs
 
 if TYPE_CHECKING:
@@ -131,12 +131,19 @@ def explained(
     target: int | Tensor | None = None,
     *,
     special_tokens_mask: Tensor | None = None,
+    query: Tensor | None = None,
     **options: Any,
 ) -> Explained:
-    """`scores`, with the method's figures and the seconds; see there and `explain`."""
+    """`scores`, with the method's figures and the seconds; see there and `explain`.
+
+    Args:
+        query: (B, Q) tokens of what each text is read for, where the model was trained on pairs.
+    """
     _method(method, options)
     with opened(model) as ours:
         inputs = _inputs(ours, input_ids, attention_mask, special_tokens_mask)
+        if query is not None:
+            inputs = inputs._replace(query=query.to(ours.device))
         classes = _classes(ours, inputs, target)
         return explain(ours, inputs, classes, method, **options)
 
@@ -147,7 +154,7 @@ def opened(model: Any) -> Iterator[AttentionModel]:
     training = model.training
     model.eval()
     try:
-        if isinstance(model, Target):
+        if isinstance(model, OwnTarget):
             yield model
         else:
             with _opened_pretrained(model) as target:
@@ -202,9 +209,11 @@ def _inputs(
             raise ValueError(
                 f"{name} of shape {tuple(given.shape)}: input_ids have {tuple(ids.shape)}"
             )
-    if not isinstance(model, Target):
+    if not isinstance(model, OwnTarget):
         require_readable(model.model, ids.shape[1])  # type: ignore[attr-defined]
     present = (ids != model.config.pad_token_id) if mask is None else mask.bool()
+    if isinstance(model, OwnTarget):
+        _require_right_padding(present)
     if isinstance(model, Target):
         _require_short(model, present)
     return Inputs(
@@ -214,9 +223,12 @@ def _inputs(
     )
 
 
-def _require_short(model: Target, present: Tensor) -> None:
+def _require_right_padding(present: Tensor) -> None:
     if (present[:, 1:] > present[:, :-1]).any():
         raise ValueError("padding on the left: pad on the right (tokenizer.padding_side)")
+
+
+def _require_short(model: Target, present: Tensor) -> None:
     longest = model.config.max_position_embeddings
     if present.shape[1] > longest:
         raise ValueError(

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from afa_ray.explainers.interface import CannotExplainError
 from afa_ray.explainers.layers import Layers, back, gradients, layers_of, real_pairs, row_of
-from afa_ray.models import Target
+from afa_ray.models import OwnTarget, Target
 from afa_ray.models.interface import AttentionModel, Inputs
 from afa_ray.noise import stream, uniform
 
@@ -34,7 +34,7 @@ def random(model: AttentionModel, inputs: Inputs, classes: Tensor, *, seed: int 
 def rollout(model: AttentionModel, inputs: Inputs, classes: Tensor) -> Tensor:
     """Attention rollout (Abnar and Zuidema 2020), for whatever class: M_L ... M_1 at the position
     that is read, M the mean over heads of A plus I, its rows divided by their sum."""
-    if isinstance(model, Target):
+    if isinstance(model, OwnTarget):
         raise CannotExplainError(
             "rollout: a single layer has nothing to roll out, its attention row is what came of it"
         )
@@ -66,7 +66,7 @@ def gae(model: AttentionModel, inputs: Inputs, classes: Tensor) -> Tensor:
             "read one another"
         )
     layers = with_gradients("gae", model, inputs, classes)
-    if isinstance(model, Target):  # its row alone; what I adds stands at [EOS]
+    if isinstance(model, OwnTarget):  # its row alone; what I adds stands at a special token
         return back((layers.slopes[0] * layers.maps[0]).relu().mean(1)[:, 0], layers)
     relevance = torch.eye(layers.maps[0].shape[-1], device=inputs.tokens.device)
     for weights, slope in zip(layers.maps, layers.slopes, strict=True):
@@ -117,7 +117,7 @@ def attcat(
         states: H, the layers' inputs, as in the authors' repository, or their outputs, as in the
             paper's words.
     """
-    if isinstance(model, Target):
+    if isinstance(model, OwnTarget):
         raise CannotExplainError(
             "attcat: a single layer has no query but the last token's, so that no mean over "
             "queries tells what attention a token gets"

@@ -20,7 +20,7 @@ from afa_ray.data.packed import PackedTexts
 from afa_ray.errors import UserError, first_line
 from afa_ray.explainers.interface import CannotExplainError, decided, text_tokens
 from afa_ray.explainers.layers import layers_of, row_of, rows_by_head
-from afa_ray.models import Target
+from afa_ray.models import OwnTarget
 from afa_ray.models.interface import AttentionModel, Inputs
 
 
@@ -103,7 +103,7 @@ def expnet(
 def attention_features(model: AttentionModel, inputs: Inputs) -> Tensor:
     """(B, L, F) float32 of each token, 0 at padding: F = 2 H, the reading position's attention to
     it and its attention to the reading position; a single layer has the first H alone."""
-    if isinstance(model, Target):
+    if isinstance(model, OwnTarget):
         return rows_by_head(model, inputs).transpose(1, 2).float()
     from afa_ray.models.pretrained import roll
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from afa_ray.explainers.interface import CannotExplainError, chosen
-from afa_ray.models import Target
+from afa_ray.models import EncodedTarget, OwnTarget
 from afa_ray.models.interface import AttentionModel, Inputs
 from afa_ray.models.probing import UnreadableAttentionError
 
@@ -53,7 +53,7 @@ def layers_of(
     Raises:
         CannotExplainError: they cannot be had.
     """
-    if isinstance(model, Target):
+    if isinstance(model, OwnTarget):
         return _of_single_layer(model, inputs)
     from afa_ray.models.attention_maps import read_maps
     from afa_ray.models.pretrained import PretrainedTarget
@@ -69,7 +69,7 @@ def layers_of(
     return Layers(read.logits, read.maps, read.states, texts.mask, texts.position, texts.shift)
 
 
-def _of_single_layer(model: Target, inputs: Inputs) -> Layers:
+def _of_single_layer(model: OwnTarget, inputs: Inputs) -> Layers:
     """The last hop's row by head, as something that is given to it."""
     rows = rows_by_head(model, inputs)[:, :, None].requires_grad_(torch.is_grad_enabled())
     zero = torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
@@ -78,9 +78,13 @@ def _of_single_layer(model: Target, inputs: Inputs) -> Layers:
     return Layers(logits, [rows], [], inputs.present, zero, zero)
 
 
-def rows_by_head(model: Target, inputs: Inputs) -> Tensor:
-    """(B, H, L): the last hop's row, without gradient."""
+def rows_by_head(model: OwnTarget, inputs: Inputs) -> Tensor:
+    """(B, H, L): the last hop's row, without gradient; an encoder's has one head."""
     with torch.no_grad():
+        if isinstance(model, EncodedTarget):
+            row = model.decide(model.embed(inputs), inputs).attention_row
+            assert row is not None
+            return row[:, None]
         output = model(inputs.tokens, attention_mask=inputs.present, output_attentions=True)
     return output.attentions[0]
 

@@ -13,7 +13,7 @@ from afa_ray.explainers.attention import rolled_out, with_gradients
 from afa_ray.explainers.interface import CannotExplainError, chosen
 from afa_ray.explainers.layers import Layers, back, layers_of, row_of, rows_by_head
 from afa_ray.explainers.rules import Rule, following
-from afa_ray.models import Target
+from afa_ray.models import EncodedTarget, Target
 from afa_ray.models.interface import AttentionModel, Inputs
 
 
@@ -76,11 +76,13 @@ def positional_heads(layers: Layers) -> Tensor:
 
 def cp_lrp(model: AttentionModel, inputs: Inputs, classes: Tensor) -> Tensor:
     """CP-LRP: attention weights are constants; see `attnlrp`. Times the word embeddings."""
+    _require_rules("cp_lrp", model)
     return _gradient_x_input("cp_lrp", model, inputs, classes, attnlrp.CP)
 
 
 def attn_lrp(model: AttentionModel, inputs: Inputs, classes: Tensor) -> Tensor:
     """AttnLRP; see `attnlrp`. Times the word embeddings."""
+    _require_rules("attn_lrp", model)
     if isinstance(model, Target):
         raise CannotExplainError(
             "attn_lrp: a single layer's keys are absorbed into its query, so that it has not the "
@@ -144,7 +146,16 @@ def _relevance(
     return layers, torch.autograd.grad(layers.logits, list(wanted(layers)), start)
 
 
+def _require_rules(method: str, model: AttentionModel) -> None:
+    if isinstance(model, EncodedTarget):
+        raise CannotExplainError(
+            f"{method}: its rules are for layers of Transformers, not for an encoder of another "
+            "kind; gradients and leave_one_out need none"
+        )
+
+
 def _require_layers(method: str, model: AttentionModel) -> None:
+    _require_rules(method, model)
     if isinstance(model, Target):
         raise CannotExplainError(
             f"{method}: a single layer's keys and values are absorbed into its query, so that it "

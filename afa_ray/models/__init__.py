@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from afa_ray.models.discriminator import Discriminator, DiscriminatorConfig
+from afa_ray.models.encoded import EncodedConfig, EncodedTarget
 from afa_ray.models.saving import register, save_player
 from afa_ray.models.target import Target, TargetConfig
 from afa_ray.models.target_judge import TargetJudge
@@ -16,12 +17,16 @@ __all__ = [
     "AnyTarget",
     "Discriminator",
     "DiscriminatorConfig",
+    "EncodedConfig",
+    "EncodedTarget",
+    "OwnTarget",
     "Target",
     "TargetConfig",
     "TargetJudge",
     "save_player",
 ]
 
-AnyTarget: TypeAlias = "Target | PretrainedTarget"
+OwnTarget = Target | EncodedTarget
+AnyTarget: TypeAlias = "OwnTarget | PretrainedTarget"
 
 register()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from transformers import PreTrainedModel
 
 from afa_ray.models.discriminator import Discriminator, DiscriminatorConfig
+from afa_ray.models.encoded import EncodedConfig, EncodedTarget
 from afa_ray.models.target import Target, TargetConfig
 
 
@@ -26,6 +27,24 @@ class TargetForSequenceClassification(Target, PreTrainedModel):
     @property
     def target(self) -> TargetForSequenceClassification:
         """What `base_model_prefix` names: embeddings and layers are the classifier's own."""
+        return self
+
+
+class EncodedForSequenceClassification(EncodedTarget, PreTrainedModel):
+    """An `EncodedTarget` with all that a model of transformers can do."""
+
+    config: EncodedConfig
+    config_class = EncodedConfig
+    base_model_prefix = "encoded"
+
+    def __init__(self, config: EncodedConfig) -> None:
+        PreTrainedModel.__init__(self, config)
+        self.make_parts()
+        self.post_init()
+
+    @property
+    def encoded(self) -> EncodedForSequenceClassification:
+        """What `base_model_prefix` names, see `TargetForSequenceClassification`."""
         return self
 
 

@@ -26,6 +26,11 @@ class Inputs(NamedTuple):
     special: Tensor | None = None
 
 
+def reading_for(query: Tensor | None) -> dict[str, Tensor]:
+    """What a model's forward pass is given beside the text: the query, where there is one."""
+    return {} if query is None else {"query": query}
+
+
 @dataclass
 class TargetOutput(SequenceClassifierOutput):
     """`loss`, `logits` (B, C), and the attention row (B, L) of E1: the mean over heads.

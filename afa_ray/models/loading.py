@@ -16,6 +16,7 @@ from transformers.utils import logging
 
 from afa_ray.errors import UserError, first_line
 from afa_ray.hub import hub_is_away
+from afa_ray.models.encoded import EncodedConfig
 from afa_ray.models.probing import UnreadableAttentionError
 from afa_ray.models.target import TargetConfig
 
@@ -36,10 +37,10 @@ def read_config(name: str) -> PretrainedConfig:
         config = AutoConfig.from_pretrained(name, trust_remote_code=False)
     except Exception as error:  # broken files raise anything
         raise UserError(_no_such_model(name, error, away)) from error
-    if isinstance(config, TargetConfig):
+    if isinstance(config, TargetConfig | EncodedConfig):
         raise UserError(
-            f"target.name = {name}: this is a single-layer model of afa_ray, which trains from "
-            "scratch; give transformer, or a pretrained model"
+            f"target.name = {name}: this is a model of afa_ray, which trains from scratch; give "
+            "transformer, lstm, cnn or average, or a pretrained model"
         )
     if type(config) not in AutoModelForSequenceClassification._model_mapping:
         raise UserError(
@@ -174,11 +175,13 @@ def _no_such_model(name: str, error: Exception, away: str = "") -> str:
         return f"target.name = {name}: this folder holds no model that can be read: {reason}"
     if away:
         return (
-            f"target.name = {name}: neither transformer, nor a folder, and the Hugging Face hub "
-            f"cannot be reached ({away}), nor has this machine a copy from it; connect it, or give "
-            f"the folder of a model that was fetched elsewhere with hf download {name} --local-dir"
+            f"target.name = {name}: neither transformer, lstm, cnn or average, nor a folder, and "
+            f"the Hugging Face hub cannot be reached ({away}), nor has this machine a copy from "
+            "it; connect it, or give the folder of a model that was fetched elsewhere with hf "
+            f"download {name} --local-dir"
         )
     return (
-        f"target.name = {name}: neither transformer, nor a folder, nor a model that the Hugging "
-        "Face hub gives us; check the name, and whether the hub can be reached"
+        f"target.name = {name}: neither transformer, lstm, cnn or average, nor a folder, nor a "
+        "model that the Hugging Face hub gives us; check the name, and whether the hub can be "
+        "reached"
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from afa_ray.models.encoded import EncodedTarget
 from afa_ray.models.target import Target
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def attention_row(model: Any, **inputs: Tensor) -> Tensor:
     two short sequences: give it batches.
 
     Args:
-        model: what `AutoModelForSequenceClassification` opens: a single layer of afa_ray, a
+        model: what `AutoModelForSequenceClassification` opens: a Target of afa_ray, a
             pretrained Target that was saved, or any other classifier that reads one position.
         inputs: (B, L) each, as its tokenizer returns them: `input_ids`, and where there are any
             `attention_mask` and `token_type_ids`.
@@ -41,7 +42,7 @@ def attention_row(model: Any, **inputs: Tensor) -> Tensor:
     if other or "input_ids" not in inputs:
         wrong = f"not {', '.join(other)}" if other else "and input_ids at least"
         raise ValueError(f"attention_row takes {', '.join(INPUTS)}, {wrong}")
-    if isinstance(model, Target):
+    if isinstance(model, Target | EncodedTarget):
         row = model(**inputs).attention_row
         assert row is not None
         return row

@@ -18,11 +18,13 @@ from transformers import (
 )
 
 from afa_ray.models.discriminator import DiscriminatorConfig
+from afa_ray.models.encoded import EncodedConfig
 from afa_ray.models.player import Player
 from afa_ray.models.target import TargetConfig
 
 ARCHITECTURES = {  # in hugging_face.py
     TargetConfig: "TargetForSequenceClassification",
+    EncodedConfig: "EncodedForSequenceClassification",
     DiscriminatorConfig: "DiscriminatorModel",
 }
 
@@ -43,10 +45,11 @@ class Opener:
 
 def register() -> None:
     """Make saved players known to the Auto classes of transformers."""
-    AutoConfig.register(TargetConfig.model_type, TargetConfig)
     AutoConfig.register(DiscriminatorConfig.model_type, DiscriminatorConfig)
-    AutoTokenizer.register(TargetConfig, fast_tokenizer_class=PreTrainedTokenizerFast)
-    AutoModelForSequenceClassification.register(TargetConfig, Opener(TargetConfig))
+    for config in (TargetConfig, EncodedConfig):
+        AutoConfig.register(config.model_type, config)
+        AutoTokenizer.register(config, fast_tokenizer_class=PreTrainedTokenizerFast)
+        AutoModelForSequenceClassification.register(config, Opener(config))
     AutoModel.register(DiscriminatorConfig, Opener(DiscriminatorConfig))
 
 
@@ -54,7 +57,7 @@ def save_player(player: Player, folder: Path) -> None:
     """Write a player into `folder`, for the Auto classes to open."""
     config = deepcopy(player.config)
     config.architectures = [ARCHITECTURES[type(config)]]
-    config.dtype = str(player.positions.weight.dtype).removeprefix("torch.")
+    config.dtype = str(next(player.parameters()).dtype).removeprefix("torch.")
     config.save_pretrained(folder)
     weights = {name: weight.contiguous() for name, weight in player.state_dict().items()}
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})

@@ -139,7 +139,7 @@ class Target(Player):
         words = self.words(input_ids) if inputs_embeds is None else inputs_embeds
         if attention_mask is None and input_ids is not None:
             attention_mask = input_ids != self.config.pad_token_id
-        lengths = _lengths(words, attention_mask, check=not self.training)
+        lengths = lengths_of(words, attention_mask, check=not self.training)
         length, longest = words.shape[1], self.config.max_position_embeddings
         columns = columns_read(lengths, longest) if length > longest else None
         if columns is not None:
@@ -149,10 +149,10 @@ class Target(Player):
         logits, rows = self._classify(input_ids, words, kept)
         rows = _put_back(rows[:, 0].transpose(1, 2), columns, length).transpose(1, 2)
         states: tuple[Tensor, ...] | None = None
-        if _asked(output_hidden_states, self.config.output_hidden_states):
+        if asked(output_hidden_states, self.config.output_hidden_states):
             read = self._hidden_states(words, kept[:, 0])
             states = tuple(_put_back(x, columns, length) for x in read)
-        by_head = _asked(output_attentions, self.config.output_attentions)
+        by_head = asked(output_attentions, self.config.output_attentions)
         output = TargetOutput(
             loss=None if labels is None else F.cross_entropy(logits, labels),
             logits=logits,
@@ -164,7 +164,7 @@ class Target(Player):
             output.first_row = self._first
         if self.label_queries is not None:
             output.label_rows = self._label_rows
-        return output if _asked(return_dict, self.config.return_dict) else output.to_tuple()
+        return output if asked(return_dict, self.config.return_dict) else output.to_tuple()
 
     def embed(self, inputs: Inputs) -> Tensor:
         """(B, L, d): see `AttentionModel`."""
@@ -175,7 +175,7 @@ class Target(Player):
     ) -> TargetOutput:
         """See `AttentionModel`; L is at most `max_position_embeddings`. With two hops the row that
         is given is that of the second. It may be given by head, (B, H, L)."""
-        lengths = _lengths(embedded, inputs.present, check=False)
+        lengths = lengths_of(embedded, inputs.present, check=False)
         kept = ~padding_mask(lengths, embedded.shape[1])[:, None]
         given = None
         if attention is not None:
@@ -184,9 +184,16 @@ class Target(Player):
         logits, rows = self._classify(None, embedded, kept, given=given)
         return TargetOutput(logits=logits, attention_row=rows[:, 0].mean(1))
 
+    def by_rows(self, embedded: Tensor, inputs: Inputs, rows: Tensor) -> Tensor:
+        """(B, K, C) logits by each of the rows (B, K, L), as `decide` takes one."""
+        lengths = lengths_of(embedded, inputs.present, check=False)
+        kept = ~padding_mask(lengths, embedded.shape[1])[:, None].expand_as(rows)
+        given = rows[:, :, None].expand(-1, -1, self.config.num_attention_heads, -1)
+        return self._classify(None, embedded, kept, given=given)[0].view(*rows.shape[:2], -1)
+
     def gated(self, inputs: Inputs, gates: Tensor) -> Tensor:
         """(B, C) logits, every hop's attention multiplied by (B, L) gates."""
-        lengths = _lengths(inputs.tokens, inputs.present, check=False)
+        lengths = lengths_of(inputs.tokens, inputs.present, check=False)
         kept = ~padding_mask(lengths, inputs.tokens.shape[1])[:, None]
         words, positions = self.words(inputs.tokens), self.positions.weight
         sequences = Sequences(None, words, kept, positions, moved=False, alike=False)
@@ -277,11 +284,11 @@ class Target(Player):
         return states
 
 
-def _asked(given: bool | None, default: bool | None) -> bool:
+def asked(given: bool | None, default: bool | None) -> bool:
     return bool(default if given is None else given)
 
 
-def _lengths(words: Tensor, attention_mask: Tensor | None, check: bool) -> Tensor:
+def lengths_of(words: Tensor, attention_mask: Tensor | None, check: bool) -> Tensor:
     """(B,) real tokens of each right-padded sequence, at least 1."""
     if attention_mask is None:
         return torch.full(words.shape[:1], words.shape[1], device=words.device)

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from afa_ray.models.interface import reading_for
 from afa_ray.models.target import Target
 
 if TYPE_CHECKING:
@@ -34,12 +35,15 @@ class TargetJudge:
         """(N,) logits of D, log((1 - p) / p), or (N, V) of V copies with deleted tokens.
 
         Args:
-            input_ids: (N, L) int64, right-padded; classes: (N,) int64.
+            input_ids: (N, L) int64, right-padded; classes: (N,) int64, or (N, 1 + Q), each with
+                what its text is read for.
             deleted: (N, V, L) bool, what each copy lacks (where `shares_copies`).
         """
+        query = classes[:, 1:] if classes.dim() == 2 else None
+        classes = classes if query is None else classes[:, 0]
         if deleted is None:
             present = input_ids != self.target.config.pad_token_id
-            logits = self.target(input_ids, attention_mask=present).logits
+            logits = self.target(input_ids, attention_mask=present, **reading_for(query)).logits
         else:
             assert isinstance(self.target, Target)
             logits, classes = self.target.copies(input_ids, deleted), classes[:, None]

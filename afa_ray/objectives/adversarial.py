@@ -129,7 +129,7 @@ class Adversarial:
             return self.env
         options = {"sequences": part.tokens}
         if self.contrast:
-            options["condition"] = part.labels
+            options["condition"] = self.judge.condition(part)
         if (units := self._units(part)) is not None:
             options["units"] = units
         self.env.reset(options=options)

@@ -33,6 +33,10 @@ class Judge(Participant, Protocol):
     @property
     def network(self) -> nn.Module: ...
 
+    def condition(self, part: Part) -> Tensor:
+        """(B, …) what it is told of each sequence in pairing contrast: the class at least."""
+        ...
+
     def learn(
         self, begin: Begin, parts: Sequence[Part], shown: Sequence[Tensor]
     ) -> list[dict[str, Tensor]]:
@@ -49,6 +53,12 @@ class TargetAsJudge:
         self.players: dict[str, nn.Module] = {}
         self.optimizer = None
         self.discriminator, self.network = TargetJudge(target), target
+
+    def condition(self, part: Part) -> Tensor:
+        """The class, with what the text is read for."""
+        if part.query is None:
+            return part.labels
+        return torch.cat([part.labels[:, None], part.query], 1)
 
     def learn(
         self, begin: Begin, parts: Sequence[Part], shown: Sequence[Tensor]
@@ -79,6 +89,10 @@ class TrainedJudge:
         self.discriminator = self.network = discriminator
         self.precision, self.pad_id = settings.train.precision, pad_id
         self._wrapped = wrapped(discriminator, wrap)
+
+    def condition(self, part: Part) -> Tensor:
+        """The class; it reads texts alone."""
+        return part.labels
 
     def learn(
         self, begin: Begin, parts: Sequence[Part], shown: Sequence[Tensor]

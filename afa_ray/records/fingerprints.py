@@ -165,6 +165,8 @@ def _of_texts(texts: PackedTexts) -> dict[str, Any]:
     known = [texts.human] if texts.human is not None else []
     for array in (texts.tokens, texts.offsets, texts.labels, texts.marks, texts.units, *known):
         digest.update(b"none" if array is None else np.ascontiguousarray(array).data)
+    if texts.queries is not None:
+        digest.update(_of_texts(texts.queries)["sha256"].encode())
     return {"sha256": digest.hexdigest(), "count": len(texts)}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from afa_ray.config import DATA_FILES, SINGLE_LAYER
+from afa_ray.config import DATA_FILES, FROM_SCRATCH, SINGLE_LAYER
 from afa_ray.method import described
 
 FILES = (*(f"data.{file}" for file in DATA_FILES), "target.name", "evaluate.beside")
@@ -37,7 +37,7 @@ def model_card(result: dict[str, Any]) -> str:
         "",
         f"{data['train']:,} training, {data['validation']:,} validation and {data['test']:,} test "
         f"texts; classes {_escape(', '.join(data['labels']))}; {data['vocabulary']:,} "
-        f"{'words' if settings['target.name'] == SINGLE_LAYER else 'pieces'}.",
+        f"{'words' if settings['target.name'] in FROM_SCRATCH else 'pieces'}.",
         "",
         *[f"- {_escape(note)}" for note in data["notes"]],
         "",
@@ -110,7 +110,7 @@ def _part(result: dict[str, Any]) -> list[str]:
 def _base_model(settings: dict[str, Any]) -> list[str]:
     """What links the card to the model on the hub that it comes from."""
     name = settings["target.name"]
-    on_hub = name != SINGLE_LAYER and _without_folder(name) == name
+    on_hub = name not in FROM_SCRATCH and _without_folder(name) == name
     return [f"base_model: {json.dumps(name)}"] if on_hub else []
 
 
@@ -118,6 +118,8 @@ def _kind(settings: dict[str, Any]) -> str:
     name = settings["target.name"]
     if name == SINGLE_LAYER:
         return "single-layer Transformer classifier"
+    if name in FROM_SCRATCH:
+        return f"{name} classifier with {settings['target.scorer']} attention"
     how = "adapters for" if _has_adapters(settings) else "fine-tuned from"
     return f"{how} {_escape(_without_folder(name))}"
 
@@ -140,7 +142,7 @@ def _usage(settings: dict[str, Any]) -> list[str]:
             'tokenizer = AutoTokenizer.from_pretrained("this folder")',
         ]
     lines = ["from transformers import pipeline", ""]
-    if settings["target.name"] == SINGLE_LAYER:
+    if settings["target.name"] in FROM_SCRATCH:
         lines = ["import afa_ray  # the model returns outputs.attention_row, too", *lines]
     return [*lines, 'classify = pipeline("text-classification", model="this folder")']
 

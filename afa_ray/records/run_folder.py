@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from afa_ray.complaints import REMOVED, removed, text_complaints
-from afa_ray.config import DATA_FILES, SINGLE_LAYER, S, Settings, flatten, leaves, override, to_yaml
+from afa_ray.config import DATA_FILES, FROM_SCRATCH, S, Settings, flatten, leaves, override, to_yaml
 from afa_ray.errors import UserError
 from afa_ray.json_files import DamagedError, read_object
 from afa_ray.metrics import flat_figures
@@ -79,7 +79,9 @@ def placed(settings: S, default_name: str) -> tuple[S, Path]:
 
 def absolute_target(name: str) -> str:
     """A pretrained model's folder as an absolute path; any other name as it is."""
-    return _absolute(name) if Path(name).expanduser().is_dir() and name != SINGLE_LAYER else name
+    return (
+        _absolute(name) if Path(name).expanduser().is_dir() and name not in FROM_SCRATCH else name
+    )
 
 
 def absolute_storage(storage: str) -> str:

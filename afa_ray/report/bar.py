@@ -22,16 +22,16 @@ class _Rate(ProgressColumn):
 
 
 @contextmanager
-def progress_bar(doing: str, total: int) -> Iterator[Advance]:
-    """Counts rows: how many, how many a second, how long it still takes."""
+def progress_bar(doing: str, total: int, of: str = "rows") -> Iterator[Advance]:
+    """Counts rows: how many, how many a second, how long it still takes; or other things."""
     if not sys.stderr.isatty():
-        yield _Lines(doing, total).advance
+        yield _Lines(doing, total, of).advance
         return
     columns = (
         TextColumn(doing),
         BarColumn(),
-        TextColumn("{task.completed:,} of {task.total:,} rows"),
-        _Rate(),
+        TextColumn("{task.completed:,} of {task.total:,} " + of),
+        *([_Rate()] if of == "rows" else []),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), speed_estimate_period=60) as progress:
@@ -42,7 +42,8 @@ def progress_bar(doing: str, total: int) -> Iterator[Advance]:
 class _Lines:
     """A line every few seconds, and none of what takes less."""
 
-    def __init__(self, doing: str, total: int) -> None:
+    def __init__(self, doing: str, total: int, of: str) -> None:
+        self._of = of
         self._doing, self._total, self._done = doing, total, 0
         self._began = self._said = time.monotonic()
 
@@ -53,9 +54,10 @@ class _Lines:
             return
         self._said, rate = now, self._done / (now - self._began)
         left = duration((self._total - self._done) / rate)
+        fast = f" {rate:,.0f} rows/s," if self._of == "rows" else ""
+        done = f"{self._done:,} of {self._total:,} {self._of}"
         print(
-            f"  {self._doing}: {self._done:,} of {self._total:,} rows, {rate:,.0f} rows/s, about "
-            f"{left} left",
+            f"  {self._doing}: {done},{fast} about {left} left",
             file=sys.stderr,
             flush=True,
         )

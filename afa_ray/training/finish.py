@@ -24,7 +24,7 @@ from afa_ray.evaluation.plots import plot_deletion_curve
 from afa_ray.evaluation.prediction import predict
 from afa_ray.evaluation.robustness import robustness
 from afa_ray.metrics import flat_figures
-from afa_ray.models import Discriminator, Target, save_player
+from afa_ray.models import Discriminator, OwnTarget, save_player
 from afa_ray.progress import Task
 from afa_ray.recipe import chosen
 from afa_ray.records.checkpoint import Progress, load_trained, versions
@@ -141,7 +141,7 @@ def save_models(job: Job, worker: Worker, result: dict[str, Any]) -> None:
     if worker.sharded:
         target = build_players(job.settings, job.corpus).target
         load_trained(target, worker.best)
-    if isinstance(target, Target):
+    if isinstance(target, OwnTarget):
         save_player(target, folder)
     else:
         target.save_pretrained(folder, merge=job.settings.target.lora.merge)

@@ -20,7 +20,7 @@ from afa_ray.config import Settings, decided
 from afa_ray.data.batches import Batch
 from afa_ray.data.parts import Part, parts_of
 from afa_ray.models import AnyTarget, Discriminator
-from afa_ray.models.interface import TargetOutput
+from afa_ray.models.interface import TargetOutput, reading_for
 from afa_ray.models.precision import autocast
 from afa_ray.models.updating import Wrap, adam, by_rows, synchronising, trainable, wrapped
 from afa_ray.noise import stream
@@ -143,7 +143,8 @@ class Learner:
             for objective, _ in self.objectives:
                 if isinstance(objective, Reads):
                     stack.enter_context(objective.reading(part))
-            return module(part.tokens, attention_mask=part.tokens != self.pad_id)
+            present = part.tokens != self.pad_id
+            return module(part.tokens, attention_mask=present, **reading_for(part.query))
 
     def _descend(self, part: Part, prepared: Sequence[Any], output: TargetOutput) -> None:
         """(E8) The Target's gradient on a part, and the part's figures."""

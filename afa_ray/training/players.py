@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import nn
 
-from afa_ray.config import Settings
+from afa_ray.config import ENCODERS, Settings
 from afa_ray.data.corpus import Corpus
+from afa_ray.data.word2vec import INITIAL_SCALE
 from afa_ray.errors import UserError
 from afa_ray.models import (
     AnyTarget,
     Discriminator,
     DiscriminatorConfig,
+    EncodedConfig,
+    EncodedTarget,
     Target,
     TargetConfig,
 )
@@ -61,6 +64,8 @@ def build_players(settings: Settings, corpus: Corpus) -> Players:
     target: AnyTarget
     if settings.target.pretrained:
         target, notes = _pretrained(settings, corpus)
+    elif settings.target.name in ENCODERS:
+        target, notes = _encoded(settings, corpus), []
     else:
         target, notes = _single_layer(settings, corpus), []
     if not any(parameter.requires_grad for parameter in target.parameters()):
@@ -81,8 +86,35 @@ def asks_by_label(settings: Settings, classes: int) -> bool:
     return das.queries == "label" or classes <= das.most_labels
 
 
-def _single_layer(settings: Settings, corpus: Corpus) -> Target:
+def _labels(corpus: Corpus) -> dict[str, Any]:
+    """The classes as a configuration names them."""
     names = corpus.label_names
+    return {
+        "id2label": dict(enumerate(names)),
+        "label2id": {name: i for i, name in enumerate(names)},
+    }
+
+
+def _encoded(settings: Settings, corpus: Corpus) -> EncodedTarget:
+    target = EncodedTarget(
+        EncodedConfig(
+            vocab_size=len(corpus.tokenizer),
+            encoder=settings.target.name,
+            scorer=settings.target.scorer,
+            embedding_size=settings.target.embedding_size,
+            hidden_size=settings.target.hidden_size,
+            query=corpus.train.queries is not None,
+            pad_token_id=corpus.tokenizer.pad_token_id,
+            **_labels(corpus),
+        )
+    )
+    if corpus.vectors is not None:
+        louder = target.config.initializer_range / INITIAL_SCALE
+        target.words.weight.data.copy_(torch.from_numpy(corpus.vectors * louder))
+    return target
+
+
+def _single_layer(settings: Settings, corpus: Corpus) -> Target:
     target = Target(
         TargetConfig(
             vocab_size=len(corpus.tokenizer),
@@ -91,9 +123,8 @@ def _single_layer(settings: Settings, corpus: Corpus) -> Target:
             num_attention_heads=settings.target.heads,
             dropout=settings.target.dropout,
             hops=settings.target.hops,
-            label_queries=asks_by_label(settings, len(names)),
-            id2label=dict(enumerate(names)),
-            label2id={name: i for i, name in enumerate(names)},
+            label_queries=asks_by_label(settings, len(corpus.label_names)),
+            **_labels(corpus),
         )
     )
     if corpus.vectors is not None:

@@ -12,7 +12,7 @@ from afa_ray.config import Settings
 from afa_ray.data.texts import Texts
 from afa_ray.errors import UserError, first_line
 from afa_ray.method import described
-from afa_ray.models import Target
+from afa_ray.models import OwnTarget
 from afa_ray.records.model_card import public_settings
 from afa_ray.records.run_folder import REPORT, write_whole
 from afa_ray.report.page import page_html
@@ -109,20 +109,19 @@ def _batch_size(classifier: Classifier) -> int:
 
 
 def _methods(classifier: Classifier) -> tuple[str, ...]:
-    """Attention, as it is and read for the class; beside a single layer's what deleting each word
-    does."""
-    single = isinstance(classifier.model, Target)
-    with_gradient = single or not getattr(classifier.reads, "eager", False)
+    """Attention, as it is and read for the class; beside that of a model from scratch what
+    deleting each word does."""
+    from_scratch = isinstance(classifier.model, OwnTarget)
+    with_gradient = from_scratch or not getattr(classifier.reads, "eager", False)
     return (
         "attention",
         *(["attention_x_gradient"] if with_gradient else []),
-        *(["leave_one_out"] if single else []),
+        *(["leave_one_out"] if from_scratch else []),
     )
 
 
 def explained(classifier: Classifier, examples: Texts) -> list[Explanation]:
-    """SHOWN of the examples, those that are classified wrong first; a single layer's beside what
-    deleting each word does."""
+    """SHOWN of the examples, those that are classified wrong first; see `_methods`."""
     texts = [str(text) for text in examples.texts]
     rows = [row for row, text in enumerate(texts) if text.strip()]
     size = _batch_size(classifier)

@@ -218,3 +218,18 @@ def test_attefa_by_hand() -> None:
         torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]]),
     )  # fmt: skip
     assert loss.item() == pytest.approx(0.2 - 1)
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_rows_that_are_read_at_once_decide_as_one_by_one(name: str) -> None:
+    model, inputs = model_and_inputs(name)
+    rows = torch.rand(len(inputs.tokens), 3, inputs.tokens.shape[1]) * inputs.present[:, None]
+    rows = (rows / rows.sum(-1, keepdim=True)).requires_grad_()
+    found = decided_by(model, inputs, rows)
+    for k in range(3):
+        logits = model.decide(model.embed(inputs), inputs, rows[:, k]).logits
+        assert logits is not None
+        assert torch.allclose(found[:, k], logits.softmax(-1), atol=1e-6)
+    (slope,) = torch.autograd.grad(found[0, 1, 0], rows)
+    assert (slope.abs().sum((1, 2)) > 0).tolist() == [True, False, False, False]
+    assert (slope[0, [0, 2]] == 0).all()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,15 @@ import numpy as np
 import pytest
 
 from afa_ray import audit
+from afa_ray.config import Settings, override
 from afa_ray.evaluation.audit import TESTS, interval
-from afa_ray.report.audit import audit_html, histogram, markdown, verdict
+from afa_ray.records.audited import data_digest
+from afa_ray.report.audit import audit_html, markdown, verdict
+from afa_ray.report.drawings import curve, heat, histogram, reach, scale, violins
 from afa_ray.train import train
 from tests.conftest import with_values
 
-STEPS = 5
+STEPS, LN2 = 5, math.log(2)
 
 
 @pytest.fixture
@@ -71,7 +76,7 @@ def test_an_audit_is_written_and_gone_on_with(
     counts = found["tests"]["adversarial"]["figures"]["histogram"]
     assert (len(counts), sum(counts)) == (40, 6)
     assert all(each in markdown([found]) for each in verdict(found))
-    assert audit_html([found]).count("<svg") == 1
+    assert audit_html([found]).count("<svg") == 2  # violins and histogram
 
 
 def test_bars_fill_their_drawing() -> None:
@@ -86,7 +91,96 @@ def test_mistakes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         return capsys.readouterr().err
 
     assert "is not the folder of a complete run" in said(str(tmp_path))
+    assert "seeds = 0: must be at least 1" in said(str(tmp_path), "--seeds", "0")
+    assert "train-texts = -1: must be at least 0" in said(str(tmp_path), "--train-texts", "-1")
+    assert "choose-on: invalid choice" in said(str(tmp_path), "--choose-on", "train")
     assert "tests = tau: there is no such test" in said(str(tmp_path), "--tests", "tau")
     assert "texts = -1: must be at least 0" in said(str(tmp_path), "--texts", "-1")
     assert "did you mean --texts?" in said(str(tmp_path), "--text", "3")
     assert not list(tmp_path.iterdir())
+
+
+def test_tests_that_train_are_done_by_name_and_again_with_other_limits(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("afa_ray.training.bench.EPOCHS", 1)
+    monkeypatch.setattr("afa_ray.training.bench.UPDATES", 1)
+    words = [str(run), "--texts", "6", "--train-texts", "30", "--epochs", "1", "--seeds", "2"]
+    assert audit.main([*words, "--tests", "attefa,even,guided,departure"]) == 0
+    (found,) = json.loads((run / "audit" / "audit.json").read_text()).values()
+    assert list(found["tests"]) == ["attefa", "even", "guided", "departure"]
+    assert found["tests"]["attefa"]["figures"]["attefa"]["seeds"] == 2
+    page = (run / "audit" / "report.html").read_text(encoding="utf-8")
+    assert all(sentence in unescape(page) for sentence in verdict(found))
+    assert page.count("<svg") == 2  # the bar of AtteFa, the curve
+    with monkeypatch.context() as patch:
+        patch.setattr("afa_ray.training.bench.fit", lambda *_: pytest.fail("trained again"))
+        assert audit.main([*words, "--tests", "attefa,even,guided,departure"]) == 0
+        assert audit.main([*words[:-1], "1", "--tests", "attefa"]) == 0  # the first of the two
+    (found,) = json.loads((run / "audit" / "audit.json").read_text()).values()
+    assert found["tests"]["attefa"]["figures"]["attefa"]["seeds"] == 1
+    assert math.isnan(found["tests"]["attefa"]["figures"]["attefa"]["half_width"])
+
+
+def test_a_test_is_done_again_for_other_data(
+    run: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    words = [str(run), "--texts", "6", "--tests", "permutation"]
+    assert audit.main(words) == 0
+    monkeypatch.setattr("afa_ray.records.audited.file_fingerprints", lambda settings: {"a": 1})
+    assert audit.main(words) == 0
+    first, second = json.loads((run / "audit" / "audit.json").read_text())
+    assert first.partition(", data ")[0] == second.partition(", data ")[0]
+    assert first != second
+
+
+def test_data_are_what_they_are_wherever_they_lie(tmp_path: Path) -> None:
+    def digest(folder: str, text: str, **changes: Any) -> str:
+        file = tmp_path / folder / "a.csv"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(f"text,label\n{text},1\n")
+        return data_digest(override(Settings(), {"data.train_file": str(file), **changes}))
+
+    assert digest("one", "good") == digest("two", "good") != digest("one", "bad")
+    assert digest("one", "good") != digest("one", "good", **{"data.min_frequency": 2})
+
+
+def test_drawings_by_hand() -> None:
+    bins = [
+        {"from": 0.0, "to": 0.5, "spread": {"a": [2, 0], "b": [0, 0]}},
+        {"from": 0.5, "to": 1.0, "spread": {"b": [1, 1]}},
+    ]
+    assert reach(bins) == (2, 1)
+    assert reach([{"spread": {"a": [3, 1, 0, 0]}}]) == (2, 0.5)
+    one, two = violins(bins)
+    assert (one["label"], two["label"]) == ("a", "b")
+    assert one["points"] == "95.0,90.0 50.0,30.0 50.0,30.0 5.0,90.0"  # around 50, 45 to a side
+    assert two["points"].startswith("395.0,90.0 395.0,30.0")
+    found = curve([{"lambda": 0, "tvd": 0.0, "jsd": 0.0}, {"lambda": 1, "tvd": 0.2, "jsd": LN2}])
+    assert found["line"] == "0.0,120.0 400.0,0.0"
+    bar = scale({"mean": 0.9, "half_width": 0.2}, [("an LSTM", 0.25)])
+    assert (bar["wide"], bar["low"], bar["high"]) == (360, pytest.approx(280), 400)
+    assert bar["marks"] == [{"x": 100, "label": "an LSTM 0.250", "end": False}]
+    assert [word["dark"] for word in heat(["a", "b"], [0.1, 0.4])] == [0.25, 1]
+
+
+def test_published_figures_stand_beside_ours_and_words_are_escaped() -> None:
+    of = {"mean": 0.2, "half_width": 0.1, "deviation": 0.1, "seeds": 9}
+    words = {"asks": "?", "high": "h", "low": "l", "source": "s"}
+    figures = {"attefa": of, "stvd": of, "sjsd": of, "chosen on": "validation"}
+    case = {"divergence": 0.6, "words": ["<i>", "b"], "real": [1.0, 0.0], "other": [0.0, 1.0]}
+    adversarial = {
+        "divergence": of, "above": {"0.5": 1.0}, "histogram": [1], "cases": [case],
+    }  # fmt: skip
+    found = {
+        "model": "m", "texts": 1, "data": "imdb",
+        "tests": {
+            "attefa": {"figures": figures, "published": {"imdb": {"an LSTM": 0.0769}}, **words},
+            "adversarial": {"figures": adversarial, **words},
+        },
+    }  # fmt: skip
+    page = audit_html([found])
+    assert "an LSTM 0.077" in page
+    assert "<i>" not in page.replace("<i>b", "")
+    assert "&lt;i&gt;" in page
+    assert "| published: an LSTM | 0.0769 |" in markdown([found])

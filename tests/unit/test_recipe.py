@@ -45,6 +45,12 @@ def test_a_pretrained_target_warms_up_within_its_run() -> None:
     assert of(override(settings, {"train.max_steps": 40}), 540)["warmup_steps"] == 4
 
 
+def test_encoders_are_trained_as_published() -> None:
+    found = of(override(Settings(), {"target.name": "lstm"}), 6_000)
+    assert (found["epochs"], found["batch_size"], found["target_lr"]) == (8, 32, 1e-3)
+    assert (found["patience"], found["warmup_steps"]) == (0, 0)
+
+
 def test_what_is_given_stays() -> None:
     given = {"train.epochs": 3, "train.batch_size": 8, "train.target_lr": 0.1, "train.patience": 0}
     given |= {"train.average": 0, "train.margin": 0.0, "train.warmup_steps": 5}

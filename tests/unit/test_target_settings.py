@@ -73,7 +73,9 @@ def test_mistakes(refuse, models: dict, family: str, arguments: list[str], messa
 
 def test_models_that_are_none(refuse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    assert "neither transformer, nor a folder" in refuse("--target.name", "no/such-model")
+    assert "neither transformer, lstm, cnn or average, nor a folder" in refuse(
+        "--target.name", "no/such-model"
+    )
     (tmp_path / "empty").mkdir()
     assert "holds no model" in refuse("--target.name", str(tmp_path / "empty"))
     T5Config().save_pretrained(tmp_path / "t5")
@@ -148,7 +150,9 @@ def test_models_that_are_broken(refuse, models: dict, tmp_path: Path) -> None:
         changed = json.dumps(config | {"hidden_size": size})
         assert "holds no model" in broken(name, "config.json", changed)
     save_player(small_target(), tmp_path / "own")
-    assert "single-layer model" in refuse("--target.name", str(tmp_path / "own"), *given)
+    assert "a model of afa_ray, which trains from scratch" in refuse(
+        "--target.name", str(tmp_path / "own"), *given
+    )
 
 
 def test_what_only_the_weights_tell(

@@ -1,0 +1,188 @@
+"""An audit's figures in words: the rows of a test's table, and the auditor's sentence on it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Figures = Mapping[str, Any]
+NEARLY = 0.01  # of macro F1, which is taken for none
+Rows = list[tuple[str, str]]
+
+
+def with_interval(of: Mapping[str, float]) -> str:
+    half = of["half_width"]
+    return f"{of['mean']:.3f} ± {half:.3f}" if math.isfinite(half) else f"{of['mean']:.3f}"
+
+
+def _correlation(found: Figures) -> Rows:
+    return [
+        (f"mean τ-b of {pair}", f"{with_interval(x)}; p ≤ .05 in {x['significant']:.0%}")
+        for pair, x in found["pairs"].items()
+    ]
+
+
+def _permutation(found: Figures) -> Rows:
+    parts = [
+        (
+            f"… where the greatest weight is {x['from']:g} to {x['to']:g} ({x['texts']} texts)",
+            "{:.3f} (quartiles {:.3f} to {:.3f})".format(
+                x["quartiles"][1], x["quartiles"][0], x["quartiles"][2]
+            ),
+        )
+        for x in found["by_greatest_attention"]
+        if x["texts"]
+    ]
+    return [("median movement of the decision, 0 to 1", with_interval(found["moved"])), *parts]
+
+
+def _adversarial(found: Figures) -> Rows:
+    return [
+        ("greatest divergence with the decision the same, 0 to .693", with_interval(
+            found["divergence"])),
+        *((f"texts above {limit}", f"{share:.0%}") for limit, share in found["above"].items()),
+    ]  # fmt: skip
+
+
+def _even(found: Figures) -> Rows:
+    return [
+        ("macro F1 of this model", f"{found['itself']:.3f}"),
+        ("… with its attention made even", f"{found['made even']:.3f}"),
+        *(
+            (f"macro F1 of fresh models, attention {name}", with_interval(x))
+            for name, x in found["trained"].items()
+        ),
+        (
+            "divergence of their attention from this model's, 0 to .693",
+            with_interval(found["divergence of seeds"]),
+        ),
+    ]
+
+
+def _guided(found: Figures) -> Rows:
+    return [
+        (f"macro F1 of words each by itself, weighed by {name} attention", with_interval(x))
+        for name, x in found["by"].items()
+    ]
+
+
+def _departure(found: Figures) -> Rows:
+    return [
+        (
+            f"λ = {x['lambda']:g}",
+            f"decisions {x['tvd']:.3f} apart, attention {x['jsd']:.3f}; macro F1 "
+            f"{x['macro_f1']:.3f}",
+        )
+        for x in found["curve"]
+    ]
+
+
+def _attefa(found: Figures) -> Rows:
+    return [
+        ("AtteFa, 0 to 1", f"{with_interval(found['attefa'])} (sd {_sd(found['attefa'])})"),
+        ("decisions apart, 0 to 1", with_interval(found["stvd"])),
+        ("attention apart, 0 to 1", with_interval(found["sjsd"])),
+        ("adversaries", f"{found['attefa']['seeds']}, epochs chosen on {found['chosen on']} texts"),
+    ]
+
+
+def _sd(of: Mapping[str, float]) -> str:
+    return f"{of['deviation']:.3f}" if math.isfinite(of["deviation"]) else "of one alone: none"
+
+
+def _say_correlation(found: Figures) -> str:
+    one, witness = found["pairs"]["attention and deletion"], found["pairs"]["gradient and deletion"]
+    return (
+        f"Attention orders words as deleting them does with τ = {one['mean']:.2f} (1 is the same "
+        f"order, 0 none in common); gradients do with {witness['mean']:.2f}."
+    )
+
+
+def _say_permutation(found: Figures) -> str:
+    return (
+        "Shuffling attention among the words moves the classes' probabilities by "
+        f"{found['moved']['mean']:.2f} in the middle case, of 1 at most."
+    )
+
+
+def _say_adversarial(found: Figures) -> str:
+    return (
+        f"In {found['above']['0.5']:.0%} of the texts attention can be put on quite other words "
+        "with the decision the same."
+    )
+
+
+def _say_even(found: Figures) -> str:
+    learned, even = found["trained"]["learned"], found["trained"]["even"]
+    return (
+        f"Trained with learned attention such a model has a macro F1 of {learned['mean']:.3f}, "
+        f"with the same weight for every word {even['mean']:.3f}: {_worth(learned, even)}."
+    )
+
+
+def _worth(learned: Figures, even: Figures) -> str:
+    gain = learned["mean"] - even["mean"]
+    if _uncertain(learned, even):
+        return "models that differ in their seed alone differ as much, so that nothing follows"
+    if gain > NEARLY:
+        return "attention is worth something on these texts"
+    return "on these texts attention is not needed, and its explanation is worth little"
+
+
+def _uncertain(one: Figures, other: Figures) -> bool:
+    """Whether the intervals are not known, or are wide and hold each other's mean."""
+    halves = max(one["half_width"], other["half_width"])
+    return not math.isfinite(halves) or halves > max(NEARLY, abs(one["mean"] - other["mean"]))
+
+
+def _say_guided(found: Figures) -> str:
+    own, even = found["by"]["this model's"], found["by"]["even"]
+    change = "changes nothing for"
+    if _uncertain(own, even):
+        change = "may or may not help"
+    elif abs(own["mean"] - even["mean"]) > NEARLY:
+        change = "helps" if own["mean"] > even["mean"] else "harms"
+    return (
+        f"This model's attention {change} another one that sees one word at a time: its macro F1 "
+        f"is {own['mean']:.3f} by it and {even['mean']:.3f} by even weights."
+    )
+
+
+def _say_departure(found: Figures) -> str:
+    alike = [x["jsd"] for x in found["curve"] if x["tvd"] <= 0.05]
+    if not alike:
+        return "No model that was trained to attend elsewhere decides alike (within .05)."
+    return (
+        f"Another model that decides alike (within .05) attends as differently as {max(alike):.2f} "
+        "of .69."
+    )
+
+
+def _say_attefa(found: Figures) -> str:
+    value = found["attefa"]["mean"]
+    return (
+        f"AtteFa is {value:.3f}, of 1 at most: for each step that attention is moved, decisions "
+        f"move by {value:.0%} of one."
+    )
+
+
+ROWS: dict[str, Callable[[Figures], Rows]] = {
+    "correlation": _correlation,
+    "permutation": _permutation,
+    "adversarial": _adversarial,
+    "even": _even,
+    "guided": _guided,
+    "departure": _departure,
+    "attefa": _attefa,
+}
+SENTENCES: dict[str, Callable[[Figures], str]] = {
+    "adversarial": _say_adversarial,
+    "permutation": _say_permutation,
+    "correlation": _say_correlation,
+    "even": _say_even,
+    "guided": _say_guided,
+    "departure": _say_departure,
+    "attefa": _say_attefa,
+}
+"""In the order of the verdict."""
