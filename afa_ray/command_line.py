@@ -13,7 +13,8 @@ from typing import Any, Generic, Literal, get_args, get_origin, get_type_hints
 from jsonargparse import ArgumentParser, set_parsing_settings
 
 from afa_ray.complaints import REMOVED, complaints, removed
-from afa_ray.config import S, Settings, flatten, leaves, override, to_yaml
+from afa_ray.config import Settings
+from afa_ray.dotted import S, flatten, leaves, override, to_yaml
 from afa_ray.errors import NO_ROOM_WORDS, DivergedError, UserError, first_line, no_room
 from afa_ray.output import print_anywhere
 from afa_ray.redaction import redacted

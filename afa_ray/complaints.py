@@ -15,8 +15,8 @@ from afa_ray.config import (
     MlflowSettings,
     Settings,
     TrainSettings,
-    flatten,
 )
+from afa_ray.dotted import flatten
 from afa_ray.names import name_fault, path_fault, text_fault
 from afa_ray.redaction import login_fault
 

@@ -11,8 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from afa_ray.config import SINGLE_LAYER, Settings, flatten
+from afa_ray.config import SINGLE_LAYER, Settings
 from afa_ray.data.corpus import Corpus
+from afa_ray.dotted import flatten
 from afa_ray.method import described
 from afa_ray.records.run_folder import REPORT
 from afa_ray.records.tracking import METRICS, UNDERWAY, read_records

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from afa_ray.config import ENCODERS, S, TrainSettings, flatten, override
+from afa_ray.config import ENCODERS, TrainSettings
 from afa_ray.data.batches import batch_count
+from afa_ray.dotted import S, flatten, override
 
 CHOSEN = tuple(
     f"train.{name}"

@@ -15,9 +15,10 @@ from typing import Any
 
 from afa_ray import __version__
 from afa_ray.command_line import TRAIN, run_command
-from afa_ray.config import Settings, flatten, override
+from afa_ray.config import Settings
 from afa_ray.console import Follower, header, summary
 from afa_ray.data.corpus import Corpus, prepare_corpus
+from afa_ray.dotted import flatten, override
 from afa_ray.errors import DivergedError, UserError
 from afa_ray.objectives.rival_checks import require_supervisable
 from afa_ray.recipe import chosen, describe

@@ -17,11 +17,12 @@ import numpy as np
 import pytest
 import torch
 
-from afa_ray.config import Settings, decided, override
+from afa_ray.config import Settings, decided
 from afa_ray.data.corpus import Corpus
 from afa_ray.data.packed import pack
 from afa_ray.data.texts import RawCorpus, Texts
 from afa_ray.data.tokenizer import special_ids, train_tokenizer
+from afa_ray.dotted import override
 from afa_ray.records import mlflow_database
 from afa_ray.records.mlflow_place import sqlite_database
 from afa_ray.training.learner import Learner, build_learner

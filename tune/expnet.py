@@ -15,8 +15,8 @@ import torch
 
 from afa_ray.classifier.methods import methods_of
 from afa_ray.command_line import Command, run_command
-from afa_ray.config import override
 from afa_ray.data.sources import DATASET_NAMES
+from afa_ray.dotted import override
 from afa_ray.errors import UserError
 from afa_ray.explainers.expnet import ExpNet, train_expnet
 from afa_ray.records.run_folder import write_whole

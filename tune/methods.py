@@ -7,7 +7,8 @@ from typing import Any
 
 from afa_ray.command_line import TRAIN, read_config, settings_from
 from afa_ray.complaints import complaints
-from afa_ray.config import Settings, flatten, override
+from afa_ray.config import Settings
+from afa_ray.dotted import flatten, override
 from afa_ray.records.run_folder import absolute_target
 from afa_ray.supervision import METHODS as SUPERVISED
 

@@ -15,8 +15,9 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from afa_ray.config import Settings, flatten
+from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus, prepare_corpus
+from afa_ray.dotted import flatten
 from afa_ray.errors import UserError
 from afa_ray.records.fingerprints import begin_run
 from afa_ray.records.mlflow_client import UnreachableError

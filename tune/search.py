@@ -13,7 +13,7 @@ from dataclasses import asdict
 from importlib.util import find_spec
 
 from afa_ray.command_line import Command, run_command
-from afa_ray.config import override, to_yaml
+from afa_ray.dotted import override, to_yaml
 from afa_ray.errors import UserError
 from afa_ray.records.run_folder import write_whole
 from tune.options import SearchSettings, study_complaints

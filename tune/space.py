@@ -11,7 +11,8 @@ import numpy as np
 
 from afa_ray.command_line import TRAIN, settings_from
 from afa_ray.complaints import complaints
-from afa_ray.config import Settings, flatten, override
+from afa_ray.config import Settings
+from afa_ray.dotted import flatten, override
 
 KNOWN_RANGES = {
     "afa.policy": "topk,plackett-luce",

@@ -9,8 +9,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from afa_ray.config import Settings, override, to_yaml
+from afa_ray.config import Settings
 from afa_ray.data.corpus import prepare_corpus
+from afa_ray.dotted import override, to_yaml
 from afa_ray.errors import UserError
 from afa_ray.objectives.rival_checks import require_supervisable
 from afa_ray.records.fingerprints import begin_run, require_same_run

@@ -19,8 +19,9 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search import BasicVariantGenerator
 
-from afa_ray.config import Settings, decided, override
+from afa_ray.config import Settings, decided
 from afa_ray.data.corpus import Corpus
+from afa_ray.dotted import override
 from afa_ray.recipe import chosen
 from afa_ray.records.mlflow_client import UnreachableError
 from afa_ray.records.mlflow_run import MlflowRun

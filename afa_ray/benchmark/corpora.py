@@ -19,9 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from afa_ray.config import Settings, override
+from afa_ray.config import Settings
 from afa_ray.data.corpus import prepare_corpus
 from afa_ray.data.packed import PackedTexts
+from afa_ray.dotted import override
 
 VOCABULARY = 50_000  # made-up words
 PLANTED = 200  # of them belong to a class: the first half to 0, the second to 1

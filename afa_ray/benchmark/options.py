@@ -6,14 +6,8 @@ import re
 from dataclasses import dataclass, field
 
 from afa_ray.complaints import complaints
-from afa_ray.config import (
-    DiscriminatorSettings,
-    S,
-    Settings,
-    TargetSettings,
-    TrainSettings,
-    override,
-)
+from afa_ray.config import DiscriminatorSettings, Settings, TargetSettings, TrainSettings
+from afa_ray.dotted import S, override
 
 CONTENDERS = ("trainer", "plain", "afa", "naive")
 

@@ -27,8 +27,9 @@ from afa_ray.benchmark.options import BenchmarkSettings, benchmark_complaints, f
 from afa_ray.benchmark.timing import Turn, median, ratio, take_turns, turn_of
 from afa_ray.benchmark.trainer import trainer_turn
 from afa_ray.command_line import Command, run_command
-from afa_ray.config import Settings, decided, override
+from afa_ray.config import Settings, decided
 from afa_ray.data.batches import Batch
+from afa_ray.dotted import override
 from afa_ray.models.attention_row import IMPLEMENTATION
 from afa_ray.models.interface import TargetOutput
 from afa_ray.models.loading import load_pretrained, read_config

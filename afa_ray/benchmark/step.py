@@ -25,10 +25,11 @@ from afa_ray.benchmark.peers import PlainTraining, TextbookAfa, TextbookClassifi
 from afa_ray.benchmark.timing import Rounds, Turn, median, ratio, take_turns, turn_of
 from afa_ray.benchmark.trainer import trainer_turn
 from afa_ray.command_line import read_config
-from afa_ray.config import S, Settings, override
+from afa_ray.config import Settings
 from afa_ray.data.batches import Batch
 from afa_ray.data.corpus import prepare_corpus
 from afa_ray.data.packed import PackedTexts
+from afa_ray.dotted import S, override
 from afa_ray.errors import UserError
 from afa_ray.models import Discriminator, DiscriminatorConfig, Target, TargetConfig
 from afa_ray.models.updating import Wrap

@@ -18,12 +18,13 @@ import torch
 from afa_ray.benchmark.options import SpeedSettings
 from afa_ray.benchmark.step import CLASSES, SPECIAL, make_learner
 from afa_ray.benchmark.timing import turn_of
-from afa_ray.config import Settings, override
+from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus, prepare_corpus
 from afa_ray.data.packed import pack
 from afa_ray.data.sources import load_raw
 from afa_ray.data.tokenizer import train_tokenizer
 from afa_ray.data.word2vec import Sentences, train_word_vectors
+from afa_ray.dotted import override
 from afa_ray.errors import UserError
 from afa_ray.evaluation.deletion import DELETION
 from afa_ray.evaluation.one_pass import figure

@@ -6,7 +6,8 @@ import hashlib
 import json
 from pathlib import Path
 
-from afa_ray.config import DATA_FILES, Settings, flatten
+from afa_ray.config import DATA_FILES, Settings
+from afa_ray.dotted import flatten
 from afa_ray.records.fingerprints import file_fingerprints
 from afa_ray.records.manifest import file_digest
 

@@ -21,7 +21,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from afa_ray.config import Settings, flatten
+from afa_ray.config import Settings
+from afa_ray.dotted import flatten
 from afa_ray.errors import UserError, first_line
 from afa_ray.json_files import read_object
 from afa_ray.models.sharding import like, named_parameters, whole

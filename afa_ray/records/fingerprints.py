@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from afa_ray.config import DATA_FILES, Settings, flatten
+from afa_ray.config import DATA_FILES, Settings
 from afa_ray.data.corpus import Corpus
 from afa_ray.data.packed import PackedTexts
 from afa_ray.data.places import find_place
 from afa_ray.data.sources import GENERATED_NAMES
+from afa_ray.dotted import flatten
 from afa_ray.errors import UserError
 from afa_ray.records.checkpoint import read_fingerprints_of
 from afa_ray.records.manifest import file_digest, latest_checkpoint, tidy

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from afa_ray.classifier import load
-from afa_ray.config import Settings, override
+from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus, prepare_corpus
+from afa_ray.dotted import override
 from afa_ray.models import AnyTarget, OwnTarget
 
 FRESH = {  # what a Target that is not trained yet starts with

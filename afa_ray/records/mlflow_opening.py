@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from afa_ray.config import Settings, flatten
+from afa_ray.config import Settings
+from afa_ray.dotted import flatten
 from afa_ray.json_files import DamagedError, read_object
 from afa_ray.records.mlflow_about import RUN_FILE, datasets_of, tags_of
 from afa_ray.records.mlflow_client import UnreachableError, speaking_to

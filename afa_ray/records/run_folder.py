@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from afa_ray.complaints import REMOVED, removed, text_complaints
-from afa_ray.config import DATA_FILES, FROM_SCRATCH, S, Settings, flatten, leaves, override, to_yaml
+from afa_ray.config import DATA_FILES, FROM_SCRATCH, Settings
+from afa_ray.dotted import S, flatten, leaves, override, to_yaml
 from afa_ray.errors import UserError
 from afa_ray.json_files import DamagedError, read_object
 from afa_ray.metrics import flat_figures

@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from afa_ray.config import Settings, decided, override
+from afa_ray.config import Settings, decided
 from afa_ray.data.batches import batch_count, evaluation_batches
 from afa_ray.data.corpus import Corpus
 from afa_ray.data.packed import PackedTexts
 from afa_ray.data.sample import sample
 from afa_ray.data.tokenizer import special_ids
+from afa_ray.dotted import override
 from afa_ray.evaluation.classification import classification_metrics
 from afa_ray.evaluation.distances import jensen_shannon, total_variation
 from afa_ray.evaluation.given_attention import own_row

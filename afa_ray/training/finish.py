@@ -8,10 +8,10 @@ from typing import Any
 
 from transformers.utils import logging as transformers_logging
 
-from afa_ray.config import flatten
 from afa_ray.data.packed import PackedTexts
 from afa_ray.data.sample import sample
 from afa_ray.data.tokenizer import special_ids
+from afa_ray.dotted import flatten
 from afa_ray.evaluation.agreement import AGREEMENT
 from afa_ray.evaluation.baseline import bag_of_words
 from afa_ray.evaluation.classification import classification_metrics

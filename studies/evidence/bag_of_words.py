@@ -14,9 +14,10 @@ from scipy.sparse import csr_matrix
 
 from afa_ray.command_line import Command, run_command
 from afa_ray.complaints import complaints
-from afa_ray.config import Settings, override
+from afa_ray.config import Settings
 from afa_ray.data.corpus import prepare_corpus
 from afa_ray.data.packed import PackedTexts
+from afa_ray.dotted import override
 
 BAG_OF_WORDS = Command(
     "studies.evidence.bag_of_words",

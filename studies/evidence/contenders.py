@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from afa_ray.config import Settings, override
+from afa_ray.config import Settings
+from afa_ray.dotted import override
 from tune.methods import Values, parse_methods
 from tune.space import Space, draw, parse_space
 

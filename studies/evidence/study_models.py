@@ -8,8 +8,9 @@ from pathlib import Path
 
 from transformers import AutoModelForSequenceClassification
 
-from afa_ray.config import Settings, override
+from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus, prepare_corpus
+from afa_ray.dotted import override
 from afa_ray.models.target import Target
 
 

@@ -13,9 +13,10 @@ from typing import Any
 from hypothesis import strategies as st
 
 from afa_ray import track
-from afa_ray.config import Settings, override
+from afa_ray.config import Settings
 from afa_ray.console import render
 from afa_ray.data.tokenizer import load_tokenizer
+from afa_ray.dotted import override
 from afa_ray.models.loading import load_pretrained
 from afa_ray.records.mlflow_about import datasets_of, tags_of
 from afa_ray.records.mlflow_opening import _memory

@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
 from afa_ray.command_line import parse
-from afa_ray.config import Settings, flatten, override, to_yaml
+from afa_ray.config import Settings
 from afa_ray.data.corpus import prepare_corpus
+from afa_ray.dotted import flatten, override, to_yaml
 from afa_ray.yaml_files import load_yaml
 from tests.campaign.rules import refused
 

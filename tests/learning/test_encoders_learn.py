@@ -15,8 +15,9 @@ from safetensors.torch import load_file
 import afa_ray
 from afa_ray import train as train_module
 from afa_ray.complaints import complaints
-from afa_ray.config import Settings, override
+from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus
+from afa_ray.dotted import override
 from afa_ray.models import EncodedTarget
 from afa_ray.records.manifest import latest_checkpoint
 from afa_ray.training.players import build_players

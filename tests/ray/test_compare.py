@@ -157,7 +157,7 @@ def test_a_run_that_fails_does_not_stop_the_others(
 def settings_of(folder: Path) -> str:
     """The `config.yaml` of that study."""
     from afa_ray.command_line import parse
-    from afa_ray.config import to_yaml
+    from afa_ray.dotted import to_yaml
     from afa_ray.records.run_folder import placed
 
     given = parse([*arguments(folder), "--train.epochs=1"], compare_module.COMPARE)

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from afa_ray.command_line import TRAIN, parse
-from afa_ray.config import flatten
+from afa_ray.dotted import flatten
 from tests.ray.small_study import options, result, stamps
 from tune import search as search_module
 from tune import tuner

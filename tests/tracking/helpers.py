@@ -12,7 +12,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from afa_ray.config import Settings, override, to_yaml
+from afa_ray.config import Settings
+from afa_ray.dotted import override, to_yaml
 from tests.conftest import free_port
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from afa_ray.config import Settings, override
+from afa_ray.config import Settings
+from afa_ray.dotted import override
 from afa_ray.records.mlflow_opening import open_mlflow_run
 from afa_ray.records.mlflow_run import MlflowRun
 from afa_ray.records.run_folder import begin

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from afa_ray import audit
-from afa_ray.config import Settings, override
+from afa_ray.config import Settings
+from afa_ray.dotted import override
 from afa_ray.evaluation.audit import TESTS, interval
 from afa_ray.records.audited import data_digest
 from afa_ray.report.audit import audit_html, markdown, verdict

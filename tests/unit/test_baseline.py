@@ -13,12 +13,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from afa_ray import train as train_module
-from afa_ray.config import Settings, override
+from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus, prepare_corpus
 from afa_ray.data.packed import PackedTexts
 from afa_ray.data.sample import sample
 from afa_ray.data.sources import load_raw
 from afa_ray.data.splits import stratified_split
+from afa_ray.dotted import override
 from afa_ray.evaluation import baseline as baseline_module
 from afa_ray.evaluation.baseline import Baseline, bag_of_words
 from afa_ray.evaluation.doubts import doubts, standard_error

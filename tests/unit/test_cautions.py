@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from afa_ray.config import Settings, override
+from afa_ray.config import Settings
 from afa_ray.data.cautions import split_cautions
 from afa_ray.data.corpus import Corpus, prepare_corpus
 from afa_ray.data.texts import Texts
+from afa_ray.dotted import override
 
 WORDS = ["soup", "table", "staff", "room", "visit", "night"]
 

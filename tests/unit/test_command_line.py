@@ -7,7 +7,8 @@ import yaml
 
 from afa_ray.command_line import parse
 from afa_ray.complaints import complaints
-from afa_ray.config import Settings, flatten, to_yaml
+from afa_ray.config import Settings
+from afa_ray.dotted import flatten, to_yaml
 from afa_ray.errors import UserError
 
 CONFIGS = sorted((Path(__file__).parents[2] / "afa_ray" / "configs").glob("*.yaml"))

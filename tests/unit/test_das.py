@@ -11,8 +11,9 @@ from transformers import AutoModelForSequenceClassification
 
 import afa_ray
 from afa_ray.complaints import complaints
-from afa_ray.config import Settings, override
+from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus
+from afa_ray.dotted import override
 from afa_ray.errors import UserError
 from afa_ray.models import save_player
 from afa_ray.models.interface import Inputs, TargetOutput

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from afa_ray.complaints import complaints
-from afa_ray.config import Settings, override
+from afa_ray.config import Settings
 from afa_ray.data.batches import contrast_partners, global_batches, worker_batches
 from afa_ray.data.corpus import UNREAD, prepare_corpus
 from afa_ray.data.packed import PackedTexts, pack
 from afa_ray.data.texts import Texts
 from afa_ray.data.tokenizer import special_ids, train_tokenizer
+from afa_ray.dotted import override
 
 TEXTS = ["Good food, good mood", "bad FOOD and bad mood", "good good", "bad", "and the [PAD] end"]
 

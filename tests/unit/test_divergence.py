@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from afa_ray import train as train_module
-from afa_ray.config import Settings, TrainSettings, override, to_yaml
+from afa_ray.config import Settings, TrainSettings
 from afa_ray.data.corpus import Corpus
+from afa_ray.dotted import override, to_yaml
 from afa_ray.errors import DivergedError
 from afa_ray.records.run_folder import as_json
 from afa_ray.records.tracking import Tracker

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from afa_ray.config import Settings, override, to_yaml
+from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus
 from afa_ray.data.tokenizer import train_tokenizer
+from afa_ray.dotted import override, to_yaml
 from afa_ray.records.fingerprints import corpus_fingerprints
 from afa_ray.records.manifest import latest_checkpoint, seal
 from afa_ray.train import main

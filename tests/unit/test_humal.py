@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from afa_ray.complaints import complaints
-from afa_ray.config import Settings, override
+from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus
 from afa_ray.data.packed import PackedTexts
+from afa_ray.dotted import override
 from afa_ray.errors import UserError
 from afa_ray.models.interface import Inputs
 from afa_ray.models.loading import load_pretrained

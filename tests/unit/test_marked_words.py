@@ -8,9 +8,10 @@ import torch
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 import afa_ray
-from afa_ray.config import Settings, override
+from afa_ray.config import Settings
 from afa_ray.data.sources import load_raw
 from afa_ray.data.tokenizer import train_tokenizer
+from afa_ray.dotted import override
 from afa_ray.explainers.expnet import ExpNet
 from afa_ray.models import Target, TargetConfig, save_player
 from tests.families import save_tiny

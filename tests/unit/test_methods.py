@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from afa_ray.config import Settings, override
+from afa_ray.config import Settings
+from afa_ray.dotted import override
 from tune.methods import METHODS, parse_methods
 from tune.runs import corpus_key
 

@@ -8,8 +8,9 @@ from urllib.parse import unquote, urlparse
 import pytest
 
 from afa_ray import train as train_module
-from afa_ray.config import Settings, override
+from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus
+from afa_ray.dotted import override
 from afa_ray.metrics import flat_figures
 from afa_ray.records.mlflow_about import method_of, tags_of
 from afa_ray.records.mlflow_place import place_of_tracking, sqlite_database
@@ -154,7 +155,7 @@ def test_parents_call_figures_as_runs_do() -> None:
 
 
 def test_the_method_of_settings(tmp_path: Path) -> None:
-    from afa_ray.config import flatten
+    from afa_ray.dotted import flatten
 
     def method(**values: object) -> str:
         given = {name.replace("__", "."): value for name, value in values.items()}

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from afa_ray.config import Settings, flatten
+from afa_ray.config import Settings
+from afa_ray.dotted import flatten
 from afa_ray.records.model_card import model_card
 
 RESULT: dict[str, Any] = {

@@ -11,7 +11,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from afa_ray.complaints import complaints
-from afa_ray.config import Settings, override
+from afa_ray.config import Settings
 from afa_ray.data import corpus as corpus_module
 from afa_ray.data.corpus import Corpus, prepare_corpus
 from afa_ray.data.folding import clearly_better, decide_reading
@@ -20,6 +20,7 @@ from afa_ray.data.parquet_texts import ParquetTexts
 from afa_ray.data.reading import Reading, pre_tokenizer
 from afa_ray.data.texts import RawCorpus, Texts
 from afa_ray.data.tokenizer import train_tokenizer
+from afa_ray.dotted import override
 
 FILLERS = ["Haus", "brot", "we", "Leute", "café", "the", "stadt", "Wir"]
 

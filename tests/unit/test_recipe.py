@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from afa_ray.command_line import parse
-from afa_ray.config import Settings, flatten, override
+from afa_ray.config import Settings
+from afa_ray.dotted import flatten, override
 from afa_ray.errors import UserError
 from afa_ray.recipe import CHOSEN, chosen, describe
 from afa_ray.records.run_folder import begin, require_same_settings

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from afa_ray import track as track_module
-from afa_ray.config import Settings, override
+from afa_ray.config import Settings
+from afa_ray.dotted import override
 from afa_ray.errors import UserError
 from afa_ray.records.mlflow_opening import _remember, _remembered_run, upload_hint
 from afa_ray.records.mlflow_run import MlflowRun, _without_secrets

@@ -4,7 +4,8 @@ import pytest
 from ray.tune.search.variant_generator import generate_variants
 
 from afa_ray.complaints import complaints
-from afa_ray.config import Settings, override
+from afa_ray.config import Settings
+from afa_ray.dotted import override
 from tune.options import SearchOptions
 from tune.space import Choices, Range, Space, describe, draw, for_tune, parse_space, parse_values
 

@@ -13,8 +13,8 @@ from afa_ray.benchmark.corpora import in_a_new_process, prepare_rows
 from afa_ray.benchmark.options import SpeedSettings, speed_complaints
 from afa_ray.benchmark.peers import TextbookClassifier
 from afa_ray.benchmark.timing import median, ratio, take_turns
-from afa_ray.config import override
 from afa_ray.data.corpus import prepare_corpus
+from afa_ray.dotted import override
 from afa_ray.models import Target, TargetConfig
 
 # Of a ratio, before the suite fails. With the same code that of 32x256 is .045 on one machine and

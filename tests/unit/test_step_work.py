@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from afa_ray.benchmark import step
 from afa_ray.benchmark.options import SpeedSettings
-from afa_ray.config import override
+from afa_ray.dotted import override
 
 NAMES = ["textbook", "textbook-afa", "plain", "afa", "explainable"]
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from afa_ray.config import Settings, override
+from afa_ray.config import Settings
 from afa_ray.data import packed as packing
 from afa_ray.data import tables
 from afa_ray.data.corpus import prepare_corpus
@@ -22,6 +22,7 @@ from afa_ray.data.sources import load_raw
 from afa_ray.data.splits import stratified_split
 from afa_ray.data.texts import Texts
 from afa_ray.data.tokenizer import train_tokenizer
+from afa_ray.dotted import override
 from afa_ray.errors import UserError
 from tests.conftest import plain, rows_of, small_texts
 

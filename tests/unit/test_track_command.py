@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from afa_ray.config import Settings, to_yaml
+from afa_ray.config import Settings
+from afa_ray.dotted import to_yaml
 from afa_ray.track import main, parse
 
 AWAY = "http://127.0.0.1:9"  # the discard port: nothing listens there

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from afa_ray.config import Settings, override, to_yaml
+from afa_ray.config import Settings
+from afa_ray.dotted import override, to_yaml
 from tune.options import SearchOptions
 from tune.space import for_tune, parse_space
 from tune.study import Study, _places

@@ -25,7 +25,7 @@ from afa_ray.benchmark.gpu.same import METHODS
 from afa_ray.benchmark.options import size_of
 from afa_ray.benchmark.step import PAD, finish, make_learner, random_batches
 from afa_ray.benchmark.timing import turn_of
-from afa_ray.config import override
+from afa_ray.dotted import override
 from afa_ray.models import Target
 from afa_ray.models.precision import autocast
 from afa_ray.training.learner import Learner

@@ -25,7 +25,7 @@ from afa_ray.benchmark.gpu.options import GpuSettings
 from afa_ray.benchmark.options import BenchmarkOptions, BenchmarkSettings
 from afa_ray.benchmark.pretrained import make_target, measure
 from afa_ray.benchmark.timing import median, ratio
-from afa_ray.config import override
+from afa_ray.dotted import override
 from afa_ray.models.pretrained import PretrainedTarget
 from afa_ray.training.session import pick_device
 

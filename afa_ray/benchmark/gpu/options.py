@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from afa_ray.benchmark.options import PaperSettings, unknown_names
 from afa_ray.complaints import complaints
-from afa_ray.config import override
+from afa_ray.dotted import override
 
 LIMITS = {  # seconds of each part
     "same": 90,

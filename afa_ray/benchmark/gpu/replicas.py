@@ -23,7 +23,7 @@ from afa_ray.benchmark.gpu.same import (
     state_of,
 )
 from afa_ray.benchmark.step import make_learner, random_batches
-from afa_ray.config import override
+from afa_ray.dotted import override
 from afa_ray.training.replicas import replicated
 
 WORKERS = 2

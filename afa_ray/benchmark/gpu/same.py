@@ -19,8 +19,8 @@ from afa_ray.benchmark.gpu.checks import Check, Found
 from afa_ray.benchmark.gpu.options import GpuSettings, sized
 from afa_ray.benchmark.pretrained import random_batch
 from afa_ray.benchmark.step import explainable, make_learner, random_batches
-from afa_ray.config import override
 from afa_ray.data.batches import Batch
+from afa_ray.dotted import override
 from afa_ray.models.pretrained import PretrainedTarget
 from afa_ray.training.learner import Learner, averages, build_learner
 from afa_ray.training.making import to_device

@@ -10,7 +10,7 @@ from afa_ray.benchmark.gpu.options import GpuSettings, sized
 from afa_ray.benchmark.options import SpeedOptions, SpeedSettings, size_of
 from afa_ray.benchmark.step import time_size
 from afa_ray.benchmark.timing import median, ratio
-from afa_ray.config import override
+from afa_ray.dotted import override
 from afa_ray.models.precision import Precision
 
 CONTENDERS = ["textbook", "trainer", "plain", "afa", "explainable"]
