@@ -158,7 +158,7 @@ def test_workers_find_what_one_process_finds_and_what_they_found_stays(
     (kept,) = json.loads((run / "audit" / "audit.json").read_text()).values()
     assert list(kept["tests"]) == ["correlation"]
     lasts = 100
-    assert audit.main([*words, str(run), "--workers", "2"]) == 0  # the same run twice, found once
+    assert audit.main([str(run), *words, "--workers", "2"]) == 0  # the same run twice, found once
     assert len(done) == len(set(done)) == 1 + 1 + 2 + 4
     shared = found_of(run)
     shutil.rmtree(run / "audit")
