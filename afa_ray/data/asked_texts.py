@@ -42,7 +42,8 @@ class AskedTexts:
             for name, given in (("text", self.text), ("query", self.query)):
                 _require_words(name, given)
             return len(self.text), []
-        total, empty = 0, []
+        total = 0
+        empty: list[int] = []
         for row, (text, query) in enumerate(self._pairs(), 1):
             if text is not None and not isinstance(text, str):
                 raise UserError(

@@ -11,7 +11,7 @@ import pytest
 
 from afa_ray import audit
 from afa_ray.train import train
-from tests.conftest import with_values
+from tests.conftest import small_texts, with_values
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("cluster")]
 
@@ -24,8 +24,14 @@ def figures(run: Path) -> dict[str, Any]:
 def test_two_workers_find_what_one_process_finds(
     tiny_settings: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = tiny_settings({"run.storage": str(tmp_path), "run.name": "one", "mlflow.uri": "none",
-                              "train.max_steps": 2, "train.num_workers": 0})  # fmt: skip
+    texts = small_texts(80, 0)
+    rows = [f"{text},{label}" for text, label in zip(texts.texts, texts.labels, strict=True)]
+    (tmp_path / "a.csv").write_text("\n".join(["text,label", *rows]) + "\n")
+    settings = tiny_settings({
+        "data.train_file": str(tmp_path / "a.csv"), "data.name": "a", "mlflow.uri": "none",
+        "run.storage": str(tmp_path), "run.name": "one", "train.max_steps": 2,
+        "train.num_workers": 0,
+    })  # fmt: skip
     train(with_values(settings, **{"evaluate.texts": 4}))
     run = tmp_path / "one"
     words = [str(run), "--texts", "6", "--train-texts", "30", "--epochs", "1", "--seeds", "2"]
