@@ -72,9 +72,11 @@ def found_by_workers(
             num_cpus=1, num_gpus=gpus, max_restarts=LOST_WORKERS, max_task_retries=LOST_WORKERS
         )
         on = device or ("cuda" if gpus else "cpu")
-        pool = ActorPool([worker.remote(sent, on) for _ in range(min(workers, len(parts)))])
+        pool = ActorPool([worker.remote(on) for _ in range(min(workers, len(parts)))])
         try:
-            yield from pool.map_unordered(lambda actor, part: actor.find.remote(part), parts)
+            yield from pool.map_unordered(
+                lambda actor, part: actor.find.remote(part, [sent[part.run]]), parts
+            )
         except ray.exceptions.RayError as error:
             cause = getattr(error, "cause", None) or error
             raise UserError(
@@ -86,14 +88,15 @@ def found_by_workers(
 class AuditWorker:
     """The runs whose parts it has had, on its device, and the models that their tests train."""
 
-    def __init__(self, sent: list[Any], device: str) -> None:
-        self._sent, self._device = sent, device
+    def __init__(self, device: str) -> None:
+        self._device = device
         self._benches: dict[int, Bench] = {}
         self._models: dict[tuple[int, str], Models] = {}
 
-    def find(self, part: Part) -> Outcome:
-        """What there is to find of the part."""
-        began, bench = time.perf_counter(), self._bench(part.run)
+    def find(self, part: Part, sent: list[Any]) -> Outcome:
+        """What there is to find of the part. `sent`: the reference to its run's bench, in a list,
+        so that Ray gets the bench itself only where it is not here yet."""
+        began, bench = time.perf_counter(), self._bench(part.run, sent)
         if part.model is None:
             found = tested(part.test, bench, part.test)
         else:
@@ -102,10 +105,10 @@ class AuditWorker:
             found = models[part.model]()
         return Outcome(part, found, time.perf_counter() - began)
 
-    def _bench(self, run: int) -> Bench:
+    def _bench(self, run: int, sent: list[Any]) -> Bench:
         if run not in self._benches:
             import ray
 
-            bench: Bench = ray.get(self._sent[run])
+            bench: Bench = ray.get(sent[0])
             self._benches[run] = replace(bench, target=bench.target.to(self._device).eval())
         return self._benches[run]

@@ -181,7 +181,7 @@ TRAINED_TESTS: dict[str, TrainedTest] = {
         departure_figures,
         "What does it cost in decisions to attend elsewhere?",
         "decisions move as soon as attention does: it cannot be had otherwise",
-        "attention departs at no cost: other models decide alike by other words",
+        "attention departs at no cost: other models decide the same by other words",
         "Wiegreffe and Pinter 2019, 4.1",
     ),
     "attefa": TrainedTest(

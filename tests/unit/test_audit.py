@@ -143,13 +143,13 @@ def test_workers_find_what_one_process_finds_and_what_they_found_stays(
     lasts = 5  # parts, then the process is killed
 
     def workers(benches: list[Bench], parts: list[Part], *_: Any) -> Iterator[Outcome]:
-        worker = AuditWorker([], "cpu")
+        worker = AuditWorker("cpu")
         worker._benches = dict(enumerate(benches))
         for number, part in enumerate(reversed(parts)):
             if number == lasts:
                 raise KeyboardInterrupt
             done.append(part)
-            yield worker.find(part)
+            yield worker.find(part, [])
 
     monkeypatch.setattr("afa_ray.training.audit_cluster.found_by_workers", workers)
     words = [str(run), "--texts", "6", "--train-texts", "30", "--epochs", "1", "--seeds", "2"]
