@@ -37,15 +37,17 @@ def _permutation(found: Figures) -> Rows:
         for x in found["by_greatest_attention"]
         if x["texts"]
     ]
-    return [("change of the probabilities by shuffling (median of a text), 0 to 1", with_interval(found["moved"])), *parts]
+    what = "change of the probabilities by shuffling (median of a text), 0 to 1"
+    return [(what, with_interval(found["moved"])), *parts]
 
 
 def _adversarial(found: Figures) -> Rows:
+    what = "greatest change of attention without one of the decision, 0 to .693"
+    above = found["above"].items()
     return [
-        ("greatest change of attention without one of the decision, 0 to .693", with_interval(
-            found["divergence"])),
-        *((f"texts where it is above {limit}", f"{share:.0%}") for limit, share in found["above"].items()),
-    ]  # fmt: skip
+        (what, with_interval(found["divergence"])),
+        *((f"texts where it is above {limit}", f"{share:.0%}") for limit, share in above),
+    ]
 
 
 def _even(found: Figures) -> Rows:
@@ -156,8 +158,10 @@ def _say_guided(found: Figures) -> str:
 def _say_departure(found: Figures) -> str:
     alike = [x["jsd"] for x in found["curve"] if x["tvd"] <= 0.05]
     if not alike:
-        return "Of the models that were trained to attend elsewhere, none makes nearly the same "
+        return (
+            "Of the models that were trained to attend elsewhere, none makes nearly the same "
             "decisions (probabilities within .05)."
+        )
     return (
         "Another model makes nearly the same decisions (probabilities within .05), and its "
         f"attention is {max(alike):.2f} away from this model's, of .69 at most."
