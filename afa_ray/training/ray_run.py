@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +35,7 @@ QUIET = {  # set before `import ray`; each can be overridden from outside
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # on Linux, too: listen on 127.0.0.1 alone
+LOCALHOST = "127.0.0.1"
 OUR_OWN = {  # a cluster of our own needs no tokens, for nobody else reaches it
     **LOOPBACK,
     "RAY_AUTH_MODE": "disabled",
@@ -86,12 +89,16 @@ def ray_cluster(
 
 
 def _set_environment() -> None:
-    """Before `import ray`. A cluster that this command starts listens on loopback always."""
+    """Of Ray. A cluster that this command starts listens on loopback always."""
     address = os.environ.get("RAY_ADDRESS", "")
     for name, value in (QUIET | OUR_OWN if address in ("", "local") else QUIET).items():
         os.environ.setdefault(name, value)
     if starts_one():
         os.environ.update(LOOPBACK)
+        if "ray" in sys.modules:  # which has read its environment already
+            from ray._private import ray_constants
+
+            ray_constants.ENABLE_RAY_CLUSTER = False
 
 
 def require_resources(settings: Settings) -> bool:
@@ -130,10 +137,15 @@ def train_on_ray(job: Job, *, use_gpu: bool) -> None:
     )
     from ray.train.torch import TorchTrainer
 
+    from afa_ray.training.meeting import MeetByFile
+
     settings = job.settings.train
     least, most = settings.workers
+    loopback = ray.util.get_node_ip_address() == LOCALHOST
+    meeting = tempfile.TemporaryDirectory(prefix="afa-meeting-", dir=os.environ.get("RAY_TMPDIR"))
     trainer = TorchTrainer(
         _worker_loop,  # type: ignore[arg-type]
+        torch_config=MeetByFile(folder=meeting.name) if loopback else None,
         # by reference: Train's controller, which only hands it on, needs none of our imports
         train_loop_config={"job": ray.put(job), "use_gpu": use_gpu},
         scaling_config=ScalingConfig(
@@ -155,6 +167,7 @@ def train_on_ray(job: Job, *, use_gpu: bool) -> None:
                 raise reason from None
         raise
     finally:
+        meeting.cleanup()
         (job.run / RAYS_OWN).unlink(missing_ok=True)
     if diverged:
         raise DivergedError(diverged)

@@ -29,8 +29,9 @@ with ray_cluster():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("address", ["local", None])
-def test_sockets(address: str | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("address", "first"), [("local", ""), (None, "import ray")])
+def test_sockets(address: str | None, first: str, tmp_path: Path) -> None:
+    """Whether Ray was imported before, by whoever uses this package, or is by it."""
     environment = {name: value for name, value in os.environ.items() if name[:4] != "RAY_"}
     environment |= {
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1",
@@ -39,7 +40,7 @@ def test_sockets(address: str | None, tmp_path: Path) -> None:
     if address:
         environment["RAY_ADDRESS"] = address
     done = subprocess.run(
-        [sys.executable, "-c", LISTENING], env=environment, capture_output=True, text=True
+        [sys.executable, "-c", first + LISTENING], env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     assert set(done.stdout.split()) <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
