@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from afa_ray.report import drawings
@@ -19,7 +19,7 @@ def verdict(audit: Audit) -> list[str]:
     return [say(found[name]["figures"]) for name, say in SENTENCES.items() if name in found]
 
 
-def markdown(audits: list[Audit]) -> str:
+def markdown(audits: Sequence[Audit]) -> str:
     lines = ["# Is attention an explanation?"]
     for audit in audits:
         lines += ["", f"## {audit['model']}", "", about(audit), ""]
@@ -60,7 +60,7 @@ def meaning(test: Mapping[str, Any]) -> str:
     return f"If high: {test['high']}. If low: {test['low']}. ({test['source']})"
 
 
-def audit_html(audits: list[Audit]) -> str:
+def audit_html(audits: Sequence[Audit]) -> str:
     """One page that needs no network."""
     views = [
         {

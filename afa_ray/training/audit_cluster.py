@@ -75,7 +75,8 @@ def found_by_workers(
         pool = ActorPool([worker.remote(on) for _ in range(min(workers, len(parts)))])
         try:
             yield from pool.map_unordered(
-                lambda actor, part: actor.find.remote(part, [sent[part.run]]), parts
+                lambda actor, part: actor.find.remote(part, [sent[part.run]]),
+                parts,  # type: ignore[arg-type]
             )
         except ray.exceptions.RayError as error:
             cause = getattr(error, "cause", None) or error
