@@ -195,7 +195,7 @@ TESTS: dict[str, Test] = {
         run_adversarial,
         "Can attention be moved to quite different words without changing the decision?",
         "it can, and quite different explanations are as true to the decision as this one",
-        "it cannot: attention is tied to the decision",
+        "it cannot, and attention is tied to the decision",
         "Jain and Wallace 2019, 4.2.2",
     ),
 }
