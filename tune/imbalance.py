@@ -19,6 +19,7 @@ from afa_ray.errors import UserError
 from afa_ray.records.run_folder import as_json, write_whole
 from tune.imbalance_draws import Cell, Pool, cells_of, draw, pool_of, settings_of_files, write_draw
 from tune.imbalance_measures import FILE, measure, read_figures
+from tune.imbalance_plots import curves_plot, places_plot
 from tune.imbalance_table import as_tables
 from tune.methods import Values, parse_methods
 from tune.options import ImbalanceSettings, study_complaints
@@ -134,6 +135,8 @@ def _write(
     ]
     write_whole(study.folder / "results.json", as_json(runs, indent=1))
     print(f"\n{text}")
+    curves_plot(found, list(methods), study.title, study.folder / "curves.png")
+    places_plot(found, list(methods), study.title, study.folder / "places.png")
     return {
         f"{method}/{cell.name}_auc": estimate([each["auc"] for each in of.values()]).mean
         for (method, cell), of in found.items()

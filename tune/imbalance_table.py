@@ -110,7 +110,7 @@ def _auc(
     known = [m for m in methods if any(published(part, m, cell) for cell in cells)]
     heads += [*methods, *(f"{method}, published" for method in known)]
     for cell in cells:
-        own = [_estimate(_values(found.get((method, cell), {}), "auc")) for method in methods]
+        own = [_estimate(values_of(found.get((method, cell), {}), "auc")) for method in methods]
         theirs = [_digits(published(part, method, cell)) for method in known]
         rows.append([*_of(cell), *own, *theirs])
     note = "Mean ± half-width of the 95% t-interval over replicates."
@@ -148,7 +148,7 @@ def _by_rarer(found: Found, methods: Sequence[str], names: Sequence[str]) -> lis
     """AUC by which class is the rarer: mean of all cells of a replicate, then over replicates."""
     heads, rows = ["rarer class", *methods], []
     for number, name in enumerate(names):
-        means = [_of_replicates(found, method, "auc") for method in methods]
+        means = [of_replicates(found, method, "auc") for method in methods]
         rows.append(
             [name, *(_estimate([v for r, v in of.items() if r % 2 == number]) for of in means)]
         )
@@ -197,12 +197,12 @@ def _attention(found: Found, methods: Sequence[str]) -> list[str]:
     """How near it is to people's, how much of it is high, and where in a text it lies."""
     rows, places = [], []
     for method in methods:
-        row = [_estimate(list(_of_replicates(found, method, name).values())) for name in ATTENTION]
+        row = [_estimate(list(of_replicates(found, method, name).values())) for name in ATTENTION]
         rows.append([method, *row])
         places.append([method, *_places(found, method, "")])
-    if any(_of_replicates(found, methods[0], f"people_{POSITIONS[0]}")):
+    if any(of_replicates(found, methods[0], f"people_{POSITIONS[0]}")):
         people = [
-            _estimate(list(_of_replicates(found, methods[0], f"people_{name}").values()))
+            _estimate(list(of_replicates(found, methods[0], f"people_{name}").values()))
             for name in ("high_sd", "high_iqr")
         ]
         rows.append(["people", "", *people])
@@ -224,11 +224,11 @@ def _attention(found: Found, methods: Sequence[str]) -> list[str]:
 
 
 def _places(found: Found, method: str, prefix: str) -> list[str]:
-    means = [list(_of_replicates(found, method, prefix + name).values()) for name in POSITIONS]
+    means = [list(of_replicates(found, method, prefix + name).values()) for name in POSITIONS]
     return [f"{np.mean(values):.2f}" if values else "–" for values in means]
 
 
-def _of_replicates(found: Found, method: str, measure: str) -> dict[int, float]:
+def of_replicates(found: Found, method: str, measure: str) -> dict[int, float]:
     """By replicate: the mean over its cells, in replicates that lack no cell which others have."""
     runs = [of for (name, _), of in found.items() if name == method]
     values = [{r: f[measure] for r, f in of.items() if measure in f} for of in runs]
@@ -236,7 +236,7 @@ def _of_replicates(found: Found, method: str, measure: str) -> dict[int, float]:
     return {r: float(np.mean([each[r] for each in values])) for r in sorted(common)}
 
 
-def _values(runs: Figures, measure: str) -> list[float]:
+def values_of(runs: Figures, measure: str) -> list[float]:
     return [figures[measure] for figures in runs.values() if measure in figures]
 
 
