@@ -79,7 +79,8 @@ def of_attention(model: Sequence[np.ndarray], people: Sequence[np.ndarray]) -> d
     for name, some in (("", model), ("people_", of_people)):
         shares = np.array([high_shares(words) for words in some]).reshape(-1, 2)
         by_place = [by_position(words) for words in some]
-        figures[f"{name}high_sd"], figures[f"{name}high_iqr"] = map(_mean, shares.T)
+        for label, of in zip(("high_sd", "high_iqr"), shares.T, strict=True):
+            figures[name + label] = _mean(of.tolist())
         for at, label in enumerate(POSITIONS):
             figures[name + label] = _mean([text[at] for text in by_place])
     return figures

@@ -43,6 +43,13 @@ TABLE_III = {
 }  # fmt: skip
 TABLE_IV = {"humal-al": {250: (0.82, 0.95, 0.97, 0.98, 0.98), 500: (0.92, 0.95, 0.95, 0.97, 0.98)}}
 PUBLISHED = {"all": TABLE_III, "yelp50": TABLE_IV}  # by imbalance.part
+PUBLISHED_SAVED = (
+    " Published for humal-al, with sizes of 50 to 2,000: 780 at 1%, 484 at 5%, on average."
+)
+PUBLISHED_ATTENTION = (
+    " Published: cosine .27 of BERT and .45 of humal-al, on texts that are not public; words of "
+    "high attention, by a rule that is not named, 21% of people's on Yelp and 5% of BERT's."
+)
 FEWEST_SIZES = 3  # that a curve is drawn through
 ATTENTION = {
     "similarity": "cosine to people's",
@@ -95,8 +102,8 @@ def as_tables(found: Found, methods: Sequence[str], part: str | None, names: Seq
         *_auc(found, methods, cells, part),
         *_gaps(found, methods, cells, part),
         *_by_rarer(found, methods, names),
-        *_saved(found, methods, cells),
-        *_attention(found, methods),
+        *_saved(found, methods, cells, part),
+        *_attention(found, methods, part),
     ]
     if rebuilt := [name for name in methods if name in RECONSTRUCTED]:
         parts += [f"Reconstructions, for lack of their authors' code: {', '.join(rebuilt)}."]
@@ -156,18 +163,20 @@ def _by_rarer(found: Found, methods: Sequence[str], names: Sequence[str]) -> lis
     return ["## By the rarer class", "", note, "", *_table(heads, rows)]
 
 
-def _saved(found: Found, methods: Sequence[str], cells: Sequence[Cell]) -> list[str]:
+def _saved(
+    found: Found, methods: Sequence[str], cells: Sequence[Cell], part: str | None
+) -> list[str]:
     """Texts saved at each share that has enough sizes; nothing where none has."""
     baseline, *others = methods
     rows = []
     for share in dict.fromkeys(cell.share for cell in cells):
         of_share = sorted(cell for cell in cells if cell.share == share)
-        cellsof = {m: [found.get((m, cell), {}) for cell in of_share] for m in methods}
+        runs_of = {m: [found.get((m, cell), {}) for cell in of_share] for m in methods}
         row = [f"{share:g}%"]
         for method in others:
-            runs = [*cellsof[baseline], *cellsof[method]]
+            runs = [*runs_of[baseline], *runs_of[method]]
             common = sorted(set.intersection(*(set(each) for each in runs)))
-            row.append(_texts_saved(cellsof[baseline], cellsof[method], of_share, common))
+            row.append(_texts_saved(runs_of[baseline], runs_of[method], of_share, common))
         if len(of_share) >= FEWEST_SIZES:
             rows.append(row)
     if not rows:
@@ -175,10 +184,10 @@ def _saved(found: Found, methods: Sequence[str], cells: Sequence[Cell]) -> list[
     note = (
         f"How many training texts fewer than {baseline} for the same AUC: between curves smoothed "
         "by local regression and made monotone, mean over the levels of AUC that both reach, with "
-        "the 95% interval over resampled replicates. Published for humal-al, with sizes of 50 to "
-        "2,000: 780 at 1%, 484 at 5%."
+        "the 95% interval over resampled replicates."
     )
-    return ["## Texts saved", "", note, "", *_table(["rarer class", *others], rows)]
+    beside = PUBLISHED_SAVED * (part is not None)
+    return ["## Texts saved", "", note + beside, "", *_table(["rarer class", *others], rows)]
 
 
 def _texts_saved(
@@ -186,14 +195,16 @@ def _texts_saved(
 ) -> str:
     if len(common) < 2:
         return "–"
-    values = [np.array([[runs[r]["auc"] for runs in of] for r in common]) for of in (base, rival)]
-    of = saved(np.array([cell.size for cell in cells], float), *values)
+    first, second = (
+        np.array([[runs[r]["auc"] for runs in of] for r in common]) for of in (base, rival)
+    )
+    of = saved(np.array([cell.size for cell in cells], float), first, second)
     if math.isnan(of.mean):
         return "no level in common"
     return f"{of.mean:.0f} [{of.low:.0f}, {of.high:.0f}]"
 
 
-def _attention(found: Found, methods: Sequence[str]) -> list[str]:
+def _attention(found: Found, methods: Sequence[str], part: str | None) -> list[str]:
     """How near it is to people's, how much of it is high, and where in a text it lies."""
     rows, places = [], []
     for method in methods:
@@ -210,10 +221,9 @@ def _attention(found: Found, methods: Sequence[str]) -> list[str]:
     note = (
         "Of the words of test texts, special tokens left out; means over texts and over the cells "
         "of a replicate, then mean ± 95% t-interval over replicates. High: the share of words of "
-        "such attention. Published: cosine .27 of BERT and .45 of humal-al, on texts that are not "
-        "public; words of high attention, by a rule that is not named, 21% of people's on Yelp and "
-        "5% of BERT's."
+        "such attention."
     )
+    note += PUBLISHED_ATTENTION * (part is not None)
     heads = ["", *ATTENTION.values()]
     tenths = ["", *(str(i + 1) for i in range(len(POSITIONS)))]
     where = "Mean attention in each tenth of a text, times its number of words: 1 is even."
