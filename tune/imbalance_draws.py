@@ -85,6 +85,8 @@ def pool_of(settings: Settings, part: str = "all") -> Pool:
         raise UserError(
             f"data.name = {raw.name}: has {len(raw.label_names)} classes; of two, one is the rarer"
         )
+    if raw.train.queries is not None:
+        raise UserError("data.query_column: texts are read without queries here; leave it out")
     splits = [each for each in (raw.train, raw.validation, raw.test) if each is not None]
     texts = [text for each in splits for text in _written(each)]
     marked = all(each.marks is not None for each in splits)
@@ -219,6 +221,7 @@ def settings_of_files(settings: Settings, train: Path, test: Path, marked: bool)
         "data.test_file": str(test),
         "data.text_column": "text",
         "data.label_column": "label",
+        "data.query_column": None,
         "data.marks_column": "people" if marked else None,
         "data.keep_na": True,
         "data.protocol": None,

@@ -25,6 +25,8 @@ def curves_plot(found: Found, methods: Sequence[str], title: str, path: Path) ->
         axes.set_title(f"{share:g}% of the rarer class", fontsize=10)
         axes.set_xlabel("training texts")
         axes.set_xscale("log")
+        low, high = axes.get_ylim()
+        axes.set_ylim(max(0, low), min(1.02, high))
         axes.grid(alpha=0.25)
         if number == 1:
             axes.set_ylabel("AUC")
