@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from afa_ray.config import Settings, override
+from afa_ray.config import Settings
+from afa_ray.dotted import override
+from afa_ray.errors import UserError
 from tune.imbalance import main
 from tune.imbalance_draws import Cell, Pool, cells_of, draw, pool_of, write_draw
 from tune.imbalance_measures import auc, by_position, cosine, high_shares, log_odds, of_attention
@@ -75,6 +77,14 @@ def test_the_pool_has_all_texts_with_what_people_attend_to() -> None:
     assert len(pool.texts) == len(pool.labels) == len(pool.people)
     split = zip(pool.texts, pool.people, strict=True)
     assert all(len(text.split()) == len(words) for text, words in split)
+
+
+def test_queries_are_refused(tmp_path: Path) -> None:
+    rows = [f'{{"text": "t{i}", "ask": "q", "label": {i % 2}}}' for i in range(20)]
+    (tmp_path / "own.jsonl").write_text("\n".join(rows))
+    values = {"data.train_file": str(tmp_path / "own.jsonl"), "data.query_column": "ask"}
+    with pytest.raises(UserError, match="texts are read without queries"):
+        pool_of(override(Settings(), values))
 
 
 def test_parts_of_yelp_hat(data_dir: Path) -> None:
