@@ -1,6 +1,7 @@
 """`python -m afa_ray.audit`: hold a run's attention to the published tests of attention.
 
-Writes a page, Markdown and JSON. Finished tests are not repeated when it is called again.
+Writes a page, Markdown and JSON. Finished tests are not repeated when it is called again. With
+`--workers` runs, tests and the models that tests train are spread over a Ray cluster.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from afa_ray.arguments import Parser
 from afa_ray.command_line import answer, parse
@@ -22,12 +24,12 @@ from afa_ray.errors import UserError
 from afa_ray.json_files import read_object
 
 if TYPE_CHECKING:
-    from afa_ray.evaluation.audit import Test
+    from afa_ray.training.audit_cluster import Part
     from afa_ray.training.bench import Bench
-    from afa_ray.training.trained_tests import TrainedTest
 
 WEIGHTS = "model.safetensors"
 FILE = "audit.json"
+NOTHING: Mapping[str, float] = MappingProxyType({})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,23 +53,40 @@ def audit(options: argparse.Namespace) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"out = {out}: cannot be made ({error.strerror}); give another") from error
-    known = (read_object(out / FILE) or {}) if (out / FILE).exists() else {}
-    keys = [_key(run, options) for run in runs]
-    audits = [
-        known.get(key) or {"model": run.name, "tests": {}}
-        for run, key in zip(runs, keys, strict=True)
-    ]
-    for run, key, there in zip(runs, keys, audits, strict=True):
-        known[key] = there
-        missing = [name for name in options.tests if not _is_there(name, there, options)]
-        if missing:
-            keep = partial(_keep, out / FILE, known)
-            _test_all(run, missing, there, options, keep)
+    audits = _audits(runs, out / FILE, options)
     write_whole(out / "audit.md", markdown(audits))
     write_whole(out / "report.html", audit_html(audits))
     for each in audits:
         print(each["model"], *(f"  {sentence}" for sentence in verdict(each)), sep="\n")
     print(f"page    {out / 'report.html'}")
+
+
+def _audits(runs: list[Path], file: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
+    """What is known of each run, after what was not has been found out, and kept in the file."""
+    known = (read_object(file) or {}) if file.exists() else {}
+    keep = partial(_keep, file, known)
+    audits: list[dict[str, Any]] = []
+    open_ones: list[Open] = []
+    for run in runs:
+        there = known.setdefault(_key(run, options), {"model": run.name, "tests": {}})
+        missing = [name for name in options.tests if not _is_there(name, there, options)]
+        if missing and not any(there is before for before in audits):
+            open_ones.append(Open(run, missing, there))
+        audits.append(there)
+    if options.workers and open_ones:
+        _spread(open_ones, options, keep)
+    else:
+        for each in open_ones:
+            _test_all(each, _bench(each, options, keep), options)
+    return audits
+
+
+class Open(NamedTuple):
+    """A run, the tests that are missing, and its audit, which they are put into."""
+
+    run: Path
+    missing: list[str]
+    there: dict[str, Any]
 
 
 def _key(run: Path, options: argparse.Namespace) -> str:
@@ -98,66 +117,91 @@ def _keep(file: Path, known: dict[str, Any]) -> None:
     write_whole(file, json.dumps(known, indent=1))
 
 
-def _test_all(
-    run: Path,
-    names: list[str],
-    there: dict[str, Any],
-    options: argparse.Namespace,
-    keep: Callable[[], None],
-) -> None:
-    """Put what the tests find into the audit of the run, one after the other; what is found of
-    single models that are trained, too, so that no more than one is trained again."""
+def _bench(each: Open, options: argparse.Namespace, keep: Callable[[], None]) -> Bench:
+    """The run, opened. What is found of single models that are trained is kept, too, so that no
+    more than one is trained again."""
     from afa_ray.data.sample import sample
     from afa_ray.records.finished import open_finished
     from afa_ray.training.bench import Bench
     from afa_ray.training.trained_tests import TRAINED_TESTS
 
-    settings, trained = _settings(run), any(name in TRAINED_TESTS for name in names)
-    target, corpus = open_finished(run, settings, options.device, fresh=trained)
+    settings, trained = _settings(each.run), any(name in TRAINED_TESTS for name in each.missing)
+    device = "cpu" if options.workers else options.device
+    target, corpus = open_finished(each.run, settings, device, fresh=trained)
     texts = sample(corpus.test, options.texts, options.seed)
     of = json.dumps({**asdict(options.limits), "seeds": None})
-    kept = there.setdefault("models", {}).setdefault(of, {})
+    kept = each.there.setdefault("models", {}).setdefault(of, {})
     limits, seed = options.limits, options.seed
-    bench = Bench(target, settings, corpus, texts, limits, seed, kept=kept, keep=keep)
-    there |= {"texts": len(texts), "data": corpus.name}
-    for name in names:
+    each.there.update({"texts": len(texts), "data": corpus.name})
+    return Bench(target, settings, corpus, texts, limits, seed, kept=kept, keep=keep)
+
+
+def _test_all(
+    each: Open, bench: Bench, options: argparse.Namespace, spent: Mapping[str, float] = NOTHING
+) -> None:
+    """Put what the tests find into the audit of the run, one after the other.
+
+    Args:
+        spent: seconds on what is kept already, by test.
+    """
+    from afa_ray.training.one_test import tested
+
+    for name in each.missing:
         began = time.perf_counter()
-        found = _test(name, bench, f"{run.name}, {name}")
-        seconds = round(time.perf_counter() - began, 2)
-        there["tests"][name] = {**found, "seconds": seconds, "limits": _limits(name, options)}
+        found = tested(name, bench, f"{each.run.name}, {name}")
+        seconds = time.perf_counter() - began + spent.get(name, 0)
+        _put(name, found, seconds, each, options)
+        bench.keep()
+
+
+def _put(
+    name: str, found: dict[str, Any], seconds: float, each: Open, options: argparse.Namespace
+) -> None:
+    of = {"seconds": round(seconds, 2), "limits": _limits(name, options)}
+    each.there["tests"][name] = {**found, **of}
+
+
+def _spread(open_ones: list[Open], options: argparse.Namespace, keep: Callable[[], None]) -> None:
+    """Have the workers of a Ray cluster find what is missing; of tests that train models, what is
+    found of them all is put together here."""
+    from afa_ray.training.audit_cluster import parts_of
+
+    benches = [_bench(each, options, keep) for each in open_ones]
+    orders = [dict.fromkeys([*each.there["tests"], *each.missing]) for each in open_ones]
+    parts = [
+        part
+        for run, (each, bench) in enumerate(zip(open_ones, benches, strict=True))
+        for part in parts_of(run, each.missing, bench)
+    ]
+    spent = _gather(parts, benches, open_ones, options) if parts else {}
+    for run, (each, bench) in enumerate(zip(open_ones, benches, strict=True)):
+        left = [name for name in each.missing if not _is_there(name, each.there, options)]
+        seconds = {name: spent.get((run, name), 0.0) for name in left}
+        _test_all(each._replace(missing=left), bench, options, seconds)
+        each.there["tests"] = {name: each.there["tests"][name] for name in orders[run]}
         keep()
 
 
-def _test(name: str, bench: Bench, doing: str) -> dict[str, Any]:
-    """A test's figures, with what they mean."""
-    from afa_ray.data.tokenizer import special_ids
-    from afa_ray.evaluation.attefa import PUBLISHED
-    from afa_ray.evaluation.audit import TESTS, batches
+def _gather(
+    parts: list[Part], benches: list[Bench], open_ones: list[Open], options: argparse.Namespace
+) -> dict[tuple[int, str], float]:
+    """Keep what the workers find, as soon as it is; returns the seconds that went into the models
+    of each (run, test)."""
     from afa_ray.report.bar import progress_bar
-    from afa_ray.training.trained_tests import TRAINED_TESTS
+    from afa_ray.training.audit_cluster import found_by_workers
 
-    test: Test | TrainedTest
-    if name in TRAINED_TESTS:
-        test = TRAINED_TESTS[name]
-        with progress_bar(doing, test.trains(bench.limits), "models") as advance:
-            figures = test.run(replace(bench, advance=advance))
-    else:
-        test, tokenizer = TESTS[name], bench.corpus.tokenizer
-        with progress_bar(doing, len(bench.test)) as advance:
-            seen = batches(bench.target, bench.test, special_ids(tokenizer), advance)
-            figures = test.run(bench.target, seen, bench.seed)
-        for case in figures.get("cases", ()):
-            case["words"] = tokenizer.convert_ids_to_tokens(case.pop("ids"))
-    words: dict[str, Any] = {
-        "asks": test.asks,
-        "high": test.high,
-        "low": test.low,
-        "source": test.source,
-    }
-    if name == "attefa":
-        kinds = ("an LSTM", "words by themselves")
-        words["published"] = {of: dict(zip(kinds, x, strict=True)) for of, x in PUBLISHED.items()}
-    return {"figures": figures, **words}
+    spent: dict[tuple[int, str], float] = {}
+    outcomes = found_by_workers(benches, parts, options.workers, options.device)
+    with progress_bar("auditing", len(parts), "parts") as advance:
+        for (run, test, model), found, seconds in outcomes:
+            if model is None:
+                _put(test, found, seconds, open_ones[run], options)
+            else:
+                benches[run].kept[model] = found
+                spent[run, test] = spent.get((run, test), 0.0) + seconds
+            benches[run].keep()
+            advance(1)
+    return spent
 
 
 def _complete(run: Path) -> Path:
@@ -195,6 +239,8 @@ def options_of(arguments: Sequence[str]) -> argparse.Namespace:
     for name in ("seeds", "epochs"):
         if getattr(given, name) < 1:
             faults.append(f"{name} = {getattr(given, name)}: must be at least 1")
+    if given.workers < 0:
+        faults.append(f"workers = {given.workers}: must be at least 0")
     if faults:
         raise UserError("\n".join(faults))
     given.limits = Limits(
@@ -243,6 +289,9 @@ def _parser(tests: str, trained: str) -> Parser:
     )
     option("--seed", type=int, default=0, help="of texts, permutations and searches (default: 0)")
     option("--out", metavar="FOLDER", help="by default audit in the folder of the (first) run")
+    option("--workers", metavar="N", type=int, default=0, help="processes of a Ray cluster that "
+           "share runs, tests and the models that are trained (default: 0: without Ray)"
+           )  # fmt: skip
     option("--device", help="as PyTorch names it; by default a GPU where there is one")
     return parser
 

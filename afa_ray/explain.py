@@ -17,8 +17,8 @@ from rich.console import Console
 
 from afa_ray.arguments import Parser
 from afa_ray.command_line import answer
+from afa_ray.data.asked_texts import AskedTexts
 from afa_ray.data.messages import some_rows
-from afa_ray.data.streamed import stream_column
 from afa_ray.data.tables import check_file
 from afa_ray.errors import UserError, first_line
 
@@ -52,7 +52,7 @@ def explain(options: argparse.Namespace) -> None:
     out = None if options.out is None else Path(options.out).expanduser()
     if options.file and out and out.absolute() == Path(options.file).expanduser().absolute():
         raise UserError(f"out = {out}: is the file with the texts; give another")
-    total, empty = _texts_in(options)
+    total, empty = _texts(options).count()
     if out is not None:
         from afa_ray.report.writers import MOST_IN_A_PAGE, require_writable
 
@@ -63,12 +63,30 @@ def explain(options: argparse.Namespace) -> None:
                 f"{total:,}; write .jsonl, .csv or .parquet, or a page of fewer rows"
             )
     classifier = load(options.model, device=options.device)
-    classifier.class_number(options.target)
+    _require_answers(classifier, options)
     _say_empty(empty)
     if out is None:
         _print(classifier, options, total)
     else:
         _write(classifier, options, out, total)
+
+
+def _require_answers(classifier: Classifier, options: argparse.Namespace) -> None:
+    """That the model can be asked so.
+
+    Raises:
+        UserError: it has no such class, reads queries and has none, or has some and reads none.
+    """
+    classifier.class_number(options.target)
+    given = options.query_column or options.query
+    if classifier.reads_queries and not given:
+        raise UserError(
+            f"{options.model}: was trained on pairs; give what each text is read for: "
+            + ("--query_column NAME" if options.file else 'after each --text a --query "…"')
+        )
+    if given and not classifier.reads_queries:
+        name = "query_column" if options.query_column else "query"
+        raise UserError(f"{name} = {given}: {options.model} reads texts alone; leave it out")
 
 
 def _spread(options: argparse.Namespace) -> None:
@@ -83,17 +101,19 @@ def _spread(options: argparse.Namespace) -> None:
     if out.exists() and not out.is_dir():
         raise UserError(f"out = {out}: is a file; with workers give a folder for Parquet files")
     model = everywhere(options.model)
-    names = ("text_column", "methods", "target", "unit")
+    names = ("text_column", "query_column", "methods", "target", "unit")
     check_file(file)
     asked = asked_for(file, model, {name: getattr(options, name) for name in names})
     there = out.is_dir() and begun(out, asked)
     if not there:
-        _, empty = _texts_in(options)  # all that can be wrong is found before anything is written
-        load(model, device="cpu").class_number(options.target)
+        _, empty = _texts(
+            options
+        ).count()  # all that can be wrong is found before anything is written
+        _require_answers(load(model, device="cpu"), options)
         _say_empty(empty)
     with _writable(out), own_folder(out, setting="out"):
         if not begun(out, asked):
-            lay_out(out, asked, _rows(options), options.part_rows)
+            lay_out(out, asked, _texts(options).rows(), options.part_rows)
         refused = explain_parts(out, model, _ask(options), options.workers, options.device)
         total = texts_in(out)
     _say_done(refused, total, out)
@@ -133,42 +153,9 @@ def _say_done(refused: dict[str, str], total: int, out: Path) -> None:
     print(f"{total:,} text{'s' * (total != 1)} explained: {out}")
 
 
-def _texts_in(options: argparse.Namespace) -> tuple[int, list[int]]:
-    """How many texts there are, and the first rows of the file that hold none.
-
-    Raises:
-        UserError: a file that cannot be read to its end, a row that is no text, or no text at all.
-    """
-    if options.file is None:
-        for number, text in enumerate(options.text, 1):
-            if not text.strip():
-                raise UserError(f"text = {text!r}: text {number} is empty; give at least one word")
-        return len(options.text), []
-    total = 0
-    empty: list[int] = []
-    for row, text in enumerate(_column(options), 1):
-        if text is not None and not isinstance(text, str):
-            raise UserError(
-                f"{options.file}: row {row} of the column {options.text_column!r} holds {text!r}, "
-                "not a text; name the column with the texts: --text_column"
-            )
-        if text is None or not text.strip():
-            empty += [row] * (len(empty) <= 5)
-        else:
-            total += 1
-    if not total:
-        raise UserError(f"{options.file}: the column {options.text_column!r} holds no text")
-    return total, empty
-
-
-def _column(options: argparse.Namespace) -> Iterator[str | None]:
-    return stream_column(Path(options.file).expanduser(), options.text_column)
-
-
-def _rows(options: argparse.Namespace) -> Iterator[tuple[int, str]]:
-    """(row, text) of each text, rows counted from 1."""
-    texts = options.text if options.file is None else _column(options)
-    return ((n, text) for n, text in enumerate(texts, 1) if text is not None and text.strip())
+def _texts(options: argparse.Namespace) -> AskedTexts:
+    names = ("text", "query", "file", "text_column", "query_column")
+    return AskedTexts(**{name: getattr(options, name) for name in names})
 
 
 def _print(classifier: Classifier, options: argparse.Namespace, total: int) -> None:
@@ -176,7 +163,7 @@ def _print(classifier: Classifier, options: argparse.Namespace, total: int) -> N
     from afa_ray.report.terminal import as_text
 
     console, printed = Console(highlight=False, soft_wrap=False), 0
-    for chunk in explained(classifier, _rows(options), _ask(options)):
+    for chunk in explained(classifier, _texts(options).rows(), _ask(options)):
         for row, each in chunk[: PRINTED - printed]:
             if total > 1:
                 console.print(f"{'row' if options.file else 'text'} {row}", style="dim")
@@ -195,7 +182,7 @@ def _write(classifier: Classifier, options: argparse.Namespace, out: Path, total
     from afa_ray.report.bar import progress_bar
 
     with progress_bar("explaining", total) as advance:
-        refused = write_explained(out, classifier, _rows(options), _ask(options), advance)
+        refused = write_explained(out, classifier, _texts(options).rows(), _ask(options), advance)
     _say_done(refused, total, out)
 
 
@@ -213,6 +200,14 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         faults.append(f"one model must be given, not {len(given.models)}: MODEL")
     if bool(given.text) == (given.file is not None):
         faults.append('give --text "…" (again for more texts) or --file FILE: one of them')
+    if given.query_column and given.file is None:
+        faults.append(
+            f"query_column = {given.query_column}: is of a --file; give --query beside --text"
+        )
+    if given.query and given.file is None and len(given.query) != len(given.text):
+        faults.append(f"query: {len(given.query)} for {len(given.text)} texts; give one for each")
+    if given.query and given.file is not None:
+        faults.append("query: is for --text; of a --file name the column: --query_column")
     if given.batch_size < 1:
         faults.append(f"batch_size = {given.batch_size}: must be at least 1")
     if given.part_rows < 1:
@@ -242,6 +237,9 @@ def _parser() -> Parser:
     option("--text", action="append", default=[], help="a text; may be given again")
     option("--file", help="CSV, TSV, JSON Lines or Parquet with a column of texts")
     option("--text_column", default="text", help="its name (default: text)")
+    option("--query", action="append", default=[], help="what a text is read for, of a model that "
+           "was trained on pairs; one for each --text")  # fmt: skip
+    option("--query_column", metavar="NAME", help="the file's column of what each text is read for")
     option("--methods", default="attention", help="separated by commas (default: attention)")
     option("--target", help="the class to explain, by default the predicted one")
     option("--unit", choices=("word", "token"), default="word", help="what has a weight")

@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from afa_ray.data.streamed import Row
 from afa_ray.errors import UserError
 from afa_ray.json_files import read_object
 from afa_ray.records.manifest import file_digest
@@ -66,7 +67,7 @@ def begun(folder: Path, asked: dict[str, Any]) -> bool:
     return "texts" in before
 
 
-def lay_out(folder: Path, asked: dict[str, Any], rows: Iterable[tuple[int, str]], size: int) -> int:
+def lay_out(folder: Path, asked: dict[str, Any], rows: Iterable[Row], size: int) -> int:
     """Write the rows as parts of `size` that wait to be explained; returns how many there are.
 
     What an earlier attempt left unfinished is done anew.
@@ -77,7 +78,7 @@ def lay_out(folder: Path, asked: dict[str, Any], rows: Iterable[tuple[int, str]]
     shutil.rmtree(folder / TEXTS, ignore_errors=True)
     write_whole(folder / ASKED, _json(asked))
     (folder / TEXTS).mkdir()
-    schema = pa.schema([("row", pa.int64()), ("text", pa.string())])
+    schema = pa.schema([("row", pa.int64()), ("text", pa.string()), ("query", pa.string())])
     waiting, number, total = iter(rows), 0, 0
     while some := list(islice(waiting, size)):
         columns = [list(column) for column in zip(*some, strict=True)]
@@ -106,14 +107,14 @@ def waiting_parts(folder: Path) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count != _rows_in(folder / name)}  # type: ignore[misc]
 
 
-def texts_of(part: Path) -> Iterator[tuple[int, str]]:
-    """(row, text) of a part that waits."""
+def texts_of(part: Path) -> Iterator[Row]:
+    """The rows of a part that waits."""
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(part) as file:
         for batch in file.iter_batches(1024):
             columns = batch.to_pydict()
-            yield from zip(columns["row"], columns["text"], strict=True)
+            yield from map(Row, columns["row"], columns["text"], columns["query"])
 
 
 def complete(folder: Path) -> None:

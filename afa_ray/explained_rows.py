@@ -9,6 +9,7 @@ from pathlib import Path
 
 from afa_ray.classifier import Classifier, Explanation
 from afa_ray.classifier.words import Unit
+from afa_ray.data.streamed import Row
 from afa_ray.progress import Advance, ignored
 from afa_ray.report.writers import writing
 
@@ -26,25 +27,31 @@ class Ask:
 
 
 def explained(
-    classifier: Classifier, rows: Iterable[tuple[int, str]], ask: Ask
+    classifier: Classifier, rows: Iterable[Row], ask: Ask
 ) -> Iterator[list[tuple[int, Explanation]]]:
-    """Every (row, text)'s row and explanation, a chunk of them at a time."""
+    """Every row's number and explanation, a chunk of them at a time; all have a query, or none."""
     waiting = iter(rows)
     while chunk := list(islice(waiting, CHUNK * ask.batch_size)):
         found = classifier.explain(
-            [text for _, text in chunk],
+            [row.text for row in chunk],
             ask.methods,
             ask.target,
             ask.unit,
+            queries=_queries(chunk),
             batch_size=ask.batch_size,
         )
-        yield [(row, each) for (row, _), each in zip(chunk, found, strict=True)]
+        yield [(row.number, each) for row, each in zip(chunk, found, strict=True)]
+
+
+def _queries(rows: list[Row]) -> list[str] | None:
+    found = [row.query for row in rows if row.query is not None]
+    return found or None
 
 
 def write_explained(
     out: Path,
     classifier: Classifier,
-    rows: Iterable[tuple[int, str]],
+    rows: Iterable[Row],
     ask: Ask,
     advance: Advance = ignored,
 ) -> dict[str, str]:

@@ -57,10 +57,15 @@ def load_all(models: Sequence[str], device: str | None) -> list[Classifier]:
     """The models, each of which has explained a text: a first one takes longer.
 
     Raises:
-        UserError: see `afa_ray.load`.
+        UserError: see `afa_ray.load`; or a model that was trained on pairs.
     """
     classifiers = [load(model, device=device) for model in models]
-    for classifier in classifiers:
+    for model, classifier in zip(models, classifiers, strict=True):
+        if classifier.reads_queries:
+            raise UserError(
+                f"{model}: was trained on pairs, and here texts come alone; explain them by "
+                "afa_ray.explain with --query_column or --query"
+            )
         classifier.explain(["a first text takes longer"])
     return classifiers
 

@@ -57,6 +57,7 @@ class Classifier:
     Attributes:
         reads: the model, with its attention row where it has one.
         labels: the classes, in order. max_length: the most tokens that the model reads of a text.
+        reads_queries: whether each text must come with what it is read for.
         unreadable: why no attention row belongs to the model's decision; empty where one does.
     """
 
@@ -66,6 +67,7 @@ class Classifier:
         config = model.config
         self.labels = [str(config.id2label[i]) for i in range(config.num_labels)]
         self.max_length = self._longest()
+        self.reads_queries = isinstance(model, EncodedTarget) and bool(model.config.query)
 
     def _longest(self) -> int:
         known = [self.tokenizer.model_max_length]
@@ -186,12 +188,11 @@ class Classifier:
         Raises:
             UserError: see `predict`.
         """
-        needed = isinstance(self.model, EncodedTarget) and self.model.config.query
-        if needed != (queries is not None):
+        if self.reads_queries != (queries is not None):
             has = "was trained on pairs: give queries, what each text is read for"
             raise UserError(
                 f"{self.name or 'the model'}: "
-                + (has if needed else "reads texts alone: leave queries out")
+                + (has if self.reads_queries else "reads texts alone: leave queries out")
             )
         if queries is None:
             return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from afa_ray.data.delimited import read_rows
 from afa_ray.data.tables import (
@@ -17,6 +17,14 @@ from afa_ray.data.tables import (
 from afa_ray.errors import UserError
 
 LONGEST_MARK = 4  # of bytes that tell an encoding
+
+
+class Row(NamedTuple):
+    """A text and its row, counted from 1; and what it is read for, where there is anything."""
+
+    number: int
+    text: str
+    query: str | None = None
 
 
 def stream_column(path: Path, column: str) -> Iterator[Any]:

@@ -193,9 +193,9 @@ TESTS: dict[str, Test] = {
     ),
     "adversarial": Test(
         run_adversarial,
-        "Can attention be put on quite other words with the decision the same?",
-        "yes: quite other explanations are as true to the decision as this one",
-        "no: attention is tied to the decision",
+        "Can attention be moved to quite different words without changing the decision?",
+        "it can, and quite different explanations are as true to the decision as this one",
+        "it cannot: attention is tied to the decision",
         "Jain and Wallace 2019, 4.2.2",
     ),
 }

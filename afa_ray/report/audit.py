@@ -57,7 +57,7 @@ def about(audit: Audit) -> str:
 
 
 def meaning(test: Mapping[str, Any]) -> str:
-    return f"High: {test['high']}. Low: {test['low']}. ({test['source']})"
+    return f"If high: {test['high']}. If low: {test['low']}. ({test['source']})"
 
 
 def audit_html(audits: list[Audit]) -> str:

@@ -18,7 +18,10 @@ def with_interval(of: Mapping[str, float]) -> str:
 
 def _correlation(found: Figures) -> Rows:
     return [
-        (f"mean τ-b of {pair}", f"{with_interval(x)}; p ≤ .05 in {x['significant']:.0%}")
+        (
+            f"agreement of {pair} on the order of words (mean τ-b, -1 to 1)",
+            f"{with_interval(x)}; more than chance (p ≤ .05) in {x['significant']:.0%} of texts",
+        )
         for pair, x in found["pairs"].items()
     ]
 
@@ -34,15 +37,17 @@ def _permutation(found: Figures) -> Rows:
         for x in found["by_greatest_attention"]
         if x["texts"]
     ]
-    return [("median movement of the decision, 0 to 1", with_interval(found["moved"])), *parts]
+    what = "change of the probabilities by shuffling (median of a text), 0 to 1"
+    return [(what, with_interval(found["moved"])), *parts]
 
 
 def _adversarial(found: Figures) -> Rows:
+    what = "greatest change of attention without one of the decision, 0 to .693"
+    above = found["above"].items()
     return [
-        ("greatest divergence with the decision the same, 0 to .693", with_interval(
-            found["divergence"])),
-        *((f"texts above {limit}", f"{share:.0%}") for limit, share in found["above"].items()),
-    ]  # fmt: skip
+        (what, with_interval(found["divergence"])),
+        *((f"texts where it is above {limit}", f"{share:.0%}") for limit, share in above),
+    ]
 
 
 def _even(found: Figures) -> Rows:
@@ -94,22 +99,23 @@ def _sd(of: Mapping[str, float]) -> str:
 def _say_correlation(found: Figures) -> str:
     one, witness = found["pairs"]["attention and deletion"], found["pairs"]["gradient and deletion"]
     return (
-        f"Attention orders words as deleting them does with τ = {one['mean']:.2f} (1 is the same "
-        f"order, 0 none in common); gradients do with {witness['mean']:.2f}."
+        "The words that attention weighs most and those whose deletion changes the decision most "
+        f"agree in their order with τ = {one['mean']:.2f} (1: the same order, 0: nothing in "
+        f"common); gradients and deletion agree with {witness['mean']:.2f}."
     )
 
 
 def _say_permutation(found: Figures) -> str:
     return (
-        "Shuffling attention among the words moves the classes' probabilities by "
-        f"{found['moved']['mean']:.2f} in the middle case, of 1 at most."
+        "Shuffling attention among the words typically changes the predicted probabilities by "
+        f"{found['moved']['mean']:.2f} (0: not at all, 1: entirely)."
     )
 
 
 def _say_adversarial(found: Figures) -> str:
     return (
-        f"In {found['above']['0.5']:.0%} of the texts attention can be put on quite other words "
-        "with the decision the same."
+        f"In {found['above']['0.5']:.0%} of the texts attention can be moved to quite different "
+        "words without changing the decision."
     )
 
 
@@ -152,18 +158,22 @@ def _say_guided(found: Figures) -> str:
 def _say_departure(found: Figures) -> str:
     alike = [x["jsd"] for x in found["curve"] if x["tvd"] <= 0.05]
     if not alike:
-        return "No model that was trained to attend elsewhere decides alike (within .05)."
+        return (
+            "Of the models that were trained to attend elsewhere, none makes nearly the same "
+            "decisions (probabilities within .05)."
+        )
     return (
-        f"Another model that decides alike (within .05) attends as differently as {max(alike):.2f} "
-        "of .69."
+        "Another model makes nearly the same decisions (probabilities within .05), and its "
+        f"attention is {max(alike):.2f} away from this model's, of .69 at most."
     )
 
 
 def _say_attefa(found: Figures) -> str:
     value = found["attefa"]["mean"]
     return (
-        f"AtteFa is {value:.3f}, of 1 at most: for each step that attention is moved, decisions "
-        f"move by {value:.0%} of one."
+        "Where another model was trained to attend elsewhere and decide alike, its decisions moved "
+        f"{value:.0%} as far as its attention did (AtteFa {value:.3f}; at 1 attention cannot move "
+        "without the decisions)."
     )
 
 

@@ -66,7 +66,7 @@ class Limits:
 @dataclass(frozen=True)
 class Bench:
     """A finished Target in eval mode, its run's settings and corpus, with what a fresh one starts
-    with; the test texts; `advance` is told of every model that has been trained.
+    with; the test texts; `advance` is told of every model of which something is found.
 
     `kept` is what has been found of single models, by name; `keep` is called when that grows.
     """
@@ -83,11 +83,10 @@ class Bench:
 
     def once(self, name: str, find: Callable[[], Any]) -> Any:
         """What is found of one model, now or before."""
-        if name in self.kept:
-            self.advance(1)
-        else:
+        if name not in self.kept:
             self.kept[name] = find()
             self.keep()
+        self.advance(1)
         return self.kept[name]
 
     @property
@@ -116,7 +115,6 @@ def adversary(bench: Bench, departure: Departure, seed: int) -> tuple[AnyTarget,
     model, rate = bench.fresh(seed)
     plan = Plan(bench.limits.epochs, PATIENCE, rate, seed)
     epoch = fit(model, departing(bench.target, departure), bench.texts, plan)
-    bench.advance(1)
     return model, epoch
 
 
@@ -126,7 +124,6 @@ def classifier(bench: Bench, seed: int, row_of: RowOf | None = None, **changes: 
     texts = bench.texts
     epochs = at_least(EPOCHS, UPDATES, batch_count(len(texts.train), BATCH))
     fit(model, classifying(row_of), texts, Plan(epochs, epochs, rate, seed))
-    bench.advance(1)
     return model
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
+from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ from afa_ray.records.audited import data_digest
 from afa_ray.report.audit import audit_html, markdown, verdict
 from afa_ray.report.drawings import curve, heat, histogram, reach, scale, violins
 from afa_ray.train import train
+from afa_ray.training.audit_cluster import AuditWorker, Outcome, Part
+from afa_ray.training.bench import Bench
 from tests.conftest import with_values
 
 STEPS, LN2 = 5, math.log(2)
@@ -97,6 +101,7 @@ def test_mistakes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "choose-on: invalid choice" in said(str(tmp_path), "--choose-on", "train")
     assert "tests = tau: there is no such test" in said(str(tmp_path), "--tests", "tau")
     assert "texts = -1: must be at least 0" in said(str(tmp_path), "--texts", "-1")
+    assert "workers = -1: must be at least 0" in said(str(tmp_path), "--workers", "-1")
     assert "did you mean --texts?" in said(str(tmp_path), "--text", "3")
     assert not list(tmp_path.iterdir())
 
@@ -121,6 +126,46 @@ def test_tests_that_train_are_done_by_name_and_again_with_other_limits(
     (found,) = json.loads((run / "audit" / "audit.json").read_text()).values()
     assert found["tests"]["attefa"]["figures"]["attefa"]["seeds"] == 1
     assert math.isnan(found["tests"]["attefa"]["figures"]["attefa"]["half_width"])
+
+
+def found_of(run: Path) -> dict[str, Any]:
+    (found,) = json.loads((run / "audit" / "audit.json").read_text()).values()
+    return {name: test["figures"] for name, test in found["tests"].items()}
+
+
+def test_workers_find_what_one_process_finds_and_what_they_found_stays(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The parts in the order that suits worst; an audit that is cut short goes on after them."""
+    monkeypatch.setattr("afa_ray.training.bench.EPOCHS", 1)
+    monkeypatch.setattr("afa_ray.training.bench.UPDATES", 1)
+    done: list[Part] = []
+    lasts = 5  # parts, then the process is killed
+
+    def workers(benches: list[Bench], parts: list[Part], *_: Any) -> Iterator[Outcome]:
+        worker = AuditWorker("cpu")
+        worker._benches = dict(enumerate(benches))
+        for number, part in enumerate(reversed(parts)):
+            if number == lasts:
+                raise KeyboardInterrupt
+            done.append(part)
+            yield worker.find(part, [])
+
+    monkeypatch.setattr("afa_ray.training.audit_cluster.found_by_workers", workers)
+    words = [str(run), "--texts", "6", "--train-texts", "30", "--epochs", "1", "--seeds", "2"]
+    words += ["--tests", "permutation,attefa,even,correlation"]
+    assert audit.main([*words, "--workers", "2"]) != 0
+    (kept,) = json.loads((run / "audit" / "audit.json").read_text()).values()
+    assert list(kept["tests"]) == ["correlation"]
+    lasts = 100
+    assert audit.main([str(run), *words, "--workers", "2"]) == 0  # the same run twice, found once
+    assert len(done) == len(set(done)) == 1 + 1 + 2 + 4
+    shared = found_of(run)
+    shutil.rmtree(run / "audit")
+    assert audit.main(words) == 0
+    assert found_of(run) == shared
+    assert set(shared) == {"permutation", "attefa", "even", "correlation"}
+    capsys.readouterr()
 
 
 def test_a_test_is_done_again_for_other_data(

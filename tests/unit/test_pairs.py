@@ -14,13 +14,17 @@ import pytest
 import torch
 
 import afa_ray
+from afa_ray import explain
 from afa_ray.config import Settings
+from afa_ray.data.asked_texts import AskedTexts
 from afa_ray.data.facts import FACT_NAMES, PEOPLE, ROOMS, SIZES, generate_facts
 from afa_ray.data.sources import load_raw
 from afa_ray.errors import UserError
 from afa_ray.evaluation.prediction import predict
+from afa_ray.explain_parts import TEXTS, lay_out, texts_of
 from afa_ray.models.target_judge import TargetJudge
 from afa_ray.records.fingerprints import corpus_fingerprints
+from afa_ray.service import load_all
 from afa_ray.train import main, train
 from tests.unit.test_encoders import batch, small_encoded
 
@@ -152,6 +156,43 @@ def test_the_judge_reads_each_copy_for_the_same() -> None:
     assert torch.allclose(judged.sigmoid(), 1 - chance, atol=1e-6)
 
 
+def assert_the_command_reads_queries(classifier: afa_ray.Classifier, folder: Path) -> None:
+    """Of a file, of parts that wait, and of texts one by one; the live page refuses the model."""
+    model, file, out = str(folder / "a"), folder / "asked.csv", folder / "rows.jsonl"
+    queries = ["who is there", "who is here", "who is there"]
+    rows = [f"{query},{STORY}" for query in queries]
+    file.write_text("\n".join(["q,t", rows[0], "who,", *rows[1:]]) + "\n")
+    words = ["--file", str(file), "--text_column", "t", "--query_column", "q"]
+    assert explain.main([model, *words, "--batch_size", "2", "--out", str(out)]) == 0
+    found = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [(each["row"], each["label"]) for each in found] == [
+        (1, "emil"), (3, "anna"), (4, "emil")
+    ]  # fmt: skip
+    expected = classifier.explain([STORY] * 3, queries=queries)
+    for each, other in zip(found, expected, strict=True):
+        assert each["scores"]["attention"] == pytest.approx(other.scores["attention"], abs=1e-6)
+
+    texts = AskedTexts(file=str(file), text_column="t", query_column="q")
+    lay_out(folder, {}, texts.rows(), 2)
+    parts = [list(texts_of(part)) for part in sorted((folder / TEXTS).iterdir())]
+    assert parts == [list(texts.rows())[:2], list(texts.rows())[2:]]
+    assert [row.query for part in parts for row in part] == queries
+
+    def refused(*words: str) -> str:
+        with pytest.raises(UserError) as error:
+            explain.explain(explain.parse([model, *words]))
+        return str(error.value)
+
+    assert "trained on pairs; give what each text is read for: after each --text" in refused(
+        "--text", STORY
+    )
+    assert "--query_column NAME" in refused(*words[:4])
+    file.write_text(f"q,t\n,{STORY}\n")
+    assert "row 1 of the column 'q' holds ''" in refused(*words)
+    with pytest.raises(UserError, match=r"trained on pairs, .* --query_column or --query"):
+        load_all([model], "cpu")
+
+
 def test_pairs_are_trained_judged_and_kept_apart_by_their_queries(
     tmp_path: Path, tiny_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,5 +236,6 @@ def test_pairs_are_trained_judged_and_kept_apart_by_their_queries(
         classifier.predict(texts, queries=queries[:1])
     with pytest.raises(UserError, match="query 2 is empty"):
         classifier.predict(texts, queries=["who", " "])
+    assert_the_command_reads_queries(classifier, tmp_path)
     digests = [corpus_fingerprints(replace(corpus, test=t))["test"] for t in (corpus.test, swapped)]
     assert digests[0] != digests[1]

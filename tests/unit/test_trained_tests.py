@@ -25,7 +25,7 @@ from afa_ray.training import trained_tests
 from afa_ray.training.bench import Bench, Limits, accuracy, adversary, apart, over_seeds
 from afa_ray.training.descent import Plan, Texts, classifying, fit, held_out_loss
 from afa_ray.training.players import build_players
-from afa_ray.training.trained_tests import run_attefa, run_departure, run_even, run_guided
+from afa_ray.training.trained_tests import TRAINED_TESTS
 from tests.conftest import small_texts
 from tests.families import save_tiny
 from tests.tokenizers import word_pieces
@@ -110,21 +110,20 @@ def test_an_adversary_that_is_paid_for_departing_does(bench: Bench) -> None:
     assert apart(bench, bench.target) == (0, pytest.approx(0, abs=1e-6))
 
 
-def test_each_test_trains_as_many_models_as_it_says(
+def test_each_test_finds_something_of_so_many_models_once(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bench_module, "EPOCHS", 2)
     monkeypatch.setattr(bench_module, "UPDATES", 1)
     monkeypatch.setattr(trained_tests, "LAMBDAS", (0.0, 0.1))
-    for name, run in {"even": run_even, "guided": run_guided, "departure": run_departure,
-                      "attefa": run_attefa}.items():  # fmt: skip
+    for name, models in {"even": 4, "guided": 8, "departure": 2, "attefa": 2}.items():
+        run = TRAINED_TESTS[name].run
         trained: list[int] = []
         kept: dict[str, Any] = {}
         found = run(replace(bench, advance=trained.append, kept=kept))
-        assert len(trained) == trained_tests.TRAINED_TESTS[name].trains(bench.limits)
+        assert len(trained) == models == len(kept)
         with monkeypatch.context() as patch:  # all that has been found is kept
-            if name != "guided":  # whose adversary is trained again
-                patch.setattr(bench_module, "fit", lambda *_: pytest.fail("trained again"))
+            patch.setattr(bench_module, "fit", lambda *_: pytest.fail("trained again"))
             again = run(replace(bench, advance=trained.append, kept=kept))
         assert again == found
         if name == "attefa":
@@ -138,6 +137,23 @@ def test_each_test_trains_as_many_models_as_it_says(
             assert set(found["by"]) == {"even", "learned", "this model's", "an adversary's"}
         if name == "departure":
             assert [point["lambda"] for point in found["curve"]] == [0.0, 0.1]
+
+
+def test_models_are_found_by_themselves_in_any_order(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As workers find them; one adversary serves all of a worker's models that it guides."""
+    monkeypatch.setattr(bench_module, "EPOCHS", 1)
+    monkeypatch.setattr(bench_module, "UPDATES", 1)
+    adversaries: list[int] = []
+    monkeypatch.setattr(
+        trained_tests, "adversary",
+        lambda bench, loss, seed: adversaries.append(seed) or adversary(bench, loss, seed),
+    )  # fmt: skip
+    test = TRAINED_TESTS["guided"]
+    backwards = {name: find() for name, find in reversed(test.models(bench).items())}
+    assert adversaries == [1]
+    assert test.figures(bench, backwards) == test.run(bench)
 
 
 def test_a_pretrained_model_is_tested_by_others_of_its_kind(
@@ -155,8 +171,8 @@ def test_a_pretrained_model_is_tested_by_others_of_its_kind(
     corpus = prepare_corpus(settings)
     target = build_players(settings, corpus).target.eval()
     bench = Bench(target, settings, corpus, corpus.test, Limits(seeds=1, epochs=1))
-    found = run_attefa(bench)
+    found = TRAINED_TESTS["attefa"].run(bench)
     assert 0 < found["stvd"]["mean"] < 1
     assert 0 <= found["attefa"]["mean"] <= 1
-    assert set(run_guided(bench)["by"]) == {"even", "learned", "this model's", "an adversary's"}
-    assert run_even(bench)["itself"] == accuracy(bench, target)["macro_f1"]
+    assert set(TRAINED_TESTS["guided"].run(bench)["by"]) == set(trained_tests.GUIDES)
+    assert TRAINED_TESTS["even"].run(bench)["itself"] == accuracy(bench, target)["macro_f1"]
