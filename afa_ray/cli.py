@@ -26,6 +26,7 @@ COMMANDS = {
     "sensitivity": "tune.sensitivity",
     "search": "tune.search",
     "expnet": "tune.expnet",
+    "imbalance": "tune.imbalance",
 }
 
 

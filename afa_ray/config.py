@@ -209,6 +209,9 @@ class TrainSettings:
     """Updates over which the Target's weights are averaged, exponentially: the average is what is
     validated, chosen and saved, from that many updates on. 0 takes the weights as they are; by
     default 100, for a pretrained Target 0."""
+    choose: Literal["best", "last"] = "best"
+    """The epoch that is kept: the best by validation score, or the last, whatever that says, as
+    protocols without validation have it."""
     margin: float | None = None
     """Standard errors of validation accuracy that a later epoch must be more accurate by to be
     taken for better. By default .5, for a pretrained Target 0."""

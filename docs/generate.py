@@ -35,6 +35,7 @@ STUDIES = {
     "compare": options.CompareSettings,
     "sensitivity": options.SensitivitySettings,
     "search": options.SearchSettings,
+    "imbalance": options.ImbalanceSettings,
 }
 
 
@@ -54,7 +55,8 @@ def settings_page() -> str:
         "null, or decided as its text says.\n\n",
         *(_group(name, value) for name, value in _groups(Settings())),
         "## Of studies\n\n"
-        "`compare`, `sensitivity` and `search` take all of these, and a group of their own.\n\n",
+        "`compare`, `sensitivity`, `search` and `imbalance` take all of these, and a group of "
+        "their own.\n\n",
         *(_group(name, getattr(settings(), name), level=3) for name, settings in STUDIES.items()),
     ]
     return "".join(parts).rstrip() + "\n"

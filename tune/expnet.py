@@ -24,8 +24,8 @@ from tune.expnet_table import as_rows, as_table
 from tune.marked_words import MarkedWords, marked_texts, measure
 from tune.options import ExpNetSettings, study_complaints
 from tune.plausibility import THRESHOLDS, Judged, f1_by_threshold, padded, ranking, scaled
-from tune.runs import is_finished, run_all
-from tune.study import Run, Study, finish_study, open_study
+from tune.runs import is_finished, measure_all, run_all
+from tune.study import Run, finish_study, open_study
 
 EXPNET = Command(
     "tune.expnet",
@@ -62,7 +62,10 @@ def compare(settings: ExpNetSettings) -> int:
             for task in tasks
         ]
         failures = run_all(study, runs, f"a classifier of {', '.join(tasks)}")
-        failures += _measure_all(study, runs, methods, options.texts)
+        threads = study.resources.cpus_per_trial
+        waiting = [r for r in runs if is_finished(r.folder) and not _file_of(r).exists()]
+        jobs = [(run, (methods, options.texts, threads)) for run in waiting]
+        failures += measure_all(study, _measure, jobs)
         figures: dict[tuple[str, str], list[dict[str, float]]] = {}
         for seed in seeds:
             words = {
@@ -120,32 +123,6 @@ def _judged(words: MarkedWords, method: str, net: ExpNet) -> Judged:
     scores = np.zeros(len(words.text))
     np.maximum.at(scores, words.word, pieces)
     return padded(words.text, words.marked, scores)
-
-
-def _measure_all(
-    study: Study, runs: Sequence[Run], methods: Sequence[str], count: int
-) -> list[str]:
-    """Measure the finished runs that are not measured; returns a sentence for each that failed."""
-    import ray
-
-    resources = study.resources
-    remote = ray.remote(_measure).options(
-        num_cpus=resources.cpus_per_trial, num_gpus=resources.gpus_per_trial
-    )
-    jobs = {
-        run: remote.remote(run, list(methods), count, resources.cpus_per_trial)
-        for run in runs
-        if is_finished(run.folder) and not _file_of(run).exists()
-    }
-    failures = []
-    for number, (run, job) in enumerate(jobs.items(), 1):
-        try:
-            ray.get(job)
-            print(f"explained {run.folder.name} ({number} of {len(jobs)})", flush=True)
-        except ray.exceptions.RayError as error:
-            cause = getattr(error, "cause", None) or error
-            failures.append(f"{run.folder.name}: {str(cause).splitlines()[0]}")
-    return failures
 
 
 def _measure(run: Run, methods: list[str], count: int, threads: int) -> None:

@@ -110,7 +110,7 @@ def measure(run: Path, settings: Settings, methods: Sequence[str], count: int) -
     starts = np.cumsum([0, *read])
     given = [name for name in methods if found and name in found[0].scores]
     by_text = [
-        _of_words(each, some, count, given)
+        of_words(each, some, count, given)
         for each, some, count in zip(found, words, read, strict=True)
     ]
     return MarkedWords(
@@ -129,7 +129,7 @@ def places(words: Sequence[str]) -> np.ndarray:
     return np.repeat(np.arange(len(words)), lengths)
 
 
-def _of_words(
+def of_words(
     explanation: Explanation, words: Sequence[str], read: int, methods: Sequence[str]
 ) -> dict[str, np.ndarray]:
     """The scores of the first `read` words, of those of the units that they hold."""

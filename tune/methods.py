@@ -29,21 +29,27 @@ METHODS: dict[str, dict[str, Any]] = AFA | {
 Values = dict[str, Any]
 
 
-def parse_methods(text: str, base: Settings, faults: list[str]) -> dict[str, Values]:
-    """What each method of `name,name,name=FILE.yaml` changes; what cannot be goes to `faults`."""
+def parse_methods(
+    text: str, base: Settings, faults: list[str], setting: str = "compare.methods"
+) -> dict[str, Values]:
+    """What each method of `name,name,name=FILE.yaml` changes; what cannot be goes to `faults`.
+
+    Args:
+        setting: the name of the setting that the text is of.
+    """
     methods: dict[str, Values] = {}
     for item in filter(None, (part.strip() for part in text.split(","))):
         name, is_own, file = item.partition("=")
         if name in methods or not METHOD_NAME.fullmatch(name):
             wrong = "is given twice" if name in methods else "must be of letters, digits, . _ and -"
-            faults.append(f"compare.methods: {name} {wrong}")
+            faults.append(f"{setting}: {name} {wrong}")
         elif is_own:
             methods[name] = _from_file(file, base, faults)
         elif name in METHODS:
             methods[name] = METHODS[name]
         else:
             faults.append(
-                f"compare.methods: there is no method {name!r}; give some of {', '.join(METHODS)}, "
+                f"{setting}: there is no method {name!r}; give some of {', '.join(METHODS)}, "
                 f"or {name}=FILE.yaml for one of your own"
             )
     for name, values in methods.items():
@@ -52,7 +58,7 @@ def parse_methods(text: str, base: Settings, faults: list[str]) -> dict[str, Val
         if needs_feedback and base.afa.lambda_adv == 0:
             faults.append(f"afa.lambda_adv = 0: method {name} needs a weight above 0")
     if len(methods) < 2 and not faults:
-        faults.append(f"compare.methods = {text}: a comparison needs two methods at least")
+        faults.append(f"{setting} = {text}: a comparison needs two methods at least")
     return methods
 
 

@@ -89,6 +89,27 @@ class ExpNetOptions(Resources):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ImbalanceOptions(Resources):
+    """How few texts, how unevenly, and which methods learn from them."""
+
+    methods: str = "plain,humal-al,humal-an"
+    """Names of methods, the baseline first, as those of compare."""
+    sizes: str = "250,500,1000,2000"
+    """Numbers of training texts, with commas between."""
+    shares: str = "1,5,10,20,50"
+    """Percents of the training texts that are of the rarer class; one text at least."""
+    replicates: int = 20
+    """Draws of texts, in every other one of which the other class is the rarer; methods share them,
+    with their test texts and initial weights, and sizes and shares are nested in them."""
+    test_texts: int = 100
+    """Test texts of each class, which are drawn first."""
+    part: Literal["all", "yelp50", "yelp100", "yelp200"] = "all"
+    """yelp_hat: the reviews of about that many words, by the parts that it was published in."""
+    replacement: bool = False
+    """Draw training texts with replacement, where a class has too few."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SearchSettings(Settings):
     """All settings of `python -m tune.search`."""
 
@@ -116,6 +137,13 @@ class ExpNetSettings(Settings):
     expnet: ExpNetOptions = field(default_factory=ExpNetOptions)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ImbalanceSettings(Settings):
+    """All settings of `python -m tune.imbalance`."""
+
+    imbalance: ImbalanceOptions = field(default_factory=ImbalanceOptions)
+
+
 AT_LEAST = {
     "cpus_per_trial": 1,
     "max_concurrent": 0,
@@ -124,6 +152,8 @@ AT_LEAST = {
     "final_seeds": 1,
     "seeds": 1,
     "texts": 1,
+    "replicates": 2,
+    "test_texts": 1,
 }
 
 

@@ -112,6 +112,27 @@ def is_finished(folder: Path) -> bool:
     return complete and not any(folder.glob("checkpoint_*"))
 
 
+def measure_all(
+    study: Study, task: Callable[..., None], jobs: Sequence[tuple[Run, tuple[Any, ...]]]
+) -> list[str]:
+    """Do `task(run, *arguments)` for each of the complete runs, side by side; returns a sentence
+    for each that failed."""
+    import ray
+
+    resources = study.resources
+    remote = ray.remote(task).options(
+        num_cpus=resources.cpus_per_trial, num_gpus=resources.gpus_per_trial
+    )
+    references = [(run, remote.remote(run, *arguments)) for run, arguments in jobs]
+    failures = []
+    for number, (run, job) in enumerate(references, 1):
+        if failure := _failure(job):
+            failures.append(f"{run.folder.name}: {failure}")
+        else:
+            print(f"measured {run.folder.name} ({number} of {len(jobs)})", flush=True)
+    return failures
+
+
 def _failure(job: Any) -> str:
     """Why a task failed, in a line; empty where it did not."""
     import ray

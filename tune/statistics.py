@@ -1,4 +1,4 @@
-"""What a handful of seeds says: t-intervals, paired differences, and Holm's correction."""
+"""What a handful of seeds says: intervals, paired differences, and Holm's correction."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from scipy import stats
 
 CONFIDENCE = 0.95
+RESAMPLED = 10_000  # times
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,22 @@ def paired_difference(first: Sequence[float], second: Sequence[float]) -> Differ
     else:
         p = float(stats.ttest_rel(first, second).pvalue)
     return Difference(of.mean, of.half_width, of.count, p)
+
+
+def signed_rank_p(first: Sequence[float], second: Sequence[float]) -> float:
+    """Two-sided p-value of Wilcoxon's signed-rank test of the pairs; 1 where all are equal."""
+    differences = np.subtract(first, second)
+    return float(stats.wilcoxon(differences).pvalue) if differences.any() else 1.0
+
+
+def resampled(values: Sequence[float], seed: int = 0) -> tuple[float, float]:
+    """The 95% percentile bootstrap interval of the mean; nan where fewer than two values say."""
+    if len(values) < 2:
+        return math.nan, math.nan
+    rows = np.random.default_rng(seed).integers(len(values), size=(RESAMPLED, len(values)))
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(np.asarray(values)[rows].mean(1), [tail, 1 - tail])
+    return float(low), float(high)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -74,24 +74,9 @@ def prepare_corpus(settings: Settings) -> Corpus:
     Raises:
         UserError: data that is missing or unusable.
     """
-    data = settings.data
-    seed = settings.train.seed if data.split_seed is None else data.split_seed
+    data, seed = settings.data, split_seed(settings)
     with Task(f"reading {data.name}"):
-        raw = load_raw(
-            data.name,
-            data_dir=data.dir,
-            train_file=data.train_file,
-            validation_file=data.validation_file,
-            test_file=data.test_file,
-            text_column=data.text_column,
-            label_column=data.label_column,
-            query_column=data.query_column,
-            marks_column=data.marks_column,
-            keep_na=data.keep_na,
-            protocol=data.protocol,
-            seed=seed,
-            lexicon_file=None if _is_of_supervision(settings) else data.lexicon_file,
-        )
+        raw = read_raw(settings)
     _require_learnable(raw, settings)
     _require_queries_read(raw, settings)
     train, validation = _with_validation(raw, data.validation_share, seed)
@@ -131,6 +116,36 @@ def prepare_corpus(settings: Settings) -> Corpus:
     if refit:
         corpus = replace(corpus, whole=_with_evidence(settings, replace(corpus, train=whole)))
     return corpus
+
+
+def split_seed(settings: Settings) -> int:
+    """What fixes the splits that are drawn at random."""
+    given = settings.data.split_seed
+    return settings.train.seed if given is None else given
+
+
+def read_raw(settings: Settings) -> RawCorpus:
+    """The labelled texts of a run as they are written.
+
+    Raises:
+        UserError: data that is missing or unusable.
+    """
+    data = settings.data
+    return load_raw(
+        data.name,
+        data_dir=data.dir,
+        train_file=data.train_file,
+        validation_file=data.validation_file,
+        test_file=data.test_file,
+        text_column=data.text_column,
+        label_column=data.label_column,
+        query_column=data.query_column,
+        marks_column=data.marks_column,
+        keep_na=data.keep_na,
+        protocol=data.protocol,
+        seed=split_seed(settings),
+        lexicon_file=None if _is_of_supervision(settings) else data.lexicon_file,
+    )
 
 
 def _examples(texts: Texts, seed: int) -> Texts | None:

@@ -245,7 +245,8 @@ class Worker:
         Weights whose average still holds its start are not kept beyond the next epoch.
         """
         progress = self.progress
-        if progress.best_epoch < 0 or progress.best_step < self._averaged:
+        first = progress.best_epoch < 0 or progress.best_step < self._averaged
+        if first or self.settings.train.choose == "last":
             return True
         best, margin = progress.best_accuracy, decided(self.settings.train.margin)
         gained = gain(accuracy, best, len(self.corpus.validation), margin)

@@ -10,11 +10,21 @@ import pytest
 from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus
 from afa_ray.metrics import METRICS, flat_figures
+from afa_ray.objectives.das import ClassKeywords, DirectEffect
+from afa_ray.objectives.entropy import Entropy
+from afa_ray.objectives.gaze import Gaze
+from afa_ray.objectives.humal import AsTold
+from afa_ray.objectives.pssa import Pssa
+from afa_ray.objectives.sana import Sana
+from afa_ray.objectives.supervised import Supervised
 from afa_ray.train import train
 
 ABOUT = {"kind", "step", "epoch", "at", "text"}  # of a record, no figures
 OF_FEEDBACK = {"train/loss_adv", "train/reward_mean", "train/reward_spread"}
 OF_A_DISCRIMINATOR = {"train/loss_d", "train/d_accuracy"}
+RIVALS = (AsTold, ClassKeywords, DirectEffect, Entropy, Gaze, Pssa, Sana, Supervised)
+OF_SUPERVISION = {f"train/{name}" for rival in RIVALS for name in rival.figures}
+WITHOUT = METRICS.keys() - OF_SUPERVISION
 TINIEST = {"train.max_steps": 8, "train.epochs": 1}
 
 
@@ -39,19 +49,23 @@ def written(
 
 
 def test_a_run_with_everything_writes_every_metric_and_no_other(written) -> None:
-    assert written({"train.deletion_weight": 0.1}) == METRICS.keys()
+    assert written({"train.deletion_weight": 0.1}) == WITHOUT
 
 
 def test_what_is_said_to_be_of_feedback_is_left_out_by_plain_training(written) -> None:
-    missing = METRICS.keys() - written({"afa.lambda_adv": 0.0})
+    missing = WITHOUT - written({"afa.lambda_adv": 0.0})
     assert missing == OF_FEEDBACK | OF_A_DISCRIMINATOR | {"val/normalized_area"}
 
 
 def test_a_target_that_judges_itself_has_no_figures_of_a_discriminator(written) -> None:
-    missing = METRICS.keys() - written(
+    missing = WITHOUT - written(
         {"discriminator.judge": "target", "discriminator.pairing": "contrast"}
     )
     assert missing == OF_A_DISCRIMINATOR | {"val/normalized_area"}
+
+
+def test_figures_of_supervision_are_metrics() -> None:
+    assert METRICS.keys() >= OF_SUPERVISION
 
 
 def test_every_metric_has_a_meaning_and_a_unit() -> None:

@@ -103,6 +103,14 @@ def test_the_weights_of_the_best_epoch_are_kept(settings_of: MakeSettings, avera
     pytest.fail("no seed told the best epoch from the last")
 
 
+def test_the_last_epoch_is_kept_where_it_is_chosen(settings_of: MakeSettings) -> None:
+    """Whatever validation says, which has nothing to improve here; nor does patience end it."""
+    values = {"train.target_lr": STANDING, "train.epochs": 4, "train.patience": 1}
+    assert train(settings_of(values))["validation"]["epoch"] == 1
+    result = train(settings_of(values | {"train.choose": "last", "run.name": "last"}))
+    assert result["validation"]["epoch"] == result["training"]["epochs"] == 4
+
+
 def test_a_gain_within_the_margin_is_none() -> None:
     """Of 100 texts of which 80 are right the standard error is .04."""
     assert gain(0.82, 0.8, 100, 0.5) == 0
