@@ -151,8 +151,8 @@ def _say_guided(found: Figures) -> str:
     elif abs(own["mean"] - even["mean"]) > NEARLY:
         change = "helps" if own["mean"] > even["mean"] else "harms"
     return (
-        f"This model's attention {change} another one that sees one word at a time: its macro F1 (1: no "
-        f"mistakes) is {own['mean']:.3f} by it and {even['mean']:.3f} by even weights."
+        f"This model's attention {change} another one that sees one word at a time: its macro "
+        f"F1 (1: no mistakes) is {own['mean']:.3f} by it and {even['mean']:.3f} by even weights."
     )
 
 
