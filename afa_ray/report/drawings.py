@@ -49,10 +49,11 @@ def violins(bins: Sequence[Mapping[str, Any]]) -> list[Shape]:
 
 
 def _outline(counts: list[int], middle: float, half: float) -> str:
-    """Around the middle, as wide at each height as counts say; the widest place is 2 half."""
+    """Around the middle, as wide at each height as counts say, up and down the whole of each step;
+    the widest place is 2 half."""
     step, most = HIGH / len(counts), max(counts)
-    heights = [HIGH - (i + 0.5) * step for i in range(len(counts))]
-    wide = [half * n / most for n in counts]
+    heights = [HIGH - edge * step for i in range(len(counts)) for edge in (i, i + 1)]
+    wide = [half * n / most for n in counts for _ in range(2)]
     right = [(middle + x, y) for x, y in zip(wide, heights, strict=True)]
     left = [(middle - x, y) for x, y in zip(wide, heights, strict=True)]
     return _points([*right, *reversed(left)])

@@ -200,8 +200,11 @@ def test_drawings_by_hand() -> None:
     assert reach([{"spread": {"a": [3, 1, 0, 0]}}]) == (2, 0.5)
     one, two = violins(bins)
     assert (one["label"], two["label"]) == ("a", "b")
-    assert one["points"] == "95.0,90.0 50.0,30.0 50.0,30.0 5.0,90.0"  # around 50, 45 to a side
-    assert two["points"].startswith("395.0,90.0 395.0,30.0")
+    right, left = "95.0,120.0 95.0,60.0 50.0,60.0 50.0,0.0", "50.0,0.0 50.0,60.0 5.0,60.0 5.0,120.0"
+    assert one["points"] == f"{right} {left}"  # around 50, 45 to a side
+    assert two["points"].startswith("395.0,120.0 395.0,60.0 395.0,60.0 395.0,0.0")
+    flat = violins([{"from": 0.0, "to": 1.0, "spread": {"a": [3]}}])  # has an area, too
+    assert flat[0]["points"] == "380.0,120.0 380.0,0.0 20.0,0.0 20.0,120.0"
     found = curve([{"lambda": 0, "tvd": 0.0, "jsd": 0.0}, {"lambda": 1, "tvd": 0.2, "jsd": LN2}])
     assert found["line"] == "0.0,120.0 400.0,0.0"
     bar = scale({"mean": 0.9, "half_width": 0.2}, [("an LSTM", 0.25)])
