@@ -19,7 +19,7 @@ from afa_ray.models.interface import AttentionModel, Inputs
 def attention_x_gradient(model: AttentionModel, inputs: Inputs, classes: Tensor) -> Tensor:
     """dy/dm_i = sum a_i dy/da_i at m = 1 (Serrano and Smith 2019): to first order, what the logit
     loses without token i's share of the attention; signed. One pass."""
-    return _slope(model, inputs, classes, _gates(model, inputs, 1.0))
+    return _slope(model, inputs, classes, torch.ones(inputs.tokens.shape, device=model.device))
 
 
 def attention_ig(
@@ -34,24 +34,23 @@ def attention_ig(
     Returns:
         Explained, with `completeness_error`, `difference` (y(1) - y(0)) and `steps`.
     """
-    ends = [chosen(model.gated(inputs, _gates(model, inputs, end)), classes) for end in (0.0, 1.0)]
-    difference = ends[1] - ends[0]
+    text = text_tokens(model, inputs)
+
+    def gates(of_text: float) -> Tensor:
+        return torch.where(text, of_text, 1.0)
+
+    nothing, whole = (chosen(model.gated(inputs, gates(end)), classes) for end in (0.0, 1.0))
+    difference = whole - nothing
     roots, weights = np.polynomial.legendre.leggauss(steps)
     scores = sum(
-        float(weight) / 2 * _slope(model, inputs, classes, _gates(model, inputs, (1 + root) / 2))
+        float(weight) / 2 * _slope(model, inputs, classes, gates((1 + root) / 2))
         for root, weight in zip(roots, weights, strict=True)
     )
     assert isinstance(scores, Tensor)
-    scores = scores.masked_fill(~text_tokens(model, inputs), 0.0)
+    scores = scores.masked_fill(~text, 0.0)
     error = (scores.sum(-1) - difference).abs()
     used = torch.full_like(difference, steps)
     return Explained(scores, {"completeness_error": error, "difference": difference, "steps": used})
-
-
-def _gates(model: AttentionModel, inputs: Inputs, of_text: float) -> Tensor:
-    """(B, L): `of_text` at the text's tokens, 1 elsewhere."""
-    text = text_tokens(model, inputs)
-    return torch.where(text, of_text, 1.0)
 
 
 def _slope(model: AttentionModel, inputs: Inputs, classes: Tensor, gates: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ row is computed from them afterwards: 2 H d_h L multiply-adds a sequence beside 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -53,10 +53,10 @@ class Given:
     gates: bool = False
     those: Tensor | None = None
 
-    def rows(self, own: Tensor) -> Tensor:
-        """(B, H, L), where (B, H, L) are the layer's own."""
-        given = self.weights[:, None]
-        return own * given if self.gates else given.expand_as(own)
+    def rows(self, heads: int, own: Callable[[], Tensor]) -> Tensor:
+        """(B, H, L); `own` computes the layer's own ones, where they are needed."""
+        given = self.weights[:, None].expand(-1, heads, -1)
+        return own() * given if self.gates else given
 
     def put_into(self, attended: Tensor, value: Tensor, layer: Layer) -> Tensor:
         """(B, L, H, d_h) of a layer, as it is had its heads attended by the row at the position.
@@ -66,8 +66,8 @@ class Given:
         """
         each = torch.arange(len(self.position), device=self.position.device)
         value = value.repeat_interleave(attended.shape[2] // value.shape[1], 1)
-        rows = self.rows(attention_rows(layer, self.position)).to(value.dtype)
-        found = torch.einsum("bhl,bhld->bhd", rows, value)
+        rows = self.rows(attended.shape[2], lambda: attention_rows(layer, self.position))
+        found = torch.einsum("bhl,bhld->bhd", rows.to(value.dtype), value)
         if self.those is not None:
             found = found.where(self.those[:, None, None], attended[each, self.position])
         return attended.index_put((each, self.position), found.to(attended.dtype))

@@ -122,7 +122,7 @@ class AttentionTap:
 def _with_row(weights: Tensor, given: Given) -> Tensor:
     """(B, H, L, L) with the given row at its position."""
     each = torch.arange(len(given.position), device=given.position.device)
-    rows = given.rows(weights[each, :, given.position])
-    weights = weights.clone()
-    weights[each, :, given.position] = rows.to(weights.dtype)
-    return weights
+    rows = given.rows(weights.shape[1], lambda: weights[each, :, given.position])
+    changed = weights.clone()
+    changed[each, :, given.position] = rows.to(weights.dtype)
+    return changed

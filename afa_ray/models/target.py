@@ -175,8 +175,7 @@ class Target(Player):
     ) -> TargetOutput:
         """See `AttentionModel`; L is at most `max_position_embeddings`. With two hops the row that
         is given is that of the second. It may be given by head, (B, H, L)."""
-        lengths = lengths_of(embedded, inputs.present, check=False)
-        kept = ~padding_mask(lengths, embedded.shape[1])[:, None]
+        kept = _kept(inputs)
         given = None
         if attention is not None:
             by_head = attention if attention.dim() == 3 else attention[:, None]
@@ -186,23 +185,20 @@ class Target(Player):
 
     def by_rows(self, embedded: Tensor, inputs: Inputs, rows: Tensor) -> Tensor:
         """(B, K, C) logits by each of the rows (B, K, L), as `decide` takes one."""
-        lengths = lengths_of(embedded, inputs.present, check=False)
-        kept = ~padding_mask(lengths, embedded.shape[1])[:, None].expand_as(rows)
+        kept = _kept(inputs).expand_as(rows)
         given = rows[:, :, None].expand(-1, -1, self.config.num_attention_heads, -1)
         return self._classify(None, embedded, kept, given=given)[0].view(*rows.shape[:2], -1)
 
     def gated(self, inputs: Inputs, gates: Tensor) -> Tensor:
         """(B, C) logits, every hop's attention multiplied by (B, L) gates."""
-        lengths = lengths_of(inputs.tokens, inputs.present, check=False)
-        kept = ~padding_mask(lengths, inputs.tokens.shape[1])[:, None]
-        words, positions = self.words(inputs.tokens), self.positions.weight
-        sequences = Sequences(None, words, kept, positions, moved=False, alike=False)
+        words, positions = self.embed(inputs), self.positions.weight
+        sequences = Sequences(None, words, _kept(inputs), positions, moved=False, alike=False)
         hidden: Tensor | None = None
         for layer in self.layers:
-            asked = self.label_queries if layer is self.layers[-1] else None
-            _, rows = attend(layer, sequences, hidden, added=asked)
-            if asked is not None:
-                rows = rows.unflatten(2, (len(asked), -1)).mean(2)
+            queries = self.label_queries if layer is self.layers[-1] else None
+            _, rows = attend(layer, sequences, hidden, added=queries)
+            if queries is not None:
+                rows = rows.unflatten(2, (len(queries), -1)).mean(2)
             attended, _ = attend(layer, sequences, hidden, rows * gates[:, None, None])
             hidden = transform(layer, attended)
         return self.classifier(self.dropout(hidden))
@@ -296,6 +292,12 @@ def lengths_of(words: Tensor, attention_mask: Tensor | None, check: bool) -> Ten
     if check and (attention_mask[:, 1:] > attention_mask[:, :-1]).any():
         raise ValueError("padding on the left: pad on the right (tokenizer.padding_side)")
     return attention_mask.sum(-1).clamp_min(1)
+
+
+def _kept(inputs: Inputs) -> Tensor:
+    """(B, 1, L) bool, true at the real tokens of right-padded sequences."""
+    lengths = lengths_of(inputs.tokens, inputs.present, check=False)
+    return ~padding_mask(lengths, inputs.tokens.shape[1])[:, None]
 
 
 def columns_read(lengths: Tensor, longest: int) -> Tensor:
