@@ -17,12 +17,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from afa_ray.errors import UserError, first_line
+from afa_ray.errors import UserError
 from afa_ray.explain_parts import TEXTS, complete, texts_of, waiting_parts
 from afa_ray.explained_rows import Ask, write_explained
 from afa_ray.report.bar import progress_bar
 from afa_ray.training.ray_room import gpus_a_model
-from afa_ray.training.ray_run import ray_cluster
+from afa_ray.training.ray_run import ray_cluster, work_that_goes_on
 
 MOST_BLOCKS = 5000  # of the Dataset: a block is what a worker gets at a time
 WITHOUT_RAY = "explain without Ray: leave --explain.workers out"
@@ -119,16 +119,9 @@ def _told(folder: Path) -> Iterator[None]:
     Raises:
         UserError: see there.
     """
-    import ray
-
     try:
-        yield
+        with work_that_goes_on(f"out = {folder}: a part could not be explained"):
+            yield
     except KeyboardInterrupt:
         print(f"interrupted; the same command goes on with {folder}", file=sys.stderr)
         raise
-    except ray.exceptions.RayError as error:
-        cause = getattr(error, "cause", None) or error
-        raise UserError(
-            f"out = {folder}: a part could not be explained ({first_line(cause)}); what is done "
-            "stays, and the same command goes on"
-        ) from error

@@ -8,6 +8,8 @@ classifier whose probabilities are more extreme has larger figures whatever it a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
@@ -26,10 +28,12 @@ FIGURES = (
 def _lost(target: AnyTarget, batch: Scored) -> Tensor:
     """(4,) probability of the predicted class that is lost, summed over texts."""
     best, predicted = batch.probabilities.max(-1)
+    pad_id = target.config.pad_token_id
     lost = [
-        best - _left(target, batch, deleted, predicted)
+        best
+        - left(target, (delete_tokens(batch.tokens, mask, pad_id) for mask in masks), predicted)
         for score in (batch.scores, batch.chance)
-        for deleted in without_and_only(ranks(score, batch.maskable), batch.maskable)
+        for masks in without_and_only(ranks(score, batch.maskable), batch.maskable)
     ]
     return torch.stack(lost).double().sum(-1)
 
@@ -54,15 +58,10 @@ def without_and_only(place: Tensor, maskable: Tensor) -> tuple[Tensor, Tensor]:
     return first, maskable & ~first
 
 
-def _left(target: AnyTarget, batch: Scored, deleted: Tensor, predicted: Tensor) -> Tensor:
-    """(n,) mean over the (S, n, L) deletions of the predicted class's probability."""
-    left = [
-        probabilities(
-            target, delete_tokens(batch.tokens, mask, target.config.pad_token_id), batch.query
-        )
-        for mask in deleted
-    ]
-    return torch.stack(left).gather(-1, predicted.expand(len(left), -1)[..., None]).mean((0, -1))
+def left(target: AnyTarget, copies: Iterable[Tensor], predicted: Tensor) -> Tensor:
+    """(n,) mean over (n, L) copies of the texts of the predicted class's probability."""
+    found = torch.stack([probabilities(target, tokens) for tokens in copies])
+    return found.gather(-1, predicted.expand(len(found), -1)[..., None]).mean((0, -1))
 
 
 def probabilities(target: AnyTarget, tokens: Tensor, query: Tensor | None = None) -> Tensor:

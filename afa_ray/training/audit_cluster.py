@@ -11,11 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from afa_ray.errors import UserError, first_line
 from afa_ray.training.bench import Bench
 from afa_ray.training.one_test import tested
 from afa_ray.training.ray_room import gpus_a_model
-from afa_ray.training.ray_run import ray_cluster
+from afa_ray.training.ray_run import ray_cluster, work_that_goes_on
 from afa_ray.training.trained_tests import TRAINED_TESTS, Models
 
 WITHOUT_RAY = "audit without Ray: leave --workers out"
@@ -73,17 +72,11 @@ def found_by_workers(
         )
         on = device or ("cuda" if gpus else "cpu")
         pool = ActorPool([worker.remote(on) for _ in range(min(workers, len(parts)))])
-        try:
+        with work_that_goes_on(f"workers = {workers}: a part of the audit failed"):
             yield from pool.map_unordered(
                 lambda actor, part: actor.find.remote(part, [sent[part.run]]),
                 parts,  # type: ignore[arg-type]
             )
-        except ray.exceptions.RayError as error:
-            cause = getattr(error, "cause", None) or error
-            raise UserError(
-                f"workers = {workers}: a part of the audit failed ({first_line(cause)}); what is "
-                "done stays, and the same command goes on"
-            ) from error
 
 
 class AuditWorker:

@@ -7,7 +7,10 @@ to the whole network and asks for nothing.
 from __future__ import annotations
 
 import os
+import tempfile
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,18 @@ from ray.train.torch.config import (
     _setup_torch_process_group,
     _TorchBackend,
 )
+
+LOCALHOST = "127.0.0.1"
+
+
+@contextmanager
+def meeting() -> Iterator[TorchConfig | None]:
+    """How the workers of the connected cluster meet while they train; None: as Ray Train has it."""
+    if ray.util.get_node_ip_address() != LOCALHOST:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="afa-meeting-") as folder:
+        yield MeetByFile(folder=folder)
 
 
 @dataclass

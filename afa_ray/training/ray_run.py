@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,7 +34,6 @@ QUIET = {  # set before `import ray`; each can be overridden from outside
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # on Linux, too: listen on 127.0.0.1 alone
-LOCALHOST = "127.0.0.1"
 OUR_OWN = {  # a cluster of our own needs no tokens, for nobody else reaches it
     **LOOPBACK,
     "RAY_AUTH_MODE": "disabled",
@@ -88,6 +86,24 @@ def ray_cluster(
         ray.shutdown()
 
 
+@contextmanager
+def work_that_goes_on(what: str) -> Iterator[None]:
+    """Errors of Ray as a sentence: `what` failed, why, and how to go on.
+
+    Raises:
+        UserError: see there.
+    """
+    import ray
+
+    try:
+        yield
+    except ray.exceptions.RayError as error:
+        cause = getattr(error, "cause", None) or error
+        raise UserError(
+            f"{what} ({first_line(cause)}); what is done stays, and the same command goes on"
+        ) from error
+
+
 def _set_environment() -> None:
     """Of Ray. A cluster that this command starts listens on loopback always."""
     address = os.environ.get("RAY_ADDRESS", "")
@@ -127,25 +143,36 @@ def require_resources(settings: Settings) -> bool:
 
 def train_on_ray(job: Job, *, use_gpu: bool) -> None:
     """Train in a worker group of the connected cluster; raises what ended it early."""
-    import ray
-    from ray.train import (
-        FailureConfig,
-        LoggingConfig,
-        RunConfig,
-        ScalingConfig,
-        WorkerGroupError,
-    )
-    from ray.train.torch import TorchTrainer
+    from ray.train import WorkerGroupError
 
-    from afa_ray.training.meeting import MeetByFile
+    from afa_ray.training.meeting import meeting
+
+    try:
+        with meeting() as torch_config:
+            trainer = _trainer(job, use_gpu, torch_config)
+            diverged = trainer.fit().return_value
+    except WorkerGroupError as error:
+        for reason in error.worker_failures.values():
+            if isinstance(reason, UserError):
+                raise reason from None
+        raise
+    finally:
+        (job.run / RAYS_OWN).unlink(missing_ok=True)
+    if diverged:
+        raise DivergedError(diverged)
+
+
+def _trainer(job: Job, use_gpu: bool, torch_config: Any) -> Any:
+    """Ray Train's; `torch_config`: how its workers meet."""
+    import ray
+    from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchTrainer
 
     settings = job.settings.train
     least, most = settings.workers
-    loopback = ray.util.get_node_ip_address() == LOCALHOST
-    meeting = tempfile.TemporaryDirectory(prefix="afa-meeting-", dir=os.environ.get("RAY_TMPDIR"))
-    trainer = TorchTrainer(
+    return TorchTrainer(
         _worker_loop,  # type: ignore[arg-type]
-        torch_config=MeetByFile(folder=meeting.name) if loopback else None,
+        torch_config=torch_config,
         # by reference: Train's controller, which only hands it on, needs none of our imports
         train_loop_config={"job": ray.put(job), "use_gpu": use_gpu},
         scaling_config=ScalingConfig(
@@ -159,18 +186,6 @@ def train_on_ray(job: Job, *, use_gpu: bool) -> None:
             logging_config=LoggingConfig(log_level="ERROR"),  # type: ignore[call-arg]
         ),
     )
-    try:
-        diverged = trainer.fit().return_value  # type: ignore[attr-defined]
-    except WorkerGroupError as error:
-        for reason in error.worker_failures.values():
-            if isinstance(reason, UserError):
-                raise reason from None
-        raise
-    finally:
-        meeting.cleanup()
-        (job.run / RAYS_OWN).unlink(missing_ok=True)
-    if diverged:
-        raise DivergedError(diverged)
 
 
 def _worker_loop(config: dict[str, Any]) -> str | None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from afa_ray.evaluation.deletion import ranks
-from afa_ray.evaluation.erasure import probabilities, without_and_only
+from afa_ray.evaluation.erasure import left, probabilities, without_and_only
 from afa_ray.evaluation.one_pass import Measure, Scored
 from afa_ray.models import AnyTarget
 from envs import delete_tokens
@@ -44,9 +44,8 @@ def _lost(away: Away, judge: AnyTarget | None, target: AnyTarget, batch: Scored)
     """(2,) probability that is lost without the best words, and with them alone."""
     asked = judge or target
     best, predicted = probabilities(asked, batch.tokens).max(-1)
-    lost = []
-    for shares in without_and_only(ranks(batch.scores, batch.maskable), batch.maskable):
-        left = [probabilities(asked, away(asked, batch.tokens, which)) for which in shares]
-        its = torch.stack(left).gather(-1, predicted.expand(len(left), -1)[..., None])[..., 0]
-        lost.append((best - its.mean(0)).double().sum())
-    return torch.stack(lost)
+    lost = [
+        best - left(asked, (away(asked, batch.tokens, which) for which in shares), predicted)
+        for shares in without_and_only(ranks(batch.scores, batch.maskable), batch.maskable)
+    ]
+    return torch.stack(lost).double().sum(-1)

@@ -2,8 +2,8 @@
 
 Every job is a file (data set, seed) of `studies.small_files` on which each form of a model is
 trained; every (job, form, method) is a line of `OUT/figures.jsonl`, and what is there is not
-repeated. Afterwards `OUT/table.md` and `OUT/cost.png` are written. README.md has the protocol.
-Needs AFA_DATA_DIR.
+repeated. Afterwards `OUT/table.md` and `OUT/cost-MODEL.png` are written. README.md has the
+protocol. Needs AFA_DATA_DIR.
 
     --model NAME        single (by default) or minilm
     --data NAMES        by default all nine
@@ -42,7 +42,7 @@ from afa_ray.evaluation.one_pass import Measure, figures
 from afa_ray.evaluation.prediction import predict
 from afa_ray.explainers import CannotExplainError
 from afa_ray.models import AnyTarget
-from studies.explainers.compare import Clock
+from studies.explainers.compare import Clock, read_rows
 from studies.faithful.measures import erasure, exchanged
 from studies.faithful.tables import write_report
 from studies.small_files.run import CONFIGS, File, draw, trained, write
@@ -86,7 +86,8 @@ def jobs(
 ) -> Iterator[tuple[str, int, dict[str, list[str]]]]:
     """(data set, seed, methods that are not measured yet by form)."""
     done = {
-        tuple(row[k] for k in ("model", "data", "seed", "form", "method")) for row in read(file)
+        tuple(row[k] for k in ("model", "data", "seed", "form", "method"))
+        for row in read_rows(file)
     }
     for seed in range(options.seeds):
         for data in options.data:
@@ -171,12 +172,6 @@ def faithfulness(
         return {"refused": str(error)}
     area = found.pop("area").normalized_area
     return {**found, "area": area, "seconds": clock.seconds / len(texts), "texts": len(texts)}
-
-
-def read(file: Path) -> list[dict[str, Any]]:
-    if not file.exists():
-        return []
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
 def read_options() -> argparse.Namespace:
