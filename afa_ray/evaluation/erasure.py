@@ -29,12 +29,12 @@ def _lost(target: AnyTarget, batch: Scored) -> Tensor:
     """(4,) probability of the predicted class that is lost, summed over texts."""
     best, predicted = batch.probabilities.max(-1)
     pad_id = target.config.pad_token_id
-    lost = [
-        best
-        - left(target, (delete_tokens(batch.tokens, mask, pad_id) for mask in masks), predicted)
+    deleted = (
+        [delete_tokens(batch.tokens, mask, pad_id) for mask in masks]
         for score in (batch.scores, batch.chance)
         for masks in without_and_only(ranks(score, batch.maskable), batch.maskable)
-    ]
+    )
+    lost = [best - left(target, copies, predicted, batch.query) for copies in deleted]
     return torch.stack(lost).double().sum(-1)
 
 
@@ -58,9 +58,11 @@ def without_and_only(place: Tensor, maskable: Tensor) -> tuple[Tensor, Tensor]:
     return first, maskable & ~first
 
 
-def left(target: AnyTarget, copies: Iterable[Tensor], predicted: Tensor) -> Tensor:
+def left(
+    target: AnyTarget, copies: Iterable[Tensor], predicted: Tensor, query: Tensor | None = None
+) -> Tensor:
     """(n,) mean over (n, L) copies of the texts of the predicted class's probability."""
-    found = torch.stack([probabilities(target, tokens) for tokens in copies])
+    found = torch.stack([probabilities(target, tokens, query) for tokens in copies])
     return found.gather(-1, predicted.expand(len(found), -1)[..., None]).mean((0, -1))
 
 
