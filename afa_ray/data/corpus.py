@@ -64,19 +64,22 @@ class Corpus:
     gaze: PackedTexts | None = None
 
 
-def prepare_corpus(settings: Settings) -> Corpus:
+def prepare_corpus(settings: Settings, raw: RawCorpus | None = None) -> Corpus:
     """Load, split, tokenise and pack the data set of `settings`, and train its word vectors.
 
     Without a validation split some of the training texts are held out, stratified and seeded.
     Vocabulary and word vectors come from the remaining training texts only, or where all will be
     trained on in the end, from these without their labels.
 
+    Args:
+        raw: what is prepared, such as a part of the data set; by default all of it.
+
     Raises:
         UserError: data that is missing or unusable.
     """
     data, seed = settings.data, split_seed(settings)
     with Task(f"reading {data.name}"):
-        raw = read_raw(settings)
+        raw = raw or read_raw(settings)
     _require_learnable(raw, settings)
     _require_queries_read(raw, settings)
     train, validation = _with_validation(raw, data.validation_share, seed)

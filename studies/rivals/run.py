@@ -1,0 +1,194 @@
+"""Rivals of adversarial feedback, equally trained: `python -m studies.rivals.run OUT`.
+
+A process prepares some rows of a data set with a seed, and trains some of the methods on them. Each
+is a line of `OUT/figures.jsonl`, and what is there is not repeated. Afterwards the tables and plots
+of `tables.py` are written. README.md has the protocol. Needs AFA_DATA_DIR, and no Ray.
+
+    --data NAMES        by default all six
+    --methods NAMES     separated by semicolons; by default all of each data set
+    --seeds NUMBER      by default 5
+    --rows NUMBER       training rows, by default 4,000
+    --texts NUMBER      test texts whose attention is judged, by default 400
+    --updates NUMBER    by default 500
+    --weight NUMBER     of supervision, instead of each method's own
+    --apart             judge on validation texts; test texts are not read
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+
+from afa_ray.config import Settings
+from afa_ray.data.corpus import Corpus, prepare_corpus, read_raw
+from afa_ray.data.sample import sample
+from afa_ray.data.texts import Texts
+from afa_ray.data.tokenizer import special_ids
+from afa_ray.evaluation.agreement import AGREEMENT
+from afa_ray.evaluation.classification import classification_metrics
+from afa_ray.evaluation.deletion import DELETION, DeletionCurve
+from afa_ray.evaluation.erasure import ERASURE
+from afa_ray.evaluation.evenness import EVENNESS
+from afa_ray.evaluation.one_pass import figures
+from afa_ray.evaluation.prediction import predict
+from afa_ray.training.process import usable_cores
+from studies.rivals.methods import DATA, MARKED, methods_of, settings_of
+from studies.rivals.tables import write_report
+from studies.small_files.run import trained
+
+AT_ONCE = 3  # methods of a process, which share what it prepares
+JUDGED = 2_000  # most test texts that accuracy is of
+VALIDATED = 500  # most validation texts
+
+
+class Job(NamedTuple):
+    """Methods on the rows of a data set that a seed draws."""
+
+    data: str
+    seed: int
+    methods: tuple[str, ...]
+
+
+def main() -> None:
+    options = read_options()
+    options.out.mkdir(parents=True, exist_ok=True)
+    file = options.out / "figures.jsonl"
+    jobs = list(missing(options, file))
+    started = time.perf_counter()
+    with ProcessPoolExecutor(usable_cores()) as pool:
+        running = {pool.submit(measure, job, options): job for job in jobs}
+        for count, done in enumerate(as_completed(running), start=1):
+            job = running[done]
+            said = f"{job.data}, seed {job.seed}: {'; '.join(job.methods)}"
+            try:
+                rows = done.result()
+            except Exception:
+                print(f"failed: {said}\n{traceback.format_exc()}", flush=True)
+                continue
+            with file.open("a", encoding="utf-8") as lines:
+                lines.writelines(json.dumps(row) + "\n" for row in rows)
+            left = (time.perf_counter() - started) / count * (len(jobs) - count) / 60
+            print(f"{count}/{len(jobs)} {said} ({left:.0f} min left)", flush=True)
+    write_report(file, options.out)
+
+
+def missing(options: argparse.Namespace, file: Path) -> Iterator[Job]:
+    """What is not measured yet: all data sets with one seed, then with the next."""
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    done = {(row["data"], row["seed"], row["method"]) for row in map(json.loads, lines)}
+    for seed in range(options.seeds):
+        for data in options.data:
+            wanted = [m for m in methods_of(data) if not options.methods or m in options.methods]
+            waiting = [m for m in wanted if (data, seed, m) not in done]
+            for start in range(0, len(waiting), AT_ONCE):
+                yield Job(data, seed, tuple(waiting[start : start + AT_ONCE]))
+
+
+def measure(job: Job, options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Figures of each of the job's methods."""
+    more: dict[str, Any] = {"train__max_steps": options.updates}
+    if options.apart:
+        more["data__evaluate_on"] = "validation"
+    if options.weight is not None:
+        more["supervision__weight"] = options.weight
+    started = time.process_time()
+    corpus = prepare(job, options.rows, more)
+    about = {"data": job.data, "seed": job.seed, "rows": options.rows, "updates": options.updates}
+    about["prepare_s"] = round(time.process_time() - started, 2)
+    rows = []
+    for method in job.methods:
+        settings = settings_of(job.data, method, job.seed, **more)
+        rows.append(about | {"method": method} | train_and_judge(settings, corpus, options.texts))
+    return rows
+
+
+def prepare(job: Job, rows: int, more: dict[str, Any]) -> Corpus:
+    """Some rows to train on, drawn with the seed; the same ones to judge on for all seeds."""
+    method = "humal-al" if job.data in MARKED else "plain"  # that reads all that others do
+    settings = settings_of(job.data, method, job.seed, **more)
+    raw = read_raw(settings)
+    validation = None if raw.validation is None else some(raw.validation, VALIDATED, 0)
+    parts = {"train": some(raw.train, rows, 1 + job.seed), "validation": validation}
+    raw = replace(raw, **parts, test=some(raw.test, JUDGED, 0))
+    with silence():
+        return prepare_corpus(settings, raw)
+
+
+def some(texts: Texts, most: int, seed: int) -> Texts:
+    """At most so many of the texts, at random."""
+    order = np.random.default_rng(seed).permutation(len(texts))
+    return texts.take(np.sort(order[:most]))
+
+
+def train_and_judge(settings: Settings, corpus: Corpus, count: int) -> dict[str, Any]:
+    """`measures`, by the names of `tune.tables.MEASURES`, and the curves of Figure 3."""
+    started = time.process_time()
+    with tempfile.TemporaryDirectory() as folder, silence():
+        target = trained(settings, corpus, Path(folder) / "run").learner.target.eval()
+    seconds = time.process_time() - started
+    predicted = predict(target, corpus.test).cpu().numpy()
+    quality = classification_metrics(corpus.test.labels, predicted)
+    measures = {"deletion": DELETION, "erasure": ERASURE, "evenness": EVENNESS}
+    texts = sample(corpus.test, count, 0)
+    if texts.marks is not None:
+        measures["agreement"] = AGREEMENT
+    found = figures(target, texts, special_ids(corpus.tokenizer), 0, measures)
+    curve: DeletionCurve = found["deletion"]
+    agreement = found.get("agreement", {})
+    return {
+        "measures": {
+            **{name.replace("_", " ").replace("f1", "F1"): x for name, x in quality.items()},
+            "deletion area": curve.area_by_attention,
+            "normalised area": curve.normalized_area,
+            "comprehensiveness": found["erasure"]["comprehensiveness"],
+            "sufficiency": found["erasure"]["sufficiency"],
+            **{n: agreement[k] for n, k in AGREE.items() if agreement.get(k) is not None},
+            "training seconds": round(seconds, 2),
+        },
+        "curve": {"counts": curve.counts, "attention": curve.by_attention, "random": curve.random},
+        "random": [found["erasure"][f"random_{x}"] for x in ("comprehensiveness", "sufficiency")],
+        "evenness": found["evenness"],
+        "texts": len(texts),
+        "parameters": sum(weights.numel() for weights in target.parameters()),
+    }
+
+
+AGREE = {"AUROC": "auroc", "average precision": "average_precision"}
+
+
+@contextlib.contextmanager
+def silence() -> Iterator[None]:
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        yield
+
+
+def read_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--data", type=lambda text: text.split(","), default=list(DATA))
+    parser.add_argument("--methods", type=lambda text: text.split(";"), default=[])
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--rows", type=int, default=4_000)
+    parser.add_argument("--texts", type=int, default=400)
+    parser.add_argument("--updates", type=int, default=500)
+    parser.add_argument("--weight", type=float)
+    parser.add_argument("--apart", action="store_true")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
