@@ -1,0 +1,43 @@
+"""The tables and the plots of the study, from its figures."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from tune.imbalance_draws import Cell
+from tune.imbalance_plots import curves_plot, places_plot
+from tune.imbalance_table import as_tables
+
+Found: TypeAlias = dict[tuple[str, Cell], dict[int, dict[str, float]]]
+CLASSES = ("negative", "positive")
+
+
+def write_report(file: Path, out: Path) -> None:
+    """`table…md`, `curves…png` and `places…png` in `out`, one of each for every part of the data
+    set and number of readings: all methods at all sizes and shares."""
+    rows: list[dict[str, Any]] = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    for part, readings in dict.fromkeys((row["part"], row["readings"]) for row in rows):
+        some = [row for row in rows if (row["part"], row["readings"]) == (part, readings)]
+        found, methods = found_of(some), list(dict.fromkeys(row["method"] for row in some))
+        name = ("" if part == "all" else f"-{part}") + ("" if readings == 1 else "-twice")
+        title = f"yelp_hat ({part}), {'one reading' if readings == 1 else 'two readings'}"
+        text = f"# {title}\n\n{as_tables(found, methods, part, CLASSES)}"
+        (out / f"table{name}.md").write_text(text, encoding="utf-8")
+        curves_plot(found, methods, title, out / f"curves{name}.png")
+        places_plot(found, methods, title, out / f"places{name}.png")
+
+
+def found_of(rows: list[dict[str, Any]]) -> Found:
+    """Figures by method, cell and replicate; cells in the order of their sizes and shares."""
+    found: Found = {}
+    for row in sorted(rows, key=lambda row: (row["size"], row["share"], row["replicate"])):
+        cell = Cell(row["size"], row["share"])
+        found.setdefault((row["method"], cell), {})[row["replicate"]] = row["figures"]
+    return found
+
+
+if __name__ == "__main__":
+    write_report(Path(sys.argv[1]) / "figures.jsonl", Path(sys.argv[1]))
