@@ -1,0 +1,106 @@
+"""The studies of rivals and of HuMAL's grid: a tiny job of each, and their tables."""
+
+import json
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+
+from studies.humal import run as humal
+from studies.humal.tables import found_of
+from studies.humal.tables import write_report as write_humal
+from studies.rivals import run as rivals
+from studies.rivals.methods import DATA, methods_of, settings_of
+from studies.rivals.tables import write_report
+from tune.imbalance_draws import Cell
+
+SMALL = Namespace(rows=60, updates=3, texts=20, apart=False, weight=None)
+
+
+def test_all_methods_are_trained_for_as_many_updates_of_as_many_texts() -> None:
+    for data in DATA:
+        for method in methods_of(data):
+            train = settings_of(data, method, 3).train
+            found = (train.max_steps, train.batch_size, train.choose, train.refit, train.seed)
+            assert found == (500, 32, "last", False, 3), method
+            assert train.deletion_weight == 0
+    both = settings_of("yelp_hat", "explainable + humal-al", 0)
+    assert (both.supervision.method, both.discriminator.judge) == ("humal-al", "target")
+    assert both.target.hops == settings_of("yelp_hat", "plain, twice", 0).target.hops == 2
+
+
+def test_a_tiny_job_of_rivals(data_dir: Path, tmp_path: Path) -> None:
+    job = rivals.Job("yelp_hat", 0, ("plain", "humal-al"))
+    rows = rivals.measure(job, SMALL)
+    assert [row["method"] for row in rows] == ["plain", "humal-al"]
+    for row in rows:
+        assert {"accuracy", "macro F1", "AUROC", "sufficiency"} <= row["measures"].keys()
+        assert row["curve"]["counts"][0] == 0
+        assert 20 <= row["texts"] <= 22
+    assert rows[0]["parameters"] == rows[1]["parameters"]
+    file = tmp_path / "figures.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    options = Namespace(seeds=2, data=["sst2", "yelp_hat"], methods=["plain", "humal-al"])
+    jobs = list(rivals.missing(options, file))
+    assert [(job.data, job.seed) for job in jobs] == [("sst2", 0), ("sst2", 1), ("yelp_hat", 1)]
+    write_report(file, tmp_path)
+    text = (tmp_path / "table.md").read_text()
+    assert "| humal-al † |" in text
+    assert (tmp_path / "people.png").exists()
+
+
+def test_figures_of_rivals_stand_beside_the_papers(tmp_path: Path) -> None:
+    """Accuracy .8 and .9 in place of .7 and .8: a difference of 10 points for each seed."""
+    measures = {"macro precision": 0.8, "macro recall": 0.8, "macro F1": 0.8, "sufficiency": 0.1,
+                "normalised area": 0.9, "comprehensiveness": 0.3, "training seconds": 2.0}  # fmt: skip
+    curve = {"counts": [0, 1], "attention": [0.9, 0.5], "random": [0.9, 0.8]}
+    rows = [
+        {"data": "ag_news", "seed": seed, "method": method, "curve": curve, "random": [0.1, 0.2],
+         "evenness": 0.5, "measures": measures | {"accuracy": 0.7 + 0.1 * (seed + better)}}
+        for seed in (0, 1)
+        for better, method in enumerate(("plain", "das"))
+    ]  # fmt: skip
+    file = tmp_path / "figures.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_report(file, tmp_path)
+    text = (tmp_path / "table.md").read_text()
+    row = next(line for line in text.splitlines() if line.startswith("| das †"))
+    assert row.startswith("| das † | 85.00 ± 63.53")  # t(.975, 1) = 12.706, times 5
+    assert row.endswith("| +10.00 ± 0.00 | 91.57 | 91.81 | 91.60 | 0.92 | -0.30 |")
+    assert "| das † | 90.0 | 50.0 |" in text
+    assert "| das † | 2.0 (1.00) |" in text
+    assert (tmp_path / "deletion.png").exists()
+    assert not (tmp_path / "people.png").exists()
+
+
+def test_a_tiny_job_of_the_grid(data_dir: Path, tmp_path: Path) -> None:
+    (row,) = humal.measured(humal.Job("yelp100", 1, Cell(40, 10.0), 1, ("humal-an",)))
+    assert (row["method"], row["size"], row["share"]) == ("humal-an", 40, 10)
+    assert 0 <= row["figures"]["auc"] <= 1
+    assert 0 < row["figures"]["similarity"] <= 1
+    file = tmp_path / "figures.jsonl"
+    file.write_text(json.dumps(row) + "\n")
+    given = [str(tmp_path), "--part", "yelp100", "--sizes", "20,40", "--shares", "10"]
+    options = humal.read_options([*given, "--replicates", "2", "--methods", "humal-an"])
+    jobs = [(job.replicate, job.cell.size) for job in humal.missing(options, file)]
+    assert jobs == [(0, 40), (0, 20), (1, 20)]
+    write_humal(file, tmp_path)
+    assert "humal-an" in (tmp_path / "table-yelp100.md").read_text()
+    assert (tmp_path / "places-yelp100.png").exists()
+
+
+def test_figures_of_the_grid_are_those_of_the_protocol() -> None:
+    rows = [
+        {"method": "plain", "size": size, "share": 1.0, "replicate": r, "figures": {"auc": 0.5}}
+        for size in (500, 250)
+        for r in (1, 0)
+    ]
+    found = found_of(rows)
+    assert list(found) == [("plain", Cell(250, 1.0)), ("plain", Cell(500, 1.0))]
+    assert list(found["plain", Cell(250, 1.0)]) == [0, 1]
+
+
+@pytest.mark.parametrize("study", [humal, rivals])
+def test_studies_need_no_ray(study: object) -> None:
+    for name in ("ray", "mlflow"):
+        assert not hasattr(study, name)
