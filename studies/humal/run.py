@@ -33,7 +33,7 @@ from afa_ray.command_line import parse
 from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus, prepare_corpus
 from afa_ray.dotted import override
-from afa_ray.models import save_player
+from afa_ray.models import OwnTarget, save_player
 from afa_ray.training.process import usable_cores
 from studies.humal.tables import write_report
 from studies.rivals.run import silence
@@ -141,6 +141,7 @@ def measured(job: Job) -> list[dict[str, Any]]:
 def figures_of(settings: Settings, corpus: Corpus, run: Path, test: Path) -> dict[str, float]:
     started = time.process_time()
     target = trained(settings, corpus, run).learner.target.eval()
+    assert isinstance(target, OwnTarget)
     seconds = time.process_time() - started
     model = run / "model"
     model.mkdir()

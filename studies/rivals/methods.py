@@ -28,9 +28,10 @@ EQUAL: Values = {  # budgets: as many updates of as many texts, and the weights 
 }
 TWICE: Values = {"target.hops": 2}
 WORDS = ("plain", "as-random", "as-tfidf", "sana", "das", "original", "contrast", "plain, twice",
-         "explainable")  # fmt: skip
+         "explainable", "0.1 as-tfidf")  # fmt: skip
 PEOPLE = ("plain", "as-random", "humal-al", "humal-an", "plain, twice", "humal-al, twice",
-          "humal-ap, twice", "explainable", "explainable + humal-al")  # fmt: skip
+          "humal-ap, twice", "explainable", "explainable + humal-al", "0.2 humal-al, twice",
+          "explainable + 0.2 humal-al")  # fmt: skip
 MARKED = ("yelp_hat", "hatexplain")  # data sets with what people marked
 DATA = ("ag_news", "imdb", "sst2", "sst2_sentences", *MARKED)
 
@@ -57,13 +58,23 @@ def settings_of(data: str, method: str, seed: int, **more: Any) -> Settings:
 
 
 def values_of(method: str) -> Values:
-    """What a method changes of the settings."""
+    """What a method changes of the settings.
+
+    Args:
+        method: of tune.methods, or explainable; with ", twice" for two readings, a weight of
+            supervision in front of it, and " + " before supervision beside the preset.
+    """
     name, _, twice = method.partition(", ")
-    if twice:
-        return {**METHODS[name], **TWICE}
-    name, _, beside = method.partition(" + ")
+    name, _, beside = name.partition(" + ")
+    readings = TWICE if twice else {}
     if name != "explainable":
-        return METHODS[name]
+        return told(name) | readings
     preset = parse_methods(f"explainable={EXPLAINABLE},plain", Settings(), [])["explainable"]
-    told = {"supervision.method": beside} if beside else {}
-    return {**preset, **told, "train.deletion_weight": 0.0}  # no epoch is chosen
+    preset |= {"train.deletion_weight": 0.0}  # no epoch is chosen
+    return told(beside) | preset if beside else preset
+
+
+def told(method: str) -> Values:
+    """What a method changes that may have a weight in front of it, as in `0.3 humal-al`."""
+    *weight, name = method.split()
+    return METHODS[name] | ({"supervision.weight": float(weight[0])} if weight else {})

@@ -5,7 +5,7 @@ is a line of `OUT/figures.jsonl`, and what is there is not repeated. Afterwards 
 of `tables.py` are written. README.md has the protocol. Needs AFA_DATA_DIR, and no Ray.
 
     --data NAMES        by default all six
-    --methods NAMES     separated by semicolons; by default all of each data set
+    --methods NAMES     separated by semicolons; by default those of each data set
     --seeds NUMBER      by default 5
     --rows NUMBER       training rows, by default 4,000
     --texts NUMBER      test texts whose attention is judged, by default 400
@@ -50,7 +50,7 @@ from studies.rivals.methods import DATA, MARKED, methods_of, settings_of
 from studies.rivals.tables import write_report
 from studies.small_files.run import trained
 
-AT_ONCE = 3  # methods of a process, which share what it prepares
+AT_ONCE = 4  # methods of a process, which share what it prepares
 JUDGED = 2_000  # most test texts that accuracy is of
 VALIDATED = 500  # most validation texts
 
@@ -92,7 +92,7 @@ def missing(options: argparse.Namespace, file: Path) -> Iterator[Job]:
     done = {(row["data"], row["seed"], row["method"]) for row in map(json.loads, lines)}
     for seed in range(options.seeds):
         for data in options.data:
-            wanted = [m for m in methods_of(data) if not options.methods or m in options.methods]
+            wanted = options.methods or methods_of(data)
             waiting = [m for m in wanted if (data, seed, m) not in done]
             for start in range(0, len(waiting), AT_ONCE):
                 yield Job(data, seed, tuple(waiting[start : start + AT_ONCE]))
@@ -122,8 +122,8 @@ def prepare(job: Job, rows: int, more: dict[str, Any]) -> Corpus:
     settings = settings_of(job.data, method, job.seed, **more)
     raw = read_raw(settings)
     validation = None if raw.validation is None else some(raw.validation, VALIDATED, 0)
-    parts = {"train": some(raw.train, rows, 1 + job.seed), "validation": validation}
-    raw = replace(raw, **parts, test=some(raw.test, JUDGED, 0))
+    train, test = some(raw.train, rows, 1 + job.seed), some(raw.test, JUDGED, 0)
+    raw = replace(raw, train=train, validation=validation, test=test)
     with silence():
         return prepare_corpus(settings, raw)
 
