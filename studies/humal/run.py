@@ -85,7 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 lines.writelines(json.dumps(row) + "\n" for row in rows)
             left = (time.perf_counter() - started) / count * (len(jobs) - count) / 60
             print(f"{count}/{len(jobs)} {said} ({left:.0f} min left)", flush=True)
-    write_report(file, options.out)
+    if file.exists():
+        write_report(file, options.out)
 
 
 def missing(options: argparse.Namespace, file: Path) -> Iterator[Job]:
