@@ -48,6 +48,10 @@ METRICS: dict[str, Metric] = {
     ),
     "train/sana_lowered": Metric("sana: share of the marks that the last round lowered", _SHARE),
     "train/sana_added": Metric("sana: tokens that it marked, as a share of the marks", "ratio"),
+    "train/sana_auroc": Metric(
+        "sana: AUROC of its marks for what people marked, where they did, over all training words",
+        _SHARE,
+    ),
     "train/loss_words": Metric("das: cross-entropy of what keywords say by themselves", "nats"),
     "train/words_accuracy": Metric("das: accuracy of what keywords say by themselves", _SHARE),
     "train/loss_read": Metric("gaze: cross-entropy of the classes of its sentences", "nats"),

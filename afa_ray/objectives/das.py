@@ -31,7 +31,7 @@ from afa_ray.objectives.interface import Rollout
 from afa_ray.objectives.supervised import last_row, of_row
 from afa_ray.objectives.wanted import ByScore
 
-WIDTH = 64  # of the word branch's embeddings
+WIDTH = 16  # of the word branch's embeddings; what it says has no more dimensions than classes
 OWN = 0.2  # weight of the word branch's own cross-entropy
 MIXED = 0.1  # its share of the probabilities with fuse mix
 

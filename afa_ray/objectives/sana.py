@@ -50,7 +50,10 @@ class Sana:
         share: of a text's tokens that these are.
     """
 
-    figures = ("loss_attention", "supervised", "sana_effect", "sana_lowered", "sana_added")
+    figures: tuple[str, ...] = (
+        *("loss_attention", "supervised", "sana_effect", "sana_lowered", "sana_added"),
+        "sana_auroc",  # where people marked the texts
+    )
     needs: frozenset[str] = frozenset()
     optimizer: torch.optim.Optimizer | None = None
     rollout: Rollout | None = None
@@ -66,10 +69,13 @@ class Sana:
     ) -> None:
         self.options, self.rounds, self.words = options, rounds, words
         self.kind, self.share, self.from_attention = kind, share, seeds is None
-        self.state = TokenState(rounds.texts, figures=3).to(rounds.device)
+        if rounds.texts.marks is None:
+            self.figures = self.figures[:-1]
+        self.state = TokenState(rounds.texts, figures=len(self.figures) - 2).to(rounds.device)
         self.players: Mapping[str, nn.Module] = {"sana": self.state}
         if seeds is not None:
             self.state.numbers.data.copy_(seeds)
+        self.state.figures.data[3:].copy_(self._plausible())
 
     def prepare(
         self, parts: Sequence[Part], outputs: Sequence[TargetOutput], step: int
@@ -96,7 +102,17 @@ class Sana:
         effects = self.rounds.of_tokens(state, self.effects)
         marks, figures = corrected(state.numbers.detach().float(), effects, self.options.gamma)
         state.numbers.data.copy_(marks)
-        state.figures.data.copy_(figures)
+        state.figures.data.copy_(torch.cat([figures, self._plausible()]))
+
+    def _plausible(self) -> Tensor:
+        """(1,) `auroc` of the marks for what people marked, over all words; none where nobody
+        did."""
+        texts = self.rounds.texts
+        if texts.marks is None:
+            return torch.zeros(0)
+        words = self.words.maskable(torch.from_numpy(texts.tokens).long())
+        marked = torch.from_numpy(texts.marks)[words] > 0
+        return auroc(self.state.numbers.detach().cpu()[words], marked)[None]
 
     def effects(self, batch: Read) -> Tensor:
         """(B, L) of each candidate 1 + e, negative where p(y) rises without it; 0 of others."""
@@ -189,3 +205,16 @@ def corrected(marks: Tensor, effects: Tensor, gamma: float) -> tuple[Tensor, Ten
     new = torch.where(lowered, gamma * marks, marks).where(~(kept | added), 1)
     number = marked.sum().clamp_min(1)
     return new, torch.stack([ordered.mean(), lowered.sum() / number, added.sum() / number])
+
+
+def auroc(scores: Tensor, marked: Tensor) -> Tensor:
+    """() how probable it is that a marked token scores more than an unmarked one, equal ones
+    counting half; .5 where there are not both. Quick for scores of few values.
+
+    Args:
+        scores: (T,); marked: (T,) bool.
+    """
+    values, which = scores.unique(return_inverse=True)
+    ours, others = (which[x].bincount(minlength=len(values)).double() for x in (marked, ~marked))
+    less = others.cumsum(0) - others / 2
+    return ((ours * less).sum() / (ours.sum() * others.sum())).nan_to_num(0.5).float()

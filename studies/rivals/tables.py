@@ -157,9 +157,9 @@ def deletion_plot(rows: Sequence[Row], sets: Sequence[str], path: Path) -> None:
         for method in there(rows, data):
             curve = curve_of(rows, data, method)
             axes.plot(rows[0]["curve"]["counts"], curve, "o-", ms=3, label=method)
-        axes.plot(
-            rows[0]["curve"]["counts"], curve_of(rows, data, BASELINE, "random"), "--", c="0.6"
-        )
+        if BASELINE in there(rows, data):
+            by_chance = curve_of(rows, data, BASELINE, "random")
+            axes.plot(rows[0]["curve"]["counts"], by_chance, "--", c="0.6")
         axes.set(title=data, xlabel="deleted tokens", ylabel="accuracy" if number == 1 else "")
         axes.grid(alpha=0.25)
     axes.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))

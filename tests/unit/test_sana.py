@@ -14,7 +14,7 @@ from afa_ray.config import Settings
 from afa_ray.data.batches import worker_batches
 from afa_ray.data.corpus import Corpus
 from afa_ray.objectives.interface import Weighed
-from afa_ray.objectives.sana import Sana, corrected, signed_effects
+from afa_ray.objectives.sana import Sana, auroc, corrected, signed_effects
 from afa_ray.objectives.supervised import Supervised
 from afa_ray.objectives.word_scores import telling_words
 from afa_ray.objectives.words import WordCounts
@@ -53,6 +53,32 @@ def test_a_correction_by_hand() -> None:
     nothing, figures = corrected(marks, torch.zeros(7), 0.5)
     assert torch.equal(nothing, marks)
     assert figures.tolist() == [0, 0, 0]
+
+
+def test_agreement_of_marks_with_peoples_is_that_of_scikit_learn(
+    tiny_settings: MakeSettings, small_corpus: Corpus, tmp_path: Path
+) -> None:
+    scores, marked = torch.tensor([0.5, 1, 0, 0.5, 0, 0.25]), torch.tensor([1, 1, 0, 0, 0, 1]) > 0
+    assert auroc(scores, marked).item() == pytest.approx(roc_auc_score(marked, scores))
+    assert auroc(scores, marked | True) == 0.5
+    learner = learner_of(tiny_settings(SANA), small_corpus, tmp_path)
+    ((sana, _),) = learner.objectives
+    assert isinstance(sana, Sana)
+    assert sana.figures[-1] == "sana_auroc"
+    assert sana.state.figures[-1] == 1  # what people marked is what it begins with
+    chi2 = tiny_settings(SANA | {"supervision.sana.seed": "chi2"})
+    learner = updated(learner_of(chi2, small_corpus, tmp_path), small_corpus, 21)
+    ((sana, _),) = learner.objectives
+    assert isinstance(sana, Sana)
+    words = sana.words.maskable(torch.from_numpy(small_corpus.train.tokens).long()).numpy()
+    assert small_corpus.train.marks is not None
+    truth = small_corpus.train.marks[words]
+    expected = roc_auc_score(truth, sana.state.numbers.detach().float()[words])
+    assert 0.5 < expected < 1
+    assert sana.state.figures[-1].item() == pytest.approx(expected)
+    unmarked = replace(small_corpus, train=replace(small_corpus.train, marks=None))
+    ((sana, _),) = learner_of(chi2, unmarked, tmp_path).objectives
+    assert "sana_auroc" not in sana.figures
 
 
 def test_effects_by_hand() -> None:
@@ -120,7 +146,7 @@ def test_marks_move(
     assert isinstance(sana, Sana)
     assert bool(sana.state.numbers.any()) == (seed != "attention")
     updated(learner, small_corpus, 21)
-    effect, lowered, _ = sana.state.figures.tolist()
+    effect, lowered, *_ = sana.state.figures.tolist()
     assert 0 < effect < 1
     assert lowered > 0
 
