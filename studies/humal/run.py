@@ -5,7 +5,8 @@ methods on a draw, which is a replicate, a number of training texts and a share 
 each method is a line of `OUT/figures.jsonl`, and what is there is not repeated. Afterwards the
 tables and plots of `tables.py` are written. README.md has the protocol. Needs AFA_DATA_DIR.
 
-    --methods NAMES     the baseline first; by default plain,as-random,humal-al,humal-an
+    --methods NAMES     the baseline first; by default plain,as-random,humal-al,humal-an; there is
+                        also humal-an-evenly, which divides by 3 what it gathers in training
     --sizes NUMBERS     of training texts, by default 250,500,1000,2000
     --shares NUMBERS    percents of the rarer class, by default 1,5,10,20,50
     --replicates NUMBER by default 10
@@ -53,6 +54,10 @@ from tune.methods import METHODS
 from tune.options import ImbalanceOptions
 
 SEED = 0
+OWN = {
+    **METHODS,
+    "humal-an-evenly": METHODS["humal-an"] | {"supervision.humal.evenly": True},
+}
 
 
 class Job(NamedTuple):
@@ -127,9 +132,7 @@ def measured(job: Job) -> list[dict[str, Any]]:
         test, train = write_draw(pool, Draw(drawn.test, drawn.train), folder / "texts")
         files = settings_of_files(base, train[job.cell], test, pool.people is not None)
         more = {"train.seed": SEED + job.replicate, "target.hops": job.readings}
-        own = {
-            method: override(base, {**files, **more, **METHODS[method]}) for method in job.methods
-        }
+        own = {method: override(base, {**files, **more, **OWN[method]}) for method in job.methods}
         with silence():
             reading = override(base, {**files, **more, **METHODS["humal-al"]})
             corpus = prepare_corpus(reading)  # has all that any method reads

@@ -78,18 +78,18 @@ def test_figures_of_rivals_stand_beside_the_papers(tmp_path: Path) -> None:
 
 
 def test_a_tiny_job_of_the_grid(data_dir: Path, tmp_path: Path) -> None:
-    (row,) = humal.measured(humal.Job("yelp100", 1, Cell(40, 10.0), 1, ("humal-an",)))
-    assert (row["method"], row["size"], row["share"]) == ("humal-an", 40, 10)
+    (row,) = humal.measured(humal.Job("yelp100", 1, Cell(40, 10.0), 1, ("humal-an-evenly",)))
+    assert (row["method"], row["size"], row["share"]) == ("humal-an-evenly", 40, 10)
     assert 0 <= row["figures"]["auc"] <= 1
     assert 0 < row["figures"]["similarity"] <= 1
     file = tmp_path / "figures.jsonl"
     file.write_text(json.dumps(row) + "\n")
     given = [str(tmp_path), "--part", "yelp100", "--sizes", "20,40", "--shares", "10"]
-    options = humal.read_options([*given, "--replicates", "2", "--methods", "humal-an"])
+    options = humal.read_options([*given, "--replicates", "2", "--methods", "humal-an-evenly"])
     jobs = [(job.replicate, job.cell.size) for job in humal.missing(options, file)]
     assert jobs == [(0, 40), (0, 20), (1, 20)]
     write_humal(file, tmp_path)
-    assert "humal-an" in (tmp_path / "table-yelp100.md").read_text()
+    assert "humal-an-evenly" in (tmp_path / "table-yelp100.md").read_text()
     assert (tmp_path / "places-yelp100.png").exists()
 
 
