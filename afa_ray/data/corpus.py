@@ -19,7 +19,13 @@ from afa_ray.data.sample import sample
 from afa_ray.data.sources import GENERATED_NAMES, load_raw
 from afa_ray.data.splits import stratified_split
 from afa_ray.data.texts import RawCorpus, Texts
-from afa_ray.data.tokenizer import load_tokenizer, special_ids, splits_words, train_tokenizer
+from afa_ray.data.tokenizer import (
+    begin_texts,
+    load_tokenizer,
+    special_ids,
+    splits_words,
+    train_tokenizer,
+)
 from afa_ray.data.vector_file import read_vectors
 from afa_ray.data.word2vec import Sentences, word_vectors
 from afa_ray.data.word_evidence import word_evidence
@@ -213,6 +219,7 @@ def _tokenizer(settings: Settings, train: Texts) -> tuple[PreTrainedTokenizerFas
             )
         return tokenizer, data.max_length, notes
     tokenizer = load_tokenizer(name)
+    told = begin_texts(tokenizer) if settings.supervision.method in OF_PEOPLE else ""
     if settings.afa.mask == "token" and tokenizer.mask_token is None:
         raise UserError(f"afa.mask = token: the tokenizer of {name} has no mask token; use delete")
     if settings.afa.unit == "word" and not splits_words(tokenizer):
@@ -226,7 +233,7 @@ def _tokenizer(settings: Settings, train: Texts) -> tuple[PreTrainedTokenizerFas
         )
     most = longest_text(model) or data.max_length
     tokenizer.model_max_length = min(data.max_length, tokenizer.model_max_length, most)
-    return tokenizer, tokenizer.model_max_length, []
+    return tokenizer, tokenizer.model_max_length, [told] if told else []
 
 
 def _reading(settings: Settings, train: Texts) -> tuple[Reading, list[str]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from tokenizers import Tokenizer
 from tokenizers.models import Unigram, WordLevel
-from tokenizers.processors import TemplateProcessing
+from tokenizers.processors import Sequence, TemplateProcessing
 from tokenizers.trainers import WordLevelTrainer
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
@@ -104,6 +104,31 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerFast:
         tokenizer.pad_token = free[0]
     _spell_special_tokens(tokenizer)
     return tokenizer
+
+
+def begin_texts(tokenizer: PreTrainedTokenizerFast) -> str:
+    """Put a token in front of all texts, where no special one is read with them, as of GPT-2.
+
+    In such models the first token draws attention, whatever it is. This, too, is saved with the
+    tokenizer.
+
+    Returns:
+        what the user is told of it: nothing where other special tokens are read.
+    """
+    if set(tokenizer("a").input_ids) & set(special_ids(tokenizer)):
+        return ""
+    begin = tokenizer.bos_token
+    if begin is None or begin == tokenizer.pad_token:
+        return (
+            "No token is put in front of texts, as HuMAL does for models that read none there: the "
+            "tokenizer has no special one beside that for padding. The first word draws attention."
+        )
+    ids = [(begin, tokenizer.bos_token_id)]
+    front = TemplateProcessing(single=f"{begin} $A", special_tokens=ids)
+    backend = tokenizer.backend_tokenizer
+    own = backend.post_processor
+    backend.post_processor = front if own is None else Sequence([own, front])
+    return f"{begin} is put in front of texts, and people attend to it with 0: HuMAL."
 
 
 def _forget_stored(tokenizer: PreTrainedTokenizerFast) -> None:

@@ -13,7 +13,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from afa_ray.data.packed import pack
 from afa_ray.data.texts import Texts
-from afa_ray.data.tokenizer import load_tokenizer, special_ids, splits_words
+from afa_ray.data.tokenizer import begin_texts, load_tokenizer, special_ids, splits_words
 from afa_ray.errors import UserError
 from tests.conftest import small_texts
 from tests.tokenizers import TOKENIZERS, byte_pairs, unigrams, word_pieces
@@ -192,3 +192,36 @@ def test_a_tokenizer_whose_files_are_missing(kind: str, files: dict, tmp_path: P
         (tmp_path / name).write_text(content)
     with pytest.raises(UserError, match=r"its tokenizer knows \d pieces of texts"):
         load_tokenizer(str(tmp_path))
+
+
+def test_a_token_in_front_of_texts_that_have_none(tmp_path: Path) -> None:
+    """As HuMAL has GPT-2's texts; saved with the tokenizer."""
+    made = TOKENIZERS["gpt2"](["a good film"] * 3)
+    made.add_special_tokens({"bos_token": "<s>"})
+    made.save_pretrained(tmp_path)
+    tokenizer = load_tokenizer(str(tmp_path))
+    before = tokenizer("good film").input_ids
+    assert begin_texts(tokenizer).startswith("<s> is put in front of texts")
+    assert begin_texts(tokenizer) == ""  # once
+    found = tokenizer("good film", return_offsets_mapping=True, return_special_tokens_mask=True)
+    assert found.input_ids == [tokenizer.bos_token_id, *before]
+    assert found.special_tokens_mask == [1, *[0] * len(before)]
+    assert found.offset_mapping[:2] == [(0, 0), (0, found.offset_mapping[1][1])]
+    assert tokenizer("good film " * 99, truncation=True).input_ids[0] == tokenizer.bos_token_id
+    tokenizer.save_pretrained(tmp_path / "saved")
+    again = load_tokenizer(str(tmp_path / "saved"))
+    assert again("good film").input_ids == found.input_ids
+
+
+@pytest.mark.parametrize(
+    ("family", "told"), [("bert", ""), ("xlnet", ""), ("gpt2", "No token is put in front of texts")]
+)
+def test_no_token_is_put_where_there_is_one_or_none_is_left(
+    family: str, told: str, tmp_path: Path
+) -> None:
+    TOKENIZERS[family](TRAINING.texts).save_pretrained(tmp_path)
+    tokenizer = load_tokenizer(str(tmp_path))
+    before = tokenizer("a film").input_ids
+    assert begin_texts(tokenizer).startswith(told)
+    assert (begin_texts(tokenizer) == "") == (told == "")
+    assert tokenizer("a film").input_ids == before
