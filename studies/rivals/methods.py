@@ -27,6 +27,11 @@ EQUAL: Values = {  # budgets: as many updates of as many texts, and the weights 
     "mlflow.uri": "none",
 }
 TWICE: Values = {"target.hops": 2}
+OWN: dict[str, Values] = {  # parts of methods
+    "das-shared": METHODS["das"] | {"supervision.das.queries": "shared"},
+    "das-alone": METHODS["das"] | {"supervision.das.direct_effect": False},
+    "sana-people": METHODS["sana"] | {"supervision.sana.seed": "rationale"},
+}
 WORDS = ("plain", "as-random", "as-tfidf", "sana", "das", "original", "contrast", "plain, twice",
          "explainable", "0.1 as-tfidf")  # fmt: skip
 PEOPLE = ("plain", "as-random", "humal-al", "humal-an", "plain, twice", "humal-al, twice",
@@ -61,7 +66,7 @@ def values_of(method: str) -> Values:
     """What a method changes of the settings.
 
     Args:
-        method: of tune.methods, or explainable; with ", twice" for two readings, a weight of
+        method: of tune.methods, OWN, or explainable; with ", twice" for two readings, a weight of
             supervision in front of it, and " + " before supervision beside the preset.
     """
     name, _, twice = method.partition(", ")
@@ -77,4 +82,4 @@ def values_of(method: str) -> Values:
 def told(method: str) -> Values:
     """What a method changes that may have a weight in front of it, as in `0.3 humal-al`."""
     *weight, name = method.split()
-    return METHODS[name] | ({"supervision.weight": float(weight[0])} if weight else {})
+    return (METHODS | OWN)[name] | ({"supervision.weight": float(weight[0])} if weight else {})

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from afa_ray.evaluation.plots import save
-from studies.rivals.methods import DATA, MARKED, methods_of
+from studies.rivals.methods import DATA, MARKED, OWN, methods_of
 from tune.tables import RECONSTRUCTED, Entry, Measurements, entries
 
 Row: TypeAlias = dict[str, Any]
@@ -210,7 +210,8 @@ def curve_of(rows: Sequence[Row], data: str, method: str, by: str = "attention")
 
 def named(method: str) -> str:
     """With a mark where the method is our reconstruction."""
-    return method + " †" * any(part.strip(",") in RECONSTRUCTED for part in method.split())
+    rebuilt = RECONSTRUCTED | OWN.keys()
+    return method + " †" * any(part.strip(",") in rebuilt for part in method.split())
 
 
 def cell(entry: Entry | None, factor: float, digits: int) -> str:

@@ -10,7 +10,7 @@ from studies.humal import run as humal
 from studies.humal.tables import found_of
 from studies.humal.tables import write_report as write_humal
 from studies.rivals import run as rivals
-from studies.rivals.methods import DATA, methods_of, settings_of
+from studies.rivals.methods import DATA, OWN, methods_of, settings_of
 from studies.rivals.tables import write_report
 from tune.imbalance_draws import Cell
 
@@ -19,7 +19,7 @@ SMALL = Namespace(rows=60, updates=3, texts=20, apart=False, weight=None)
 
 def test_all_methods_are_trained_for_as_many_updates_of_as_many_texts() -> None:
     for data in DATA:
-        for method in methods_of(data):
+        for method in (*methods_of(data), *OWN):
             train = settings_of(data, method, 3).train
             found = (train.max_steps, train.batch_size, train.choose, train.refit, train.seed)
             assert found == (500, 32, "last", False, 3), method
