@@ -1,4 +1,4 @@
-"""HuMAL's grid on a single layer, without Ray: `python -m studies.humal.run OUT`.
+"""HuMAL's grid, on a single layer or a pretrained model: `python -m studies.humal.run OUT`.
 
 The protocol is that of `tune.imbalance` with afa_ray/configs/humal.yaml. A process trains all
 methods on a draw, which is a replicate, a number of training texts and a share of the rarer class;
@@ -12,6 +12,8 @@ tables and plots of `tables.py` are written. README.md has the protocol. Needs A
     --replicates NUMBER by default 10
     --part NAME         of yelp_hat: all (the default), yelp50, yelp100 or yelp200
     --readings NUMBER   of the Target: 1 (the default), or 2, which humal-ap needs
+    --model NAME        single (the default), minilm or smollm2, which take a GPU where there is one
+    --processes NUMBER  by default one for each processor
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import time
 import traceback
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,11 +37,15 @@ from afa_ray.command_line import parse
 from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus, prepare_corpus
 from afa_ray.dotted import override
-from afa_ray.models import OwnTarget, save_player
-from afa_ray.training.process import usable_cores
-from studies.humal.tables import write_report
+from afa_ray.models import AnyTarget, OwnTarget, save_player
+from afa_ray.training.process import prepare_process, usable_cores
+from afa_ray.training.session import local_session, pick_device
+from afa_ray.training.worker import Job as Training
+from afa_ray.training.worker import Worker
+from studies.faithful.run import pretrained_folder
+from studies.humal.tables import read_rows, write_report
 from studies.rivals.run import silence
-from studies.small_files.run import CONFIGS, trained
+from studies.small_files.run import CONFIGS
 from tune.imbalance_draws import (
     Cell,
     Draw,
@@ -63,6 +70,7 @@ OWN = {
 class Job(NamedTuple):
     """Methods that are trained on one draw."""
 
+    model: str
     part: str
     readings: int
     cell: Cell
@@ -75,8 +83,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     file = options.out / "figures.jsonl"
     jobs = list(missing(options, file))
+    if options.model != "single":
+        pretrained_folder(options.model)  # is made once
     started = time.perf_counter()
-    with ProcessPoolExecutor(usable_cores()) as pool:
+    with ProcessPoolExecutor(options.processes) as pool:
         running = {pool.submit(measured, job): job for job in jobs}
         for count, done in enumerate(as_completed(running), start=1):
             job = running[done]
@@ -96,24 +106,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def missing(options: argparse.Namespace, file: Path) -> Iterator[Job]:
     """What is not measured yet, replicate by replicate, the largest draws first."""
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    done = {
-        tuple(row[k] for k in ("part", "readings", "size", "share", "replicate", "method"))
-        for row in map(json.loads, lines)
-    }
+    names = ("model", "part", "readings", "size", "share", "replicate", "method")
+    done = {tuple(row[name] for name in names) for row in read_rows(file)}
     asked = ImbalanceOptions(sizes=options.sizes, shares=options.shares)
     cells = cells_of(asked, pool_of_part(options.part))
     for replicate in range(options.replicates):
         for cell in sorted(cells, reverse=True):
-            about = (options.part, options.readings, *cell, replicate)
-            waiting = tuple(m for m in options.methods if (*about, m) not in done)
+            about = (options.model, options.part, options.readings)
+            waiting = tuple(m for m in options.methods if (*about, *cell, replicate, m) not in done)
             if waiting:
-                yield Job(options.part, options.readings, cell, replicate, waiting)
+                yield Job(*about, cell, replicate, waiting)
 
 
-def base_settings() -> Settings:
-    """Those of the protocol."""
+def base_settings(model: str = "single") -> Settings:
+    """Those of the protocol; the learning rate of a pretrained model is the paper's."""
     given = ["--config", str(CONFIGS / "humal.yaml"), "--mlflow.uri", "none"]
+    if model != "single":
+        given += ["--target.name", str(pretrained_folder(model)), "--train.target_lr", "5e-5"]
     return parse([*given, "--train.num_workers", "0"])
 
 
@@ -124,7 +133,7 @@ def pool_of_part(part: str) -> Pool:
 
 def measured(job: Job) -> list[dict[str, Any]]:
     """What `tune.imbalance` measures of each method that is trained on a draw."""
-    base, pool = base_settings(), pool_of_part(job.part)
+    base, pool = base_settings(job.model), pool_of_part(job.part)
     drawn = draw(pool, [job.cell], job.replicate, ImbalanceOptions(), SEED)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -137,22 +146,36 @@ def measured(job: Job) -> list[dict[str, Any]]:
             reading = override(base, {**files, **more, **METHODS["humal-al"]})
             corpus = prepare_corpus(reading)  # has all that any method reads
             found = {m: figures_of(s, corpus, folder / m, test) for m, s in own.items()}
-    about = {"part": job.part, "readings": job.readings, **job.cell._asdict()}
-    about["replicate"] = job.replicate
+    about = {name: getattr(job, name) for name in ("model", "part", "readings", "replicate")}
+    about |= job.cell._asdict()
     return [{**about, "method": method, "figures": of} for method, of in found.items()]
 
 
 def figures_of(settings: Settings, corpus: Corpus, run: Path, test: Path) -> dict[str, float]:
-    started = time.process_time()
-    target = trained(settings, corpus, run).learner.target.eval()
-    assert isinstance(target, OwnTarget)
-    seconds = time.process_time() - started
+    started = time.perf_counter(), time.process_time()
+    target = trained(settings, corpus, run)
+    spent = time.perf_counter() - started[0], time.process_time() - started[1]
     model = run / "model"
     model.mkdir()
-    save_player(target, model)
+    if isinstance(target, OwnTarget):
+        save_player(target, model)
+    else:
+        target.save_pretrained(model)
     corpus.tokenizer.save_pretrained(model)
     measure(run, test)
-    return {**read_figures(run), "train_s": round(seconds, 2)}
+    seconds = {"wall_s": round(spent[0], 2), "train_s": round(spent[1], 2)}
+    return {**read_figures(run), **seconds}
+
+
+def trained(settings: Settings, corpus: Corpus, run: Path) -> AnyTarget:
+    """The Target after training, of which no checkpoints are kept."""
+    run.mkdir()
+    prepare_process(settings, 1)
+    device = pick_device(None if settings.target.pretrained else False)
+    session = replace(local_session(run, device), save=lambda name, figures, write: None)
+    worker = Worker(Training(settings, corpus, run, None), session)
+    worker.train()
+    return worker.learner.target.eval()
 
 
 def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -168,6 +191,8 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--replicates", type=int, default=10)
     parser.add_argument("--part", default="all")
     parser.add_argument("--readings", type=int, default=1)
+    parser.add_argument("--model", choices=("single", "minilm", "smollm2"), default="single")
+    parser.add_argument("--processes", type=int, default=usable_cores())
     return parser.parse_args(arguments)
 
 

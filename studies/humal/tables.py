@@ -16,18 +16,29 @@ CLASSES = ("negative", "positive")
 
 
 def write_report(file: Path, out: Path) -> None:
-    """`table…md`, `curves…png` and `places…png` in `out`, one of each for every part of the data
-    set and number of readings: all methods at all sizes and shares."""
-    rows: list[dict[str, Any]] = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
-    for part, readings in dict.fromkeys((row["part"], row["readings"]) for row in rows):
-        some = [row for row in rows if (row["part"], row["readings"]) == (part, readings)]
+    """`table…md`, `curves…png` and `places…png` in `out`, one of each for every model, part of the
+    data set and number of readings: all methods at all sizes and shares."""
+    kinds: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
+    for row in read_rows(file):
+        kinds.setdefault((row["model"], row["part"], row["readings"]), []).append(row)
+    for (model, part, readings), some in kinds.items():
         found, methods = found_of(some), list(dict.fromkeys(row["method"] for row in some))
-        name = ("" if part == "all" else f"-{part}") + ("" if readings == 1 else "-twice")
-        title = f"yelp_hat ({part}), {'one reading' if readings == 1 else 'two readings'}"
+        name = "".join(
+            f"-{words}"
+            for words, usual in ((model, "single"), (part, "all"), (str(readings), "1"))
+            if words != usual
+        )
+        title = f"{model}, yelp_hat ({part}), readings: {readings}"
         text = f"# {title}\n\n{as_tables(found, methods, part, CLASSES)}"
         (out / f"table{name}.md").write_text(text, encoding="utf-8")
         curves_plot(found, methods, title, out / f"curves{name}.png")
         places_plot(found, methods, title, out / f"places{name}.png")
+
+
+def read_rows(file: Path) -> list[dict[str, Any]]:
+    """The lines of `figures.jsonl`; none where there is no such file."""
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    return [{"model": "single", **json.loads(line)} for line in lines]
 
 
 def found_of(rows: list[dict[str, Any]]) -> Found:

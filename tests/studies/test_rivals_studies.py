@@ -78,7 +78,9 @@ def test_figures_of_rivals_stand_beside_the_papers(tmp_path: Path) -> None:
 
 
 def test_a_tiny_job_of_the_grid(data_dir: Path, tmp_path: Path) -> None:
-    (row,) = humal.measured(humal.Job("yelp100", 1, Cell(40, 10.0), 1, ("humal-an-evenly",)))
+    (row,) = humal.measured(
+        humal.Job("single", "yelp100", 1, Cell(40, 10.0), 1, ("humal-an-evenly",))
+    )
     assert (row["method"], row["size"], row["share"]) == ("humal-an-evenly", 40, 10)
     assert 0 <= row["figures"]["auc"] <= 1
     assert 0 < row["figures"]["similarity"] <= 1
