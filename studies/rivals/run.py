@@ -23,7 +23,7 @@ import os
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
@@ -63,8 +63,8 @@ class Job(NamedTuple):
     methods: tuple[str, ...]
 
 
-def main() -> None:
-    options = read_options()
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = read_options(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     file = options.out / "figures.jsonl"
     jobs = list(missing(options, file))
@@ -177,7 +177,7 @@ def silence() -> Iterator[None]:
         yield
 
 
-def read_options() -> argparse.Namespace:
+def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--data", type=lambda text: text.split(","), default=list(DATA))
@@ -188,7 +188,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--updates", type=int, default=500)
     parser.add_argument("--weight", type=float)
     parser.add_argument("--apart", action="store_true")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

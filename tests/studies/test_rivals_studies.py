@@ -1,8 +1,12 @@
 """The studies of rivals and of HuMAL's grid: a tiny job of each, and their tables."""
 
 import json
+import shlex
+import shutil
+import subprocess
 from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +14,7 @@ from studies.humal import run as humal
 from studies.humal.tables import found_of
 from studies.humal.tables import write_report as write_humal
 from studies.rivals import run as rivals
-from studies.rivals.methods import DATA, OWN, methods_of, settings_of
+from studies.rivals.methods import DATA, OWN, methods_of, settings_of, values_of
 from studies.rivals.tables import write_report
 from tune.imbalance_draws import Cell
 
@@ -104,6 +108,31 @@ def test_figures_of_the_grid_are_those_of_the_protocol() -> None:
     found = found_of(rows)
     assert list(found) == [("plain", Cell(250, 1.0)), ("plain", Cell(500, 1.0))]
     assert list(found["plain", Cell(250, 1.0)]) == [0, 1]
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+@pytest.mark.parametrize(
+    ("study", "targets"),
+    [
+        (rivals, ["default", "parts"]),
+        (humal, ["grid", "evenly", "twice", "length", "curve", "minilm", "smollm2"]),
+    ],
+)
+def test_what_make_would_run(study: Any, targets: list[str]) -> None:
+    root = Path(__file__).parents[2]
+    name = study.__name__.split(".")[1]
+    given = ["make", "-n", "-C", str(root / "studies" / name), *targets]
+    said = subprocess.run(given, capture_output=True, text=True, check=True).stdout
+    found = [
+        shlex.split(line.partition("python -m ")[2])
+        for line in said.replace("\\\n", " ").splitlines()
+        if "python -m" in line
+    ]
+    assert len(found) >= len(targets)
+    for module, *arguments in found:
+        assert module == study.__name__
+        for method in study.read_options(arguments).methods:
+            assert method in humal.OWN or values_of(method)
 
 
 @pytest.mark.parametrize("study", [humal, rivals])
