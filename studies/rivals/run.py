@@ -120,6 +120,7 @@ def measure(job: Job, options: argparse.Namespace) -> list[dict[str, Any]]:
 def prepare(job: Job, rows: int, more: dict[str, Any]) -> Corpus:
     """Some rows to train on, drawn with the seed; the same ones to judge on for all seeds."""
     method = "humal-al" if job.data in MARKED else "plain"  # that reads all that others do
+    method = "gaze" if "gaze" in job.methods else method
     settings = settings_of(job.data, method, job.seed, **more)
     raw = read_raw(settings)
     validation = None if raw.validation is None else some(raw.validation, VALIDATED, 0)
@@ -163,9 +164,17 @@ def train_and_judge(settings: Settings, corpus: Corpus, count: int) -> dict[str,
         "curve": {"counts": curve.counts, "attention": curve.by_attention, "random": curve.random},
         "random": [found["erasure"][f"random_{x}"] for x in ("comprehensiveness", "sufficiency")],
         "evenness": found["evenness"],
+        "wrong": np.packbits(predicted != corpus.test.labels).tobytes().hex(),
+        "missed": share_missed(corpus.test.labels, predicted),
         "texts": len(texts),
         "parameters": sum(weights.numel() for weights in target.parameters()),
     }
+
+
+def share_missed(labels: np.ndarray, predicted: np.ndarray) -> float:
+    """Of the errors: those in texts of the last class. Of two classes these are the positives."""
+    wrong = predicted != labels
+    return float((labels[wrong] == labels.max()).mean()) if wrong.any() else 0.0
 
 
 AGREE = {"AUROC": "auroc", "average precision": "average_precision"}

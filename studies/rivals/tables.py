@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from afa_ray.evaluation.plots import save
 from studies.rivals.methods import DATA, MARKED, OWN, methods_of
+from tune.statistics import estimate
 from tune.tables import RECONSTRUCTED, Entry, Measurements, entries
 
 Row: TypeAlias = dict[str, Any]
@@ -54,6 +55,8 @@ def write_report(file: Path, out: Path) -> None:
         parts += ["", f"## {data}", "", *quality(rows, data), "", *attention(rows, data)]
     parts += ["", "## Accuracy after deletion (Figure 3 of the paper)", "", *deletion(rows, sets)]
     parts += ["", "## Means over data sets", "", *means(rows, told)]
+    if any(row["method"] == "gaze" for row in rows):
+        parts += ["", "## Errors of gaze", "", *errors(rows, "sst2_sentences")]
     parts += ["", "## Cost", "", *cost(rows, sets)]
     (out / "table.md").write_text("\n".join(parts) + "\n", encoding="utf-8")
     if told:
@@ -147,6 +150,36 @@ def cost(rows: Sequence[Row], sets: Sequence[str]) -> list[str]:
             cells.append(f"{np.mean(spent):.1f}{ratio}" if spent else "")
         lines.append(line([named(method), *cells]))
     return lines
+
+
+def errors(rows: Sequence[Row], data: str) -> list[str]:
+    """How many errors a method has in common with plain training of *other* seeds, and which."""
+    known = [row for row in rows if row["data"] == data and "wrong" in row]
+    plain = [row for row in known if row["method"] == BASELINE]
+    lines = head([data, "errors in common with plain, other seeds (Jaccard)", "missed positives"])
+    for method in (BASELINE, "gaze"):
+        its = [row for row in known if row["method"] == method]
+        common = [
+            float(np.mean([jaccard(row["wrong"], other["wrong"]) for other in others]))
+            for row in its
+            if (others := [each for each in plain if each["seed"] != row["seed"]])
+        ]
+        missed = [row["missed"] for row in its]
+        lines.append(line([named(method), *(shown(values) for values in (common, missed))]))
+    return [*lines, "", "Missed positives: their share of the errors."]
+
+
+def jaccard(first: str, second: str) -> float:
+    """Of two sets as bits in hexadecimal digits."""
+    a, b = int(first, 16), int(second, 16)
+    return (a & b).bit_count() / max(1, (a | b).bit_count())
+
+
+def shown(values: Sequence[float]) -> str:
+    if not values:
+        return "–"
+    of = estimate(values)
+    return f"{of.mean:.3f}" + ("" if math.isnan(of.half_width) else f" ± {of.half_width:.3f}")
 
 
 def deletion_plot(rows: Sequence[Row], sets: Sequence[str], path: Path) -> None:

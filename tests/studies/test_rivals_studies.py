@@ -8,6 +8,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from studies.humal import run as humal
@@ -15,7 +16,7 @@ from studies.humal.tables import found_of
 from studies.humal.tables import write_report as write_humal
 from studies.rivals import run as rivals
 from studies.rivals.methods import DATA, OWN, methods_of, settings_of, values_of
-from studies.rivals.tables import write_report
+from studies.rivals.tables import errors, jaccard, write_report
 from tune.imbalance_draws import Cell
 
 SMALL = Namespace(rows=60, updates=3, texts=20, apart=False, weight=None)
@@ -35,6 +36,8 @@ def test_all_methods_are_trained_for_as_many_updates_of_as_many_texts() -> None:
 
 
 def test_a_tiny_job_of_rivals(data_dir: Path, tmp_path: Path) -> None:
+    (gaze,) = rivals.measure(rivals.Job("sst2_sentences", 0, ("gaze",)), SMALL)
+    assert 0 <= gaze["missed"] <= 1
     job = rivals.Job("yelp_hat", 0, ("plain", "humal-al"))
     rows = rivals.measure(job, SMALL)
     assert [row["method"] for row in rows] == ["plain", "humal-al"]
@@ -81,6 +84,21 @@ def test_figures_of_rivals_stand_beside_the_papers(tmp_path: Path) -> None:
     assert not (tmp_path / "people.png").exists()
 
 
+def test_errors_in_common_by_hand(tmp_path: Path) -> None:
+    """Of seeds 0 and 1: plain errs at bits 1100 and 0110, gaze at 1000 and 0110."""
+    assert jaccard("c", "6") == 1 / 3
+    rows = [
+        {"data": "sst2_sentences", "method": method, "seed": seed, "wrong": bits, "missed": 0.25}
+        for method, of in (("plain", "c6"), ("gaze", "86"))
+        for seed, bits in enumerate(of)
+    ]
+    found = errors(rows, "sst2_sentences")
+    assert "| plain | 0.333 ± 0.000 | 0.250 ± 0.000 |" in found
+    assert found[3].startswith("| gaze † | 0.167 ± ")  # 0 and 1/3
+    labels, predicted = np.array([0, 1, 1, 1]), np.array([1, 0, 0, 1])
+    assert rivals.share_missed(labels, predicted) == 2 / 3
+
+
 def test_a_tiny_job_of_the_grid(data_dir: Path, tmp_path: Path) -> None:
     (row,) = humal.measured(
         humal.Job("single", "yelp100", 1, Cell(40, 10.0), 1, ("humal-an-evenly",))
@@ -114,7 +132,7 @@ def test_figures_of_the_grid_are_those_of_the_protocol() -> None:
 @pytest.mark.parametrize(
     ("study", "targets"),
     [
-        (rivals, ["default", "parts"]),
+        (rivals, ["default", "parts", "gaze"]),
         (humal, ["grid", "evenly", "twice", "length", "curve", "minilm", "smollm2"]),
     ],
 )
