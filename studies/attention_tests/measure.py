@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 
 from afa_ray.command_line import parse
-from afa_ray.config import SINGLE_LAYER, Settings
+from afa_ray.config import SINGLE_LAYER
 from afa_ray.data.corpus import Corpus, prepare_corpus
 from afa_ray.data.packed import PackedTexts
 from afa_ray.data.sample import sample

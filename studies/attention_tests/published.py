@@ -35,7 +35,7 @@ TAUS: dict[tuple[str, str, str], Taus] = {
     ("facts-3", "lstm", "additive"): Taus(0.64, (0.24, 0.11, 0.87), 0.26, None),
     ("facts-3", "average", "additive"): Taus(None, (0.61, 0.13, 1.0), None, None),
 }
-"""Beside facts-1 to -3 stand the first three tasks of bAbI, which they are made in the manner of."""
+"""Beside facts-1 to -3 stand the first tasks of bAbI, which they are made in the manner of."""
 
 BASE_F1 = {
     "mock-1": (0.974, 0.975),

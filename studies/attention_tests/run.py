@@ -1,4 +1,4 @@
-"""Is attention an explanation? Published tests, plain and trained: `python -m studies.attention_tests.run OUT`.
+"""The published tests of attention, plain and trained: `python -m studies.attention_tests.run OUT`.
 
 Every job is a model that is trained and tested, and a line of `OUT/figures.jsonl`; what is there is
 not repeated. Afterwards `OUT/tables.md` is written. README.md has the protocol. Needs AFA_DATA_DIR,
@@ -7,14 +7,15 @@ and neither Ray nor MLflow. One process a core, each of one thread.
     --parts NAMES       some of jain_wallace, attefa, ours (by default all)
     --data NAMES        of each part's sets these only
     --models NAMES      some of lstm, cnn, average, transformer (by default all)
-    --minilm FOLDER     "ours" also for this pretrained model, on a GPU where there is one
+    --minilm FOLDER     ours also for this pretrained model, on a GPU where there is one; with
+                        --models minilm for it alone
     --forms NAMES       of ours some of plain, original, contrast, explainable (by default all)
     --seeds NUMBER      by default 3 (attefa: one base model, and its adversaries)
     --rows NUMBER       training rows, by default as in `sets.SIZES`
     --texts NUMBER      test texts that attention is tested on, by default 100
     --adversaries N     by default 9 of attefa and 1 of ours
     --epochs NUMBER     of an adversary, by default at most 15
-    --train-texts N     of an adversary, by default 500
+    --train-texts N     of an adversary, by default 1,000
     --minutes NUMBER    begin no job after so long
     --jobs              print the jobs that are missing, and stop
 """
@@ -23,13 +24,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from itertools import chain, product, zip_longest
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -41,8 +42,8 @@ from studies.attention_tests.tables import write_tables
 SCORERS = ("additive", "dot")
 SETS = {
     "jain_wallace": ("sst2_sentences", "imdb", "ag_news_pair", "facts-1", "facts-2", "facts-3"),
-    "attefa": ("sst2_sentences", "imdb", "ag_news_pair", "mock-1", "mock-2", "mock-5", "mock-10",
-               "mock-1q", "mock-2q", "mock-3q", "mock-4q"),
+    "attefa": ("imdb", "mock-2", "mock-1q", "mock-1", "mock-10", "mock-4q", "mock-5", "mock-2q",
+               "mock-3q", "ag_news_pair", "sst2_sentences"),
     "ours": ("sst2_sentences", "ag_news_pair"),
 }  # fmt: skip
 
@@ -61,30 +62,39 @@ def main() -> None:
 
 
 def run(jobs: list[Job], options: argparse.Namespace, file: Path) -> None:
-    """Every job in a process of its own cores; a line is written as soon as it is found."""
+    """One process a core; a line is written as soon as it is found. A job that fails is named, and
+    tried again by the next run."""
     started = time.perf_counter()
     with ProcessPoolExecutor(usable_cores()) as pool:
-        running = [pool.submit(measure, job, budget_of(job, options)) for job in jobs]
-        for count, found in enumerate(_finished(running), start=1):
-            with file.open("a", encoding="utf-8") as lines:
-                lines.write(json.dumps(found) + "\n")
+        running = {pool.submit(measure, job, budget_of(job, options)): job for job in jobs}
+        for count, future in enumerate(_finished(set(running), options.minutes), start=1):
+            error, about = future.exception(), " ".join(map(str, running[future]))
+            if error is None:
+                with file.open("a", encoding="utf-8") as lines:
+                    lines.write(json.dumps(future.result()) + "\n")
+                about += f", {future.result()['seconds']} s"
+            else:
+                about += f", FAILED: {type(error).__name__}: {error}"
             minutes = (time.perf_counter() - started) / 60
-            words = " ".join(str(found[name]) for name in Job._fields)
-            print(f"{count}/{len(jobs)} {minutes:.1f} min: {words}, {found['seconds']} s", flush=True)
-            if options.minutes and minutes > options.minutes:
-                pool.shutdown(wait=False, cancel_futures=True)
+            print(f"{count}/{len(jobs)} {minutes:.1f} min: {about}", flush=True)
 
 
-def _finished(running: list[Future]) -> Iterator[dict[str, Any]]:
-    for future in as_completed(running):
-        if not future.cancelled():
-            yield future.result()
+def _finished(waiting: set[Future], minutes: float | None) -> Iterator[Future]:
+    """As they finish; after so many minutes what has not begun is not waited for."""
+    over = time.perf_counter() + 60 * (minutes or math.inf)
+    while waiting:
+        found, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+        yield from found
+        if time.perf_counter() > over:
+            waiting = {future for future in waiting if not future.cancel()}
 
 
 def jobs_of(options: argparse.Namespace) -> list[Job]:
-    """A few of each part after the other, so that one that is cut short has something of each."""
+    """A few of each part after the other, so that one that is cut short has something of each;
+    further seeds of jain_wallace come last."""
     parts = [list(PARTS[part](options)) for part in options.parts]
-    return [job for job in chain(*zip_longest(*parts)) if job is not None]
+    jobs = [job for job in chain(*zip_longest(*parts)) if job is not None]
+    return sorted(jobs, key=lambda job: job.part == "jain_wallace" and job.seed > 0)
 
 
 def jain_wallace(options: argparse.Namespace) -> Iterator[Job]:
@@ -95,14 +105,14 @@ def jain_wallace(options: argparse.Namespace) -> Iterator[Job]:
 
 
 def attefa(options: argparse.Namespace) -> Iterator[Job]:
-    """As published, of an LSTM and of each word by itself."""
+    """As published, of an LSTM and of each word by itself; what takes longest comes first."""
     models = [name for name in ("lstm", "average") if name in options.models]
-    for data, model in product(sets("attefa", options), models):
+    for model, data in product(models, sets("attefa", options)):
         yield Job("attefa", data, model, "additive", "plain", 0)
 
 
 def ours(options: argparse.Namespace) -> Iterator[Job]:
-    models = [*options.models, *[MINILM] * bool(options.minilm)]
+    models = dict.fromkeys([*options.models, *[MINILM] * bool(options.minilm)])
     for seed in range(options.seeds):
         for data, model, form in product(sets("ours", options), models, options.forms):
             yield Job("ours", data, model, "additive", form, seed)
@@ -149,7 +159,7 @@ def read_options() -> argparse.Namespace:
     option("--texts", type=int, default=100)
     option("--adversaries", type=int)
     option("--epochs", type=int, default=15)
-    option("--train-texts", type=int, default=500)
+    option("--train-texts", type=int, default=1000)
     option("--minutes", type=float)
     option("--jobs", action="store_true")
     return parser.parse_args()

@@ -118,8 +118,12 @@ def attefa(rows: list[Row]) -> list[str]:
                      "interval"))]  # fmt: skip
     for (data, model), row in of_each.items():
         lines.append(f"| {data} | {model} | {' | '.join(_of_all(row))} |")
-    lines += ["", "### All of them (Tables 4 and 5)", "",
-              *head(("data", "encoder", "seed", "epoch", "F1", "TVD", "JSD", "AtteFa"))]
+    lines += [
+        "",
+        "### All of them (Tables 4 and 5)",
+        "",
+        *head(("data", "encoder", "seed", "epoch", "F1", "TVD", "JSD", "AtteFa")),
+    ]
     for (data, model), row in of_each.items():
         for x in row["adversaries"]:
             cells = (f"{x['macro_f1']:.3f}", f"{TVD * x['stvd']:.3f}", f"{JSD * x['sjsd']:.3f}")
