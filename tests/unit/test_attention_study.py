@@ -70,7 +70,7 @@ def test_jobs_of_all_parts_come_in_turn(monkeypatch: pytest.MonkeyPatch) -> None
     assert {job.data for job in jobs} <= SIZES.keys()
 
 
-def tested(model: str, scorer: str, form: str, seed: int, tau: float) -> dict[str, Any]:
+def a_row(model: str, scorer: str, form: str, seed: int, tau: float) -> dict[str, Any]:
     pairs = {
         name: {"mean": value, "significant": 1.0}
         for name, value in (("attention and gradient", tau), ("attention and deletion", tau - 0.1),
@@ -87,16 +87,16 @@ def tested(model: str, scorer: str, form: str, seed: int, tau: float) -> dict[st
 
 
 def test_the_pattern_by_hand() -> None:
-    rows = [tested("lstm", "additive", "plain", 0, 0.4), tested("lstm", "dot", "plain", 0, 0.5),
-            tested("average", "additive", "plain", 0, 0.7)]  # fmt: skip
+    rows = [a_row("lstm", "additive", "plain", 0, 0.4), a_row("lstm", "dot", "plain", 0, 0.5),
+            a_row("average", "additive", "plain", 0, 0.7)]  # fmt: skip
     last = pattern(rows)[-1]
     assert last == "| mock-1 | yes: 0.700, 0.400 | no: 0.300, 0.300 | no: 0.400, 0.500 |"
 
 
 def test_forms_are_held_against_plain_seed_by_seed() -> None:
     """.1, .11 and .12 higher: t = .11 sqrt(3) / .01 on two degrees of freedom, p .003."""
-    rows = [tested("lstm", "additive", "plain", seed, 0.3) for seed in range(3)]
-    rows += [tested("lstm", "additive", "explainable", seed, 0.4 + seed / 100) for seed in range(3)]
+    rows = [a_row("lstm", "additive", "plain", seed, 0.3) for seed in range(3)]
+    rows += [a_row("lstm", "additive", "explainable", seed, 0.4 + seed / 100) for seed in range(3)]
     cells = against_plain(rows)[2].split(" | ")
     assert cells[:2] == ["| lstm", "explainable"]
     assert cells[3] == "+0.110, 1 of 1 (1, 0)"  # tau attention-gradient
