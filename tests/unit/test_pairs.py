@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 import afa_ray
 from afa_ray import explain
@@ -20,6 +21,9 @@ from afa_ray.data.asked_texts import AskedTexts
 from afa_ray.data.facts import FACT_NAMES, PEOPLE, ROOMS, SIZES, generate_facts
 from afa_ray.data.sources import load_raw
 from afa_ray.errors import UserError
+from afa_ray.evaluation import adversarial_attention
+from afa_ray.evaluation.adversarial_attention import search_loss
+from afa_ray.evaluation.correlation import gradient_importance, importances
 from afa_ray.evaluation.prediction import predict
 from afa_ray.explain_parts import TEXTS, lay_out, texts_of
 from afa_ray.models.target_judge import TargetJudge
@@ -239,3 +243,33 @@ def test_pairs_are_trained_judged_and_kept_apart_by_their_queries(
     assert_the_command_reads_queries(classifier, tmp_path)
     digests = [corpus_fingerprints(replace(corpus, test=t))["test"] for t in (corpus.test, swapped)]
     assert digests[0] != digests[1]
+
+
+def test_of_pairs_the_gradient_is_that_of_the_predicted_class() -> None:
+    model, inputs = small_encoded(query=True, num_labels=3), batch()
+    inputs = inputs._replace(query=torch.randint(5, 40, (4, 3)))
+    predicted = model.decide(model.embed(inputs), inputs).logits.argmax(-1)
+    found = importances(model, inputs)["gradient"]
+    assert torch.allclose(found, gradient_importance(model, inputs, predicted))
+    assert not torch.allclose(found, gradient_importance(model, inputs))
+
+
+def test_of_pairs_the_search_for_other_attention_may_move_the_decision_further(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """.05 in place of .01, as published."""
+    slacks = []
+
+    def noted(rows: Tensor, own: Tensor, apart: Tensor, slack: float) -> Tensor:
+        slacks.append(slack)
+        return search_loss(rows, own, apart, slack)
+
+    monkeypatch.setattr(adversarial_attention, "search_loss", noted)
+    inputs = batch()
+    adversarial_attention.adversarial_rows(small_encoded(), inputs, seed=0, steps=1)
+    asked = inputs._replace(query=torch.randint(5, 40, (4, 3)))
+    adversarial_attention.adversarial_rows(small_encoded(query=True), asked, seed=0, steps=1)
+    assert slacks == [0.01, 0.05]
+    rows, own = torch.tensor([[[0.5, 0.5]]]), torch.tensor([[0.5, 0.5]])
+    costs = [search_loss(rows, own, torch.tensor([[0.06]]), slack).item() for slack in (0.01, 0.05)]
+    assert costs == pytest.approx([25, 5], abs=1e-3)
