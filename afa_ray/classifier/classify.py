@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -139,7 +140,8 @@ class Classifier:
         found: list[Explanation | None] = [None] * len(texts)
         for batch in self._batches(require_texts(texts), queries, batch_size):
             for number, explanation in self._explained(batch, texts, methods, goal, unit):
-                found[number] = explanation
+                asked = None if queries is None else queries[number]
+                found[number] = replace(explanation, query=asked)
         return [explanation for explanation in found if explanation is not None]
 
     def class_number(self, target: str | int | None) -> int | None:

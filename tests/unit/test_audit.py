@@ -230,6 +230,10 @@ def test_published_figures_stand_beside_ours_and_words_are_escaped() -> None:
     }  # fmt: skip
     page = audit_html([found])
     assert "an LSTM 0.077" in page
+    assert "; the lines across are published figures." in page
+    page_of_own_data = audit_html([{**found, "data": "mine"}])
+    assert "From 0 to 1, with the interval." in page_of_own_data
+    assert "published figures" not in page_of_own_data
     assert "<i>" not in page.replace("<i>b", "")
     assert "&lt;i&gt;" in page
     assert "| published: an LSTM | 0.0769 |" in markdown([found])
