@@ -35,6 +35,7 @@ FORMS: dict[str, list[str]] = {
     "explainable": ["--config", str(CONFIGS / "explainable.yaml")],
 }
 MINILM = "minilm"
+OURS = 3_000  # most training rows of the part "ours", whose training takes several times as long
 
 
 class Job(NamedTuple):
@@ -56,6 +57,7 @@ class Budget(NamedTuple):
         texts: test texts of correlation, permutation and adversarial attention.
         adversaries: AtteFa's, each of at most `epochs`, on `train_texts` training texts.
         minilm: folder of the pretrained model.
+        gpu: on a GPU, where there is one; the pretrained model is in any case.
     """
 
     rows: int
@@ -64,20 +66,22 @@ class Budget(NamedTuple):
     epochs: int
     train_texts: int
     minilm: str
+    gpu: bool = False
 
 
 def measure(job: Job, budget: Budget) -> dict[str, Any]:
     """A line of `figures.jsonl`."""
     torch.set_num_threads(1)
     began = time.perf_counter()
-    rows = min(SIZES[job.data].rows, budget.rows or SIZES[job.data].rows)
+    most = [OURS] * (job.part == "ours") + [budget.rows] * bool(budget.rows)
+    rows = min([SIZES[job.data].rows, *most])
     with tempfile.TemporaryDirectory() as folder:
         os.environ["AFA_CACHE_DIR"] = folder
         files = write_files(job.data, rows, job.seed, Path(folder))
         settings = parse([*settings_of(job, budget), *files])
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
             corpus = prepare_corpus(settings)
-            worker = trained(settings, corpus, Path(folder) / "run")
+            worker = trained(settings, corpus, Path(folder) / "run", budget.gpu)
         spent = time.perf_counter() - began
         target = worker.learner.target.eval()
         limits = Limits(budget.adversaries, budget.epochs, budget.train_texts)

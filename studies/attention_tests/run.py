@@ -17,6 +17,9 @@ and neither Ray nor MLflow. One process a core, each of one thread.
     --epochs NUMBER     of an adversary, by default at most 15
     --train-texts N     of an adversary, by default 1,000
     --minutes NUMBER    begin no job after so long
+    --processes NUMBER  by default one a core
+    --gpu               all models on a GPU where there is one: attefa's LSTMs take a tenth of the
+                        time there, and a few processes keep it busy
     --jobs              print the jobs that are missing, and stop
 """
 
@@ -65,7 +68,7 @@ def run(jobs: list[Job], options: argparse.Namespace, file: Path) -> None:
     """One process a core; a line is written as soon as it is found. A job that fails is named, and
     tried again by the next run."""
     started = time.perf_counter()
-    with ProcessPoolExecutor(usable_cores()) as pool:
+    with ProcessPoolExecutor(options.processes or usable_cores()) as pool:
         running = {pool.submit(measure, job, budget_of(job, options)): job for job in jobs}
         for count, future in enumerate(_finished(set(running), options.minutes), start=1):
             error, about = future.exception(), " ".join(map(str, running[future]))
@@ -131,7 +134,7 @@ def budget_of(job: Job, options: argparse.Namespace) -> Budget:
         adversaries = options.adversaries
     return Budget(
         options.rows, options.texts, adversaries, options.epochs, options.train_texts,
-        options.minilm or "",
+        options.minilm or "", options.gpu,
     )  # fmt: skip
 
 
@@ -161,6 +164,8 @@ def read_options() -> argparse.Namespace:
     option("--epochs", type=int, default=15)
     option("--train-texts", type=int, default=1000)
     option("--minutes", type=float)
+    option("--processes", type=int)
+    option("--gpu", action="store_true")
     option("--jobs", action="store_true")
     return parser.parse_args()
 

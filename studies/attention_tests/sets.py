@@ -31,8 +31,8 @@ class Size(NamedTuple):
 TEST = 1_000  # most test texts, drawn once
 
 SIZES = {
-    "sst2_sentences": Size(3_000, 64, 1),
-    "imdb": Size(2_000, 128, 5),
+    "sst2_sentences": Size(6_920, 64, 1),
+    "imdb": Size(6_000, 128, 5),
     "ag_news_pair": Size(2_000, 64, 2),
     **dict.fromkeys(FACT_NAMES, Size(3_000, 160, 1)),
     **dict.fromkeys(MOCK_NAMES, Size(1_500, 128, 1)),
