@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 
 from afa_ray.command_line import parse
-from afa_ray.config import SINGLE_LAYER
+from afa_ray.config import SINGLE_LAYER, Settings
 from afa_ray.data.corpus import Corpus, prepare_corpus
 from afa_ray.data.packed import PackedTexts
 from afa_ray.data.sample import sample
@@ -78,7 +78,7 @@ def measure(job: Job, budget: Budget) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["AFA_CACHE_DIR"] = folder
         files = write_files(job.data, rows, job.seed, Path(folder))
-        settings = parse([*settings_of(job, budget), *files])
+        settings: Settings = parse([*settings_of(job, budget), *files])
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
             corpus = prepare_corpus(settings)
             worker = trained(settings, corpus, Path(folder) / "run", budget.gpu)
@@ -86,7 +86,7 @@ def measure(job: Job, budget: Budget) -> dict[str, Any]:
         target = worker.learner.target.eval()
         limits = Limits(budget.adversaries, budget.epochs, budget.train_texts)
         bench = Bench(target, settings, corpus, corpus.test, limits)
-        found = quality(target, corpus) | {"rows": rows, "train_s": round(spent, 1)}
+        found: dict[str, Any] = quality(target, corpus) | {"rows": rows, "train_s": round(spent, 1)}
         if job.part != "attefa":
             found |= tests_of(target, corpus, sample(corpus.test, budget.texts, 0))
         if budget.adversaries and job.part != "jain_wallace":

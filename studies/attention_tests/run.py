@@ -1,8 +1,8 @@
 """The published tests of attention, plain and trained: `python -m studies.attention_tests.run OUT`.
 
 Every job is a model that is trained and tested, and a line of `OUT/figures.jsonl`; what is there is
-not repeated. Afterwards `OUT/tables.md` is written. README.md has the protocol. Needs AFA_DATA_DIR,
-and neither Ray nor MLflow. One process a core, each of one thread.
+not repeated. Afterwards `OUT/tables.md` and plots are written. README.md has the protocol. Needs
+AFA_DATA_DIR, and neither Ray nor MLflow. One process a core, each of one thread.
 
     --parts NAMES       some of jain_wallace, attefa, ours (by default all)
     --data NAMES        of each part's sets these only
@@ -40,7 +40,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from afa_ray.config import ENCODERS, SINGLE_LAYER
 from afa_ray.training.process import usable_cores
 from studies.attention_tests.measure import FORMS, MINILM, Budget, Job, measure
-from studies.attention_tests.tables import write_tables
+from studies.attention_tests.report import write_report
 
 SCORERS = ("additive", "dot")
 SETS = {
@@ -61,7 +61,8 @@ def main() -> None:
         print(*jobs, sep="\n")
         return
     run(jobs, options, file)
-    write_tables(file, options.out)
+    if file.exists():
+        write_report(file, options.out)
 
 
 def run(jobs: list[Job], options: argparse.Namespace, file: Path) -> None:

@@ -1,10 +1,8 @@
-"""The tables of the study, from its figures: `python -m studies.attention_tests.tables OUT`."""
+"""The tables of the study, from its figures."""
 
 from __future__ import annotations
 
-import json
 import math
-import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -22,9 +20,14 @@ PAIRS = {
     "attention–leave-one-out": "attention and deletion",
     "gradient–leave-one-out": "gradient and deletion",
 }
+
+
+def tau_of(pair: str) -> Figure:
+    return lambda row: row["correlation"]["pairs"][pair]["mean"]
+
+
 TESTED: dict[str, Figure] = {
-    **{f"tau {name}": (lambda row, of=of: row["correlation"]["pairs"][of]["mean"])
-       for name, of in PAIRS.items()},
+    **{f"tau {name}": tau_of(pair) for name, pair in PAIRS.items()},
     "moved by permutation": lambda row: row["permutation"]["moved"]["mean"],
     "ε-max JSD": lambda row: row["adversarial"]["divergence"]["mean"],
 }  # fmt: skip
@@ -37,9 +40,8 @@ OURS: dict[str, tuple[Figure, int]] = {
 """What the forms are held against plain by, and which way is better."""
 
 
-def write_tables(file: Path, out: Path) -> None:
+def write_tables(rows: list[Row], out: Path) -> None:
     """`out/tables.md`, of what there is."""
-    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     parts = {"jain_wallace": jain_wallace, "attefa": attefa, "ours": ours}
     lines: list[str] = []
     for part, of in parts.items():
@@ -59,7 +61,7 @@ def jain_wallace(rows: list[Row]) -> list[str]:
         for model, scorer in cases(rows, data, "model", "scorer"):
             its = [r for r in rows if (r["data"], r["model"], r["scorer"]) == (data, model, scorer)]
             known = TAUS.get((data, model, scorer))
-            beside = [None] * 4
+            beside: list[float | None] = [None] * 4
             if known:
                 beside = [known.accuracy, known.gradient[0], known.deletion, known.both]
             figures: list[Figure] = [lambda row: row["accuracy"], *list(TESTED.values())[:3]]
@@ -126,8 +128,8 @@ def attefa(rows: list[Row]) -> list[str]:
     ]
     for (data, model), row in of_each.items():
         for x in row["adversaries"]:
-            cells = (f"{x['macro_f1']:.3f}", f"{TVD * x['stvd']:.3f}", f"{JSD * x['sjsd']:.3f}")
-            each = " | ".join((*cells, f"{x['attefa']:.3f}"))
+            figures = (x["macro_f1"], TVD * x["stvd"], JSD * x["sjsd"], x["attefa"])
+            each = " | ".join(f"{figure:.3f}" for figure in figures)
             lines.append(f"| {data} | {model} | {x['seed']} | {x['epoch']} | {each} |")
     return lines
 
@@ -226,7 +228,3 @@ def of(published: float | None) -> str:
 def head(names: Iterable[str]) -> list[str]:
     columns = list(names)
     return [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
-
-
-if __name__ == "__main__":
-    write_tables(Path(sys.argv[1]) / "figures.jsonl", Path(sys.argv[1]))

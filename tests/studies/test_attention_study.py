@@ -11,12 +11,13 @@ import pytest
 from studies.attention_tests import measure as measure_module
 from studies.attention_tests import run as run_module
 from studies.attention_tests.measure import Budget, Job, measure
+from studies.attention_tests.report import write_report
 from studies.attention_tests.sets import PAIR, SIZES, write_files
-from studies.attention_tests.tables import against_plain, pattern, write_tables
+from studies.attention_tests.tables import against_plain, pattern
 
 TINY = Budget(rows=60, texts=4, adversaries=2, epochs=1, train_texts=40, minilm="")
 JOBS = (
-    Job("jain_wallace", "facts-1", "average", "dot", "plain", 0),
+    Job("jain_wallace", "facts-1", "average", "additive", "plain", 0),
     Job("attefa", "mock-1", "average", "additive", "plain", 0),
     Job("ours", "mock-2", "transformer", "additive", "explainable", 0),
 )
@@ -34,10 +35,12 @@ def test_a_job_of_every_part_and_its_table(tmp_path: Path) -> None:
     file = tmp_path / "figures.jsonl"
     file.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
     assert run_module.done(file) == set(JOBS)
-    write_tables(file, tmp_path)
+    write_report(file, tmp_path)
+    drawn = {path.name for path in tmp_path.glob("*.png")}
+    assert drawn == {"adversarial.png", "permutation.png", "ours.png"}
     text = (tmp_path / "tables.md").read_text(encoding="utf-8")
     assert "## Jain and Wallace" in text
-    assert "| average | dot |" in text
+    assert "| average | additive |" in text
     assert "| mock-1 | average | 2 |" in text
     assert "0.8153" in text
     assert "| transformer | explainable |" in text
