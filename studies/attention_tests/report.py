@@ -11,7 +11,7 @@ from studies.attention_tests.tables import write_tables
 
 
 def write_report(file: Path, out: Path) -> None:
-    """`out/tables.md`, `adversarial.png`, `permutation.png` and `ours.png`."""
+    """Into `out`: tables.md, pattern.md, attefa.md, ours.md; adversarial, permutation, ours.png."""
     rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     write_tables(rows, out)
     plot_all(rows, out)

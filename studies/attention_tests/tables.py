@@ -41,13 +41,19 @@ OURS: dict[str, tuple[Figure, int]] = {
 
 
 def write_tables(rows: list[Row], out: Path) -> None:
-    """`out/tables.md`, of what there is."""
-    parts = {"jain_wallace": jain_wallace, "attefa": attefa, "ours": ours}
+    """`out/tables.md`, of what there is, and the most of it in `pattern.md`, `attefa.md` and
+    `ours.md`."""
+    parts = {
+        "jain_wallace": (jain_wallace, pattern, "pattern.md"),
+        "attefa": (attefa, briefly, "attefa.md"),
+        "ours": (ours, against_plain, "ours.md"),
+    }
     lines: list[str] = []
-    for part, of in parts.items():
+    for part, (wholly, shortly, name) in parts.items():
         its = [row for row in rows if row["part"] == part]
         if its:
-            lines += [*of(its), ""]
+            lines += [*wholly(its), ""]
+            (out / name).write_text("\n".join([*shortly(its), ""]), encoding="utf-8")
     (out / "tables.md").write_text("\n".join(lines), encoding="utf-8")
 
 
@@ -131,6 +137,19 @@ def attefa(rows: list[Row]) -> list[str]:
             figures = (x["macro_f1"], TVD * x["stvd"], JSD * x["sjsd"], x["attefa"])
             each = " | ".join(f"{figure:.3f}" for figure in figures)
             lines.append(f"| {data} | {model} | {x['seed']} | {x['epoch']} | {each} |")
+    return lines
+
+
+def briefly(rows: list[Row]) -> list[str]:
+    """AtteFa by data set and encoder."""
+    lines = head(("AtteFa", "lstm", "average"))
+    for data in sets_of(rows):
+        cells = []
+        for model in ("lstm", "average"):
+            its = [row for row in rows if (row["data"], row["model"]) == (data, model)]
+            found = [x["attefa"] for row in its for x in row["adversaries"]]
+            cells.append(shown(found) + of(ADVERSARIES[data, model].attefa) if found else "–")
+        lines.append(f"| {data} | {' | '.join(cells)} |")
     return lines
 
 
