@@ -19,9 +19,11 @@ FORMS = {"plain": "0.55", "original": "C2", "contrast": "C0", "explainable": "C1
 
 
 def plot_all(rows: list[Row], out: Path) -> None:
-    """`adversarial.png` and `permutation.png` of Jain and Wallace's part, `ours.png` of ours."""
+    """`correlation.png`, `adversarial.png` and `permutation.png` of Jain and Wallace's part,
+    `ours.png` of ours."""
     asked = [r for r in rows if r["part"] == "jain_wallace" and r["scorer"] == "additive"]
     if asked:
+        _grid(asked, out / "correlation.png", _correlation, "tau with gradients (Figure 2)")
         _grid(asked, out / "adversarial.png", _adversarial, "ε-max JSD (Figure 6)")
         _grid(asked, out / "permutation.png", _permutation, "greatest weight (Figures 4 and 5)")
     ours = [row for row in rows if row["part"] == "ours"]
@@ -49,6 +51,14 @@ def _grid(rows: list[Row], file: Path, draw: Callable[[Axes, list[Row]], None], 
         place.set_title(model, fontsize=8)
     figure.supxlabel(below, fontsize=8)
     _save(figure, file)
+
+
+def _correlation(place: Axes, rows: list[Row]) -> None:
+    """Texts by tau of attention and gradients."""
+    pair = "attention and gradient"
+    counts = np.sum([row["correlation"]["pairs"][pair]["histogram"] for row in rows], 0)
+    edges = np.linspace(-1, 1, len(counts) + 1)
+    place.bar(edges[:-1], counts / max(1, counts.sum()), np.diff(edges), align="edge", color="C0")
 
 
 def _adversarial(place: Axes, rows: list[Row]) -> None:

@@ -37,7 +37,7 @@ def test_a_job_of_every_part_and_its_table(tmp_path: Path) -> None:
     assert run_module.done(file) == set(JOBS)
     write_report(file, tmp_path)
     drawn = {path.name for path in tmp_path.glob("*.png")}
-    assert drawn == {"adversarial.png", "permutation.png", "ours.png"}
+    assert drawn == {f"{x}.png" for x in ("correlation", "adversarial", "permutation", "ours")}
     text = (tmp_path / "tables.md").read_text(encoding="utf-8")
     assert "## Jain and Wallace" in text
     assert "| average | additive |" in text

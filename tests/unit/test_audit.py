@@ -66,6 +66,7 @@ def test_an_audit_is_written_and_gone_on_with(
     assert set(figures) == {
         "attention and gradient", "attention and deletion", "gradient and deletion"
     }  # fmt: skip
+    assert all(sum(each["histogram"]) == each["texts"] for each in figures.values())
     assert found["tests"]["permutation"]["figures"]["moved"]["texts"] == found["texts"] == 6
     page = (run / "audit" / "report.html").read_text(encoding="utf-8")
     assert "&lt;b&gt;run" in page
