@@ -36,7 +36,8 @@ class DataSettings:
     class."""
     query_column: str | None = None
     """Column of what each text of your own files is read for, a question or a hypothesis, which
-    attention is turned by; for target.name lstm, cnn and average."""
+    attention is turned by; for target.name lstm, cnn and average. Where all classes are entities,
+    @entity0, @entity1, …, those that a text names are its candidates, and no other is possible."""
     marks_column: str | None = None
     """Column of your own files with what people marked: for each text a list with a number for each
     of its words (what blanks separate), 1 for a marked word, else 0; or a list of several people's

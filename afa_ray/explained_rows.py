@@ -57,7 +57,7 @@ def write_explained(
 ) -> dict[str, str]:
     """Write the explanations of the rows into a file; returns why methods gave no scores."""
     refused: dict[str, str] = {}
-    with writing(out, ask.methods, classifier.labels) as write:
+    with writing(out, ask.methods, classifier.labels, classifier.reads_queries) as write:
         for chunk in explained(classifier, rows, ask):
             for row, each in chunk:
                 write(row, each.to_dict())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from transformers import PreTrainedTokenizerFast
 from afa_ray.classifier.explanation import Explanation
 from afa_ray.classifier.methods import ATTENTION, joined, methods_of, scores_of
 from afa_ray.classifier.words import Unit, find_units
+from afa_ray.data.candidates import candidates_of
 from afa_ray.errors import UserError
 from afa_ray.models import EncodedTarget, OwnTarget, Target
 from afa_ray.models.interface import reading_for
@@ -68,6 +70,7 @@ class Classifier:
         self.labels = [str(config.id2label[i]) for i in range(config.num_labels)]
         self.max_length = self._longest()
         self.reads_queries = isinstance(model, EncodedTarget) and bool(model.config.query)
+        self.by_candidates = self.reads_queries and bool(model.config.candidates)
 
     def _longest(self) -> int:
         known = [self.tokenizer.model_max_length]
@@ -92,7 +95,8 @@ class Classifier:
 
         Args:
             queries: what each text is read for, a question or a hypothesis, where the model was
-                trained on pairs.
+                trained on pairs. Where its classes are entities, a text's candidates are those that
+                it names; all of them if it names none.
 
         Raises:
             UserError: a text or query that is none, or empty; queries for a model that reads texts
@@ -136,7 +140,8 @@ class Classifier:
         found: list[Explanation | None] = [None] * len(texts)
         for batch in self._batches(require_texts(texts), queries, batch_size):
             for number, explanation in self._explained(batch, texts, methods, goal, unit):
-                found[number] = explanation
+                asked = None if queries is None else queries[number]
+                found[number] = replace(explanation, query=asked)
         return [explanation for explanation in found if explanation is not None]
 
     def class_number(self, target: str | int | None) -> int | None:
@@ -182,8 +187,8 @@ class Classifier:
             query = None if asked is None else self._padded([asked[i] for i in numbers])[0]
             yield self._read(numbers, [encodings[i] for i in numbers], query)
 
-    def _asked(self, texts: Sequence[str], queries: Sequence[str] | None) -> list[Encoding] | None:
-        """The queries, encoded; None of a model that reads texts alone.
+    def _asked(self, texts: Sequence[str], queries: Sequence[str] | None) -> list[list[int]] | None:
+        """The ids of the queries, with candidates; None of a model that reads texts alone.
 
         Raises:
             UserError: see `predict`.
@@ -198,22 +203,29 @@ class Classifier:
             return None
         if len(queries) != len(texts):
             raise UserError(f"queries: {len(queries)} for {len(texts)} texts; give one for each")
-        return self._encode(require_texts(queries, "query"))
+        asked = [encoding.ids for encoding in self._encode(require_texts(queries, "query"))]
+        if not self.by_candidates:
+            return asked
+        first = self.model.config.vocab_size
+        return [
+            [*ids, *(first + number for number in candidates_of(text, self.labels))]
+            for ids, text in zip(asked, texts, strict=True)
+        ]
 
-    def _padded(self, encodings: list[Encoding]) -> tuple[Tensor, Tensor]:
+    def _padded(self, rows: list[list[int]]) -> tuple[Tensor, Tensor]:
         """(n, L) ids, and 1 at real tokens, on the device."""
-        length = max(1, *(len(e) for e in encodings)) if encodings else 1
-        ids = np.full((len(encodings), length), self.model.config.pad_token_id, np.int64)
+        length = max(1, *map(len, rows)) if rows else 1
+        ids = np.full((len(rows), length), self.model.config.pad_token_id, np.int64)
         mask = np.zeros_like(ids)
-        for i, encoding in enumerate(encodings):
-            ids[i, : len(encoding)] = encoding.ids
-            mask[i, : len(encoding)] = 1
+        for i, row in enumerate(rows):
+            ids[i, : len(row)] = row
+            mask[i, : len(row)] = 1
         return torch.from_numpy(ids).to(self.device), torch.from_numpy(mask).to(self.device)
 
     @torch.no_grad()
     def _read(self, numbers: list[int], encodings: list[Encoding], query: Tensor | None) -> Batch:
         began = time.perf_counter()
-        tokens, present = self._padded(encodings)
+        tokens, present = self._padded([encoding.ids for encoding in encodings])
         output = self.reads(input_ids=tokens, attention_mask=present, **reading_for(query))
         probabilities = output.logits.float().softmax(-1).cpu()
         row = None if self.unreadable else output.attention_row.float().cpu()

@@ -27,7 +27,7 @@ class Explanation:
         specials: the special tokens that the model read; special_scores: theirs, for each method.
         cut: how many characters were read of a text that is too long for the model, else None.
         truth: the right class, and marks: 1 at each word that people marked, where known.
-        model: its name.
+        model: its name. query: what the text was read for, of a model of pairs.
     """
 
     text: str
@@ -48,6 +48,7 @@ class Explanation:
     truth: str | None = None
     marks: list[int] | None = None
     model: str = ""
+    query: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, in plain values that JSON has: figures that are not finite are None."""

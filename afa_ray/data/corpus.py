@@ -9,6 +9,7 @@ import numpy as np
 from transformers import PreTrainedTokenizerFast
 
 from afa_ray.config import ENCODERS, SINGLE_LAYER, Settings
+from afa_ray.data.candidates import are_entities, require_answers
 from afa_ray.data.cautions import split_cautions, token_cautions
 from afa_ray.data.folding import decide_reading
 from afa_ray.data.gaze import gaze_texts
@@ -38,6 +39,7 @@ FEW = 10_000  # texts, of which a tenth is missed
 FITTED = 50_000  # most texts that the evidence of words is taken from
 EXAMPLES = 100  # test texts, of which a run's page shows some
 READ_ALONE = ("sana", "pssa", "gaze")  # methods that have the Target read texts by themselves
+CANDIDATES = "the classes are entities: a text's candidates are those that it names"
 UNREAD = "the test texts are not read: all figures are those of the validation texts"
 
 
@@ -51,7 +53,7 @@ class Corpus:
     `notes` tell the user what was done to the data. `max_length` is the longest sequence in tokens.
     `examples` are some of the test texts as they are written, to be shown. `lexicon` has words that
     carry an opinion and `gaze` sentences that people's eyes were followed on, where supervision
-    asks for them.
+    asks for them. `by_candidates`: the classes are entities, and queries name candidates.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Corpus:
     examples: Texts | None = None
     lexicon: Lexicon | None = None
     gaze: PackedTexts | None = None
+    by_candidates: bool = False
 
 
 def prepare_corpus(settings: Settings, raw: RawCorpus | None = None) -> Corpus:
@@ -96,7 +99,8 @@ def prepare_corpus(settings: Settings, raw: RawCorpus | None = None) -> Corpus:
     parts = {"train": train, "validation": validation}
     if not tried:
         parts["test"] = raw.test
-    kept = (units, settings.supervision.method in OF_PEOPLE)
+    entities = _entities(raw, parts)
+    kept = (units, settings.supervision.method in OF_PEOPLE, entities)
     packed = {name: pack(part, tokenizer, max_length, *kept) for name, part in parts.items()}
     _require_padding_apart(packed.values(), tokenizer)
     whole = pack(raw.train, tokenizer, max_length, *kept) if refit else packed["train"]
@@ -113,6 +117,7 @@ def prepare_corpus(settings: Settings, raw: RawCorpus | None = None) -> Corpus:
             *raw.notes,
             *[UNREAD] * tried,
             *reading,
+            *[CANDIDATES] * bool(entities),
             *split_cautions(parts, raw.label_names),
             *token_cautions(packed, tokenizer, _remedy(settings, tokenizer)),
             *_truncation_notes(packed, max_length, data.max_length),
@@ -120,6 +125,7 @@ def prepare_corpus(settings: Settings, raw: RawCorpus | None = None) -> Corpus:
         examples=_examples(validation if tried else raw.test, seed),
         lexicon=_lexicon(settings),
         gaze=_gaze(settings, tokenizer, max_length),
+        by_candidates=bool(entities),
     )
     corpus = _with_evidence(settings, corpus)
     if refit:
@@ -318,6 +324,19 @@ def _require_queries_read(raw: RawCorpus, settings: Settings) -> None:
             f"{asked}: target.name = {settings.target.name} reads texts alone; give "
             f"{', '.join(ENCODERS[:-1])} or {ENCODERS[-1]}"
         )
+
+
+def _entities(raw: RawCorpus, parts: dict[str, Texts]) -> list[str]:
+    """The classes, where texts are read for questions and all classes are entities; else none.
+
+    Raises:
+        UserError: a text that does not name its answer.
+    """
+    if raw.train.queries is None or not are_entities(raw.label_names):
+        return []
+    for name, part in parts.items():
+        require_answers(name, part.texts, part.labels, raw.label_names)
+    return raw.label_names
 
 
 def _with_validation(raw: RawCorpus, share: float, seed: int) -> tuple[Texts, Texts]:

@@ -13,6 +13,7 @@ import numpy as np
 from tokenizers import Encoding, Tokenizer
 from transformers import PreTrainedTokenizerFast
 
+from afa_ray.data.candidates import candidates_of, with_candidates
 from afa_ray.data.texts import Texts
 from afa_ray.progress import Task
 
@@ -35,7 +36,8 @@ class PackedTexts:
         truncated: how many texts were cut to the maximum length.
         human: (T,) float32, how much people attend to each token's word; None where the marks say
             all that is known, or where nobody asks.
-        queries: what each text is read for, tokenised likewise; None where the corpus has none.
+        queries: what each text is read for, tokenised likewise, and its candidates where it has
+            any; None where the corpus has none.
     """
 
     tokens: np.ndarray
@@ -118,6 +120,7 @@ def pack(
     max_length: int,
     units: bool = False,
     human: bool = False,
+    entities: Sequence[str] = (),
 ) -> PackedTexts:
     """Tokenise a split once.
 
@@ -128,10 +131,14 @@ def pack(
     Args:
         units: keep which word each token is a piece of.
         human: keep how much people attend to it, where the texts have that.
+        entities: classes, of which those that a text names are its candidates (`candidates`).
     """
     queries = None
     if texts.queries is not None:
         queries = pack(Texts(texts.queries, texts.labels), tokenizer, max_length)
+        if entities:
+            found = [candidates_of(text, entities) for text in texts.texts]
+            queries = with_candidates(queries, found, len(tokenizer))
     backend = tokenizer.backend_tokenizer
     backend.no_padding()
     backend.enable_truncation(max_length)

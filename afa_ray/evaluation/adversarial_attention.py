@@ -17,6 +17,7 @@ from afa_ray.noise import stream
 CANDIDATES, STEPS, RATE = 5, 500, 0.01  # K; Adam's steps and learning rate
 SPREAD = 3.0  # standard deviation of the first logits
 SLACK, PENALTY = 0.01, 500.0  # of the total variation distance, in the search
+SLACK_OF_PAIRS = 0.05  # where texts are read for something
 EPSILON = 0.05  # the most of it that counts as the same decision
 
 
@@ -42,26 +43,28 @@ def adversarial_rows(
     logits = (SPREAD * start - text.sum(-1).clamp_min(1).log()[:, None, None]).requires_grad_()
     optimizer = torch.optim.Adam([logits], lr=RATE, amsgrad=True)
     decide = deciding(model, inputs)
+    slack = SLACK if inputs.query is None else SLACK_OF_PAIRS
     with torch.no_grad():
         own = decide(row[:, None])
     with torch.enable_grad():
         for _ in range(steps):
             rows = _among_words(logits, row, text)
             apart = total_variation(decide(rows), own)
-            loss = search_loss(rows, row, apart)
+            loss = search_loss(rows, row, apart, slack)
             (logits.grad,) = torch.autograd.grad(loss, logits)
             optimizer.step()
     return _among_words(logits.detach(), row, text)
 
 
-def search_loss(rows: Tensor, own: Tensor, apart: Tensor) -> Tensor:
-    """sum_bk [500 relu(TVD_bk - .01) - JSD(a_bk, a_b)] - mean_kk' sum_b JSD(a_bk, a_bk').
+def search_loss(rows: Tensor, own: Tensor, apart: Tensor, slack: float = SLACK) -> Tensor:
+    """sum_bk [500 relu(TVD_bk - slack) - JSD(a_bk, a_b)] - mean_kk' sum_b JSD(a_bk, a_bk').
 
     Args:
         rows: (B, K, L); own: (B, L); apart: (B, K) total variation distances.
+        slack: .01; .05 where texts are read for something, as published.
     """
     different = jensen_shannon(rows, own[:, None])
-    kept = PENALTY * (apart - SLACK).relu()
+    kept = PENALTY * (apart - slack).relu()
     return (kept - different).sum() - mean_divergence(rows).sum()
 
 

@@ -27,7 +27,7 @@ from afa_ray.progress import Advance
 Z = 1.96  # a normal 95% interval, over texts
 BINS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the greatest attention in a text
 HISTOGRAM = 40
-SPREAD = 20  # classes of a distance from 0 to 1
+SPREAD = 20  # classes of a distance from 0 to 1, and of tau from -1 to 1
 CASES = 4  # texts whose attention moves furthest that are shown
 FAR = (0.5, 0.6)  # epsilon-max JSD, in nats
 
@@ -94,6 +94,7 @@ def run_correlation(target: AnyTarget, seen: Batches, seed: int) -> dict[str, An
         pairs[f"{one} and {other}"] = {
             **correlation(tau, p)._asdict(),
             "half_width": interval(tau[~np.isnan(tau)])["half_width"],
+            "histogram": np.histogram(tau[~np.isnan(tau)], SPREAD, (-1.0, 1.0))[0].tolist(),
         }
     return {"pairs": pairs}
 

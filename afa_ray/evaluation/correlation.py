@@ -115,10 +115,19 @@ def by_class(tau: np.ndarray, p: np.ndarray, predicted: Sequence[int]) -> dict[i
 
 
 def importances(model: AttentionModel, inputs: Inputs) -> dict[str, Tensor]:
-    """(B, L) each: what the three correlations are between, specials and padding 0."""
+    """(B, L) each: what the three correlations are between, specials and padding 0.
+
+    Of texts that are read for something the gradient is that of the predicted class, as published.
+    """
     row = own_row(model, inputs).masked_fill(~text_tokens(model, inputs), 0.0)
+    classes = None
+    if inputs.query is not None:
+        with torch.no_grad():
+            logits = model.decide(model.embed(inputs), inputs).logits
+        assert logits is not None
+        classes = logits.argmax(-1)
     return {
         "attention": row,
-        "gradient": gradient_importance(model, inputs),
+        "gradient": gradient_importance(model, inputs, classes),
         "deletion": deletion_importance(model, inputs),
     }

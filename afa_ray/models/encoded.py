@@ -16,12 +16,16 @@ from afa_ray.models.player import Player
 from afa_ray.models.scorers import SCORERS
 from afa_ray.models.target import asked, lengths_of
 
+IMPOSSIBLE = -1e4  # as good as minus infinity, whose sums are none: its exponential is 0
+
 
 class EncodedConfig(PretrainedConfig):
     """Sizes of an `EncodedTarget`.
 
     `encoder`: lstm, cnn or average; `scorer`: additive or dot; `hidden_size`: of an LSTM in one
-    direction, else of a state. `query`: whether each text is read for something.
+    direction, else of a state. `query`: whether each text is read for something; `candidates`:
+    whether that is a question whose answer is one of the candidates that follow it, class c as the
+    id vocab_size + c.
     """
 
     model_type = "afa-encoded"
@@ -34,6 +38,7 @@ class EncodedConfig(PretrainedConfig):
         embedding_size: int = 300,
         hidden_size: int = 128,
         query: bool = False,
+        candidates: bool = False,
         pad_token_id: int = 0,
         bos_token_id: int = 2,
         eos_token_id: int = 3,
@@ -46,6 +51,7 @@ class EncodedConfig(PretrainedConfig):
         self.embedding_size = embedding_size
         self.hidden_size = hidden_size
         self.query = query
+        self.candidates = candidates
         self.initializer_range = initializer_range
         self.pad_token_id = pad_token_id
         self.bos_token_id = bos_token_id
@@ -55,11 +61,13 @@ class EncodedConfig(PretrainedConfig):
 
 class Encoded(NamedTuple):
     """What attention weighs: states (B, L, H); query: its summary (B, H) where there is one; seen:
-    (B, L) bool, the tokens that attention may look at."""
+    (B, L) bool, the tokens that attention may look at; possible: (B, C) bool, the classes that may
+    be decided for, where not all of them are."""
 
     states: Tensor
     query: Tensor | None
     seen: Tensor
+    possible: Tensor | None = None
 
 
 class EncodedTarget(Player):
@@ -68,7 +76,8 @@ class EncodedTarget(Player):
     Jain and Wallace, "Attention is not Explanation", NAACL 2019. Attention is 0 at padding and at
     the first and the last token, `[SOS]` and `[EOS]`, unless there is nothing else. Of what a text
     is read for a second encoder, of the same word embeddings, makes q, and the classifier reads
-    tanh(W c + W' q). Simplified: two classes have two logits, not one with a sigmoid.
+    tanh(W c + W' q). A class that is no candidate has the logit IMPOSSIBLE. Simplified: two
+    classes have two logits, not one with a sigmoid.
     """
 
     config: EncodedConfig
@@ -124,7 +133,8 @@ class EncodedTarget(Player):
             labels: (B,) int64, for the cross-entropy `loss`.
             output_attentions: also return the row as that of the only head.
             inputs_embeds: (B, L, E) word embeddings instead of `input_ids`.
-            query: (B, Q) int64, right-padded: what each text is read for, where `config.query`.
+            query: (B, Q) int64, right-padded: what each text is read for, where `config.query`, and
+                its candidates, where `config.candidates`.
 
         Raises:
             ValueError: padding on the left (checked outside training and export), or no query.
@@ -171,13 +181,23 @@ class EncodedTarget(Player):
             present: (B, L) bool; query: (B, Q) int64 where `config.query`, else None.
         """
         states, _ = self.encoder(embedded, present)
-        asked_for = None
+        asked_for = possible = None
         if self.config.query:
             if query is None:
                 raise ValueError("query: this model reads each text for something; give its tokens")
+            if self.config.candidates:
+                query, possible = self._candidates(query)
             given = query != self.config.pad_token_id
             _, asked_for = self.query_encoder(self.words(query), given)
-        return Encoded(states, asked_for, between(present))
+        return Encoded(states, asked_for, between(present), possible)
+
+    def _candidates(self, query: Tensor) -> tuple[Tensor, Tensor]:
+        """The (B, Q) question alone, and (B, C) bool: its candidates, or all classes."""
+        beyond = query - self.config.vocab_size
+        classes = torch.arange(self.classifier.out_features, device=query.device)
+        possible = (beyond[..., None] == classes).any(1)
+        question = query.masked_fill(beyond >= 0, self.config.pad_token_id)
+        return question, possible | ~possible.any(-1, keepdim=True)
 
     def attend(self, encoded: Encoded) -> Tensor:
         """(B, L) float: the model's own row."""
@@ -190,7 +210,10 @@ class EncodedTarget(Player):
         context = rows.to(encoded.states.dtype) @ encoded.states
         if encoded.query is not None:
             context = (self.context(context) + self.for_query(encoded.query)[:, None]).tanh()
-        return self.classifier(context)
+        logits = self.classifier(context)
+        if encoded.possible is None:
+            return logits
+        return logits.masked_fill(~encoded.possible[:, None], IMPOSSIBLE)
 
     def _classify(
         self, words: Tensor, present: Tensor, query: Tensor | None, given: Tensor | None

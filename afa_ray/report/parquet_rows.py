@@ -12,17 +12,17 @@ GROUP = 4096  # rows that are in memory before they are written
 
 @contextmanager
 def parquet_rows(
-    path: Path, methods: Sequence[str], labels: Sequence[str]
+    path: Path, texts: Sequence[str], methods: Sequence[str]
 ) -> Iterator[Callable[[int, Mapping[str, Any]], None]]:
-    """A row a text: its number, text, class with its probability, words; a list of weights, one a
-    word, in each method's column, null where the method gave none."""
+    """A row a text: its number, `texts` (it, and its query), class with its probability, words; a
+    list of weights, one a word, in each method's column, null where the method gave none."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     schema = pa.schema(
         [
             ("row", pa.int64()),
-            ("text", pa.string()),
+            *((name, pa.string()) for name in texts),
             ("label", pa.string()),
             ("probability", pa.float64()),
             ("target", pa.string()),
@@ -43,7 +43,7 @@ def parquet_rows(
             waiting.append(
                 {
                     "row": row,
-                    **{name: explained[name] for name in ("text", "label", "target", "words")},
+                    **{name: explained[name] for name in (*texts, "label", "target", "words")},
                     "probability": explained["probability"],
                     "characters_read": len(explained["text"]) if cut is None else cut,
                     **{method: explained["scores"].get(method) for method in methods},

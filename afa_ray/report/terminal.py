@@ -24,6 +24,8 @@ def as_text(explained: Mapping[str, Any]) -> Text:
         if c["label"] != seen["label"]
     ]
     lines.append(f"  ({', '.join(others)})\n" if others else "\n")
+    if seen["query"]:
+        lines.append(f"read for: {printable(seen['query'])}\n")
     if seen["target"] != seen["label"]:
         chance = probability(explained["probabilities"][seen["target"]])
         lines.append(f"explained: {printable(seen['target'])} {chance}\n")

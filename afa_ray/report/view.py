@@ -16,6 +16,7 @@ def view(explained: Mapping[str, Any]) -> dict[str, Any]:
     chances = sorted(explained["probabilities"].items(), key=lambda item: -(item[1] or 0))
     return {
         "model": explained["model"],
+        "query": explained["query"],
         "label": explained["label"],
         "figure": probability(explained["probability"]),
         "target": explained["target"],

@@ -41,13 +41,21 @@ def require_writable(path: Path) -> None:
 
 
 @contextmanager
-def writing(path: Path, methods: Sequence[str], labels: Sequence[str] = ()) -> Iterator[Write]:
+def writing(
+    path: Path, methods: Sequence[str], labels: Sequence[str] = (), queries: bool = False
+) -> Iterator[Write]:
     """A file that stands in its place once all is written; after an error nothing is there, and
-    what stood there before stays."""
+    what stood there before stays. `queries`: tables have a column of what texts were read for."""
     unfinished = _unfinished(path)
-    kinds = {".html": _page, ".jsonl": _json_lines, ".csv": _table, ".parquet": parquet_rows}
+    texts = ["text", "query"] if queries else ["text"]
+    kinds = {
+        ".html": lambda: _page(unfinished, labels),
+        ".jsonl": lambda: _json_lines(unfinished),
+        ".csv": lambda: _table(unfinished, texts, methods),
+        ".parquet": lambda: parquet_rows(unfinished, texts, methods),
+    }
     try:
-        with kinds[path.suffix.lower()](unfinished, methods, labels) as write:
+        with kinds[path.suffix.lower()]() as write:
             yield write
         unfinished.replace(path)
     finally:
@@ -59,7 +67,7 @@ def _unfinished(path: Path) -> Path:
 
 
 @contextmanager
-def _json_lines(path: Path, methods: Sequence[str], labels: Sequence[str]) -> Iterator[Write]:
+def _json_lines(path: Path) -> Iterator[Write]:
     with path.open("w", encoding="utf-8", newline="") as file:
 
         def write(row: int, explained: Mapping[str, Any]) -> None:
@@ -69,17 +77,17 @@ def _json_lines(path: Path, methods: Sequence[str], labels: Sequence[str]) -> It
 
 
 @contextmanager
-def _table(path: Path, methods: Sequence[str], labels: Sequence[str]) -> Iterator[Write]:
+def _table(path: Path, texts: Sequence[str], methods: Sequence[str]) -> Iterator[Write]:
     """A row a text; a method's cell holds its words with their weights, as JSON."""
-    names = ["row", "text", "label", "probability", "target", "characters_read", *methods]
+    named = [*texts, "label", "probability", "target"]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(names)
+        writer.writerow(["row", *named, "characters_read", *methods])
 
         def write(row: int, explained: Mapping[str, Any]) -> None:
             cut = explained["cut"]
             read = len(explained["text"]) if cut is None else cut
-            about = [explained[name] for name in names[1:5]]
+            about = [explained[name] for name in named]
             cells = [_cell(explained, method) for method in methods]
             writer.writerow([row, *about, read, *cells])
 
@@ -94,7 +102,7 @@ def _cell(explained: Mapping[str, Any], method: str) -> str:
 
 
 @contextmanager
-def _page(path: Path, methods: Sequence[str], labels: Sequence[str]) -> Iterator[Write]:
+def _page(path: Path, labels: Sequence[str]) -> Iterator[Write]:
     found: list[Mapping[str, Any]] = []
     yield lambda row, explained: found.append(explained)
     path.write_text(page_html(found, labels=labels), encoding="utf-8", newline="")

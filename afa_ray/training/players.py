@@ -104,6 +104,7 @@ def _encoded(settings: Settings, corpus: Corpus) -> EncodedTarget:
             embedding_size=settings.target.embedding_size,
             hidden_size=settings.target.hidden_size,
             query=corpus.train.queries is not None,
+            candidates=corpus.by_candidates,
             pad_token_id=corpus.tokenizer.pad_token_id,
             **_labels(corpus),
         )

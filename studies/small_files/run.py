@@ -150,11 +150,12 @@ def settings_of(method: str, file: File, folder: str) -> Settings:
     return parse([*given, "--mlflow.uri", "none", "--train.num_workers", "0"])
 
 
-def trained(settings: Settings, corpus: Corpus, run: Path) -> Worker:
-    """A worker that has trained, in this process, as the command does."""
+def trained(settings: Settings, corpus: Corpus, run: Path, gpu: bool = False) -> Worker:
+    """A worker that has trained, in this process, as the command does; a pretrained Target, or
+    with `gpu` any, on a GPU where there is one."""
     run.mkdir()
     prepare_process(settings, 1)
-    device = pick_device(None if settings.target.pretrained else False)
+    device = pick_device(None if gpu or settings.target.pretrained else False)
     worker = Worker(Job(settings, corpus, run, None), local_session(run, device))
     worker.train()
     worker.refit()

@@ -66,6 +66,7 @@ def test_an_audit_is_written_and_gone_on_with(
     assert set(figures) == {
         "attention and gradient", "attention and deletion", "gradient and deletion"
     }  # fmt: skip
+    assert all(sum(each["histogram"]) == each["texts"] for each in figures.values())
     assert found["tests"]["permutation"]["figures"]["moved"]["texts"] == found["texts"] == 6
     page = (run / "audit" / "report.html").read_text(encoding="utf-8")
     assert "&lt;b&gt;run" in page
@@ -230,6 +231,10 @@ def test_published_figures_stand_beside_ours_and_words_are_escaped() -> None:
     }  # fmt: skip
     page = audit_html([found])
     assert "an LSTM 0.077" in page
+    assert "; the lines across are published figures." in page
+    page_of_own_data = audit_html([{**found, "data": "mine"}])
+    assert "From 0 to 1, with the interval." in page_of_own_data
+    assert "published figures" not in page_of_own_data
     assert "<i>" not in page.replace("<i>b", "")
     assert "&lt;i&gt;" in page
     assert "| published: an LSTM | 0.0769 |" in markdown([found])

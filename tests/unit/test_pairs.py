@@ -3,6 +3,7 @@ where they cannot be read."""
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pyarrow.parquet import read_table
+from torch import Tensor
 
 import afa_ray
 from afa_ray import explain
@@ -20,10 +23,14 @@ from afa_ray.data.asked_texts import AskedTexts
 from afa_ray.data.facts import FACT_NAMES, PEOPLE, ROOMS, SIZES, generate_facts
 from afa_ray.data.sources import load_raw
 from afa_ray.errors import UserError
+from afa_ray.evaluation import adversarial_attention
+from afa_ray.evaluation.adversarial_attention import search_loss
+from afa_ray.evaluation.correlation import gradient_importance, importances
 from afa_ray.evaluation.prediction import predict
 from afa_ray.explain_parts import TEXTS, lay_out, texts_of
 from afa_ray.models.target_judge import TargetJudge
 from afa_ray.records.fingerprints import corpus_fingerprints
+from afa_ray.report.terminal import as_text
 from afa_ray.service import load_all
 from afa_ray.train import main, train
 from tests.unit.test_encoders import batch, small_encoded
@@ -169,6 +176,8 @@ def assert_the_command_reads_queries(classifier: afa_ray.Classifier, folder: Pat
         (1, "emil"), (3, "anna"), (4, "emil")
     ]  # fmt: skip
     expected = classifier.explain([STORY] * 3, queries=queries)
+    assert [each["query"] for each in found] == queries
+    assert_queries_are_shown(expected[0], model, words, folder)
     for each, other in zip(found, expected, strict=True):
         assert each["scores"]["attention"] == pytest.approx(other.scores["attention"], abs=1e-6)
 
@@ -191,6 +200,25 @@ def assert_the_command_reads_queries(classifier: afa_ray.Classifier, folder: Pat
     assert "row 1 of the column 'q' holds ''" in refused(*words)
     with pytest.raises(UserError, match=r"trained on pairs, .* --query_column or --query"):
         load_all([model], "cpu")
+
+
+def assert_queries_are_shown(
+    explained: afa_ray.Explanation, model: str, words: list[str], folder: Path
+) -> None:
+    """On the page, in the terminal, and in tables of their own column."""
+    assert explained.query == "who is there"
+    assert "Read for: <bdi>who is there</bdi>" in explained.to_html()
+    assert "read for: who is there\n" in as_text(explained.to_dict()).plain
+    for name in ("rows.csv", "rows.parquet"):
+        assert explain.main([model, *words, "--out", str(folder / name)]) == 0
+    with (folder / "rows.csv").open(newline="", encoding="utf-8") as file:
+        table = list(csv.DictReader(file))
+    assert list(table[0])[:4] == ["row", "text", "query", "label"]
+    assert [row["query"] for row in table] == ["who is there", "who is here", "who is there"]
+    read = read_table(folder / "rows.parquet").to_pylist()
+    assert [(row["text"], row["query"]) for row in read] == [
+        (row["text"], row["query"]) for row in table
+    ]
 
 
 def test_pairs_are_trained_judged_and_kept_apart_by_their_queries(
@@ -239,3 +267,33 @@ def test_pairs_are_trained_judged_and_kept_apart_by_their_queries(
     assert_the_command_reads_queries(classifier, tmp_path)
     digests = [corpus_fingerprints(replace(corpus, test=t))["test"] for t in (corpus.test, swapped)]
     assert digests[0] != digests[1]
+
+
+def test_of_pairs_the_gradient_is_that_of_the_predicted_class() -> None:
+    model, inputs = small_encoded(query=True, num_labels=3), batch()
+    inputs = inputs._replace(query=torch.randint(5, 40, (4, 3)))
+    predicted = model.decide(model.embed(inputs), inputs).logits.argmax(-1)
+    found = importances(model, inputs)["gradient"]
+    assert torch.allclose(found, gradient_importance(model, inputs, predicted))
+    assert not torch.allclose(found, gradient_importance(model, inputs))
+
+
+def test_of_pairs_the_search_for_other_attention_may_move_the_decision_further(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """.05 in place of .01, as published."""
+    slacks = []
+
+    def noted(rows: Tensor, own: Tensor, apart: Tensor, slack: float) -> Tensor:
+        slacks.append(slack)
+        return search_loss(rows, own, apart, slack)
+
+    monkeypatch.setattr(adversarial_attention, "search_loss", noted)
+    inputs = batch()
+    adversarial_attention.adversarial_rows(small_encoded(), inputs, seed=0, steps=1)
+    asked = inputs._replace(query=torch.randint(5, 40, (4, 3)))
+    adversarial_attention.adversarial_rows(small_encoded(query=True), asked, seed=0, steps=1)
+    assert slacks == [0.01, 0.05]
+    rows, own = torch.tensor([[[0.5, 0.5]]]), torch.tensor([[0.5, 0.5]])
+    costs = [search_loss(rows, own, torch.tensor([[0.06]]), slack).item() for slack in (0.01, 0.05)]
+    assert costs == pytest.approx([25, 5], abs=1e-3)

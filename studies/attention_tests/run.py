@@ -1,0 +1,175 @@
+"""The published tests of attention, plain and trained: `python -m studies.attention_tests.run OUT`.
+
+Every job is a model that is trained and tested, and a line of `OUT/figures.jsonl`; what is there is
+not repeated. Afterwards `OUT/tables.md` and plots are written. README.md has the protocol. Needs
+AFA_DATA_DIR, and neither Ray nor MLflow. One process a core, each of one thread.
+
+    --parts NAMES       some of jain_wallace, attefa, ours (by default all)
+    --data NAMES        of each part's sets these only
+    --models NAMES      some of lstm, cnn, average, transformer (by default all)
+    --minilm FOLDER     ours also for this pretrained model, on a GPU where there is one; with
+                        --models minilm for it alone
+    --forms NAMES       of ours some of plain, original, contrast, explainable (by default all)
+    --seeds NUMBER      by default 3 (attefa: one base model, and its adversaries)
+    --rows NUMBER       training rows, by default as in `sets.SIZES`
+    --texts NUMBER      test texts that attention is tested on, by default 100
+    --adversaries N     by default 9 of attefa and 1 of ours
+    --epochs NUMBER     of an adversary, by default at most 15
+    --train-texts N     of an adversary, by default 1,000
+    --minutes NUMBER    begin no job after so long
+    --processes NUMBER  by default one a core
+    --gpu               all models on a GPU where there is one: attefa's LSTMs take a tenth of the
+                        time there, and a few processes keep it busy
+    --jobs              print the jobs that are missing, and stop
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from itertools import chain, product, zip_longest
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from afa_ray.config import ENCODERS, SINGLE_LAYER
+from afa_ray.training.process import usable_cores
+from studies.attention_tests.measure import FORMS, MINILM, Budget, Job, measure
+from studies.attention_tests.report import write_report
+
+SCORERS = ("additive", "dot")
+SETS = {
+    "jain_wallace": ("sst2_sentences", "imdb", "ag_news_pair", "facts-1", "facts-2", "facts-3"),
+    "attefa": ("imdb", "mock-2", "mock-1q", "mock-1", "mock-10", "mock-4q", "mock-5", "mock-2q",
+               "mock-3q", "ag_news_pair", "sst2_sentences"),
+    "ours": ("sst2_sentences", "ag_news_pair"),
+}  # fmt: skip
+
+
+def main() -> None:
+    options = read_options()
+    options.out.mkdir(parents=True, exist_ok=True)
+    file = options.out / "figures.jsonl"
+    there = done(file)
+    jobs = [job for job in jobs_of(options) if job not in there]
+    if options.jobs:
+        print(*jobs, sep="\n")
+        return
+    run(jobs, options, file)
+    if file.exists():
+        write_report(file, options.out)
+
+
+def run(jobs: list[Job], options: argparse.Namespace, file: Path) -> None:
+    """One process a core; a line is written as soon as it is found. A job that fails is named, and
+    tried again by the next run."""
+    started = time.perf_counter()
+    with ProcessPoolExecutor(options.processes or usable_cores()) as pool:
+        running = {pool.submit(measure, job, budget_of(job, options)): job for job in jobs}
+        for count, future in enumerate(_finished(set(running), options.minutes), start=1):
+            error, about = future.exception(), " ".join(map(str, running[future]))
+            if error is None:
+                with file.open("a", encoding="utf-8") as lines:
+                    lines.write(json.dumps(future.result()) + "\n")
+                about += f", {future.result()['seconds']} s"
+            else:
+                about += f", FAILED: {type(error).__name__}: {error}"
+            minutes = (time.perf_counter() - started) / 60
+            print(f"{count}/{len(jobs)} {minutes:.1f} min: {about}", flush=True)
+
+
+def _finished(waiting: set[Future], minutes: float | None) -> Iterator[Future]:
+    """As they finish; after so many minutes what has not begun is not waited for."""
+    over = time.perf_counter() + 60 * (minutes or math.inf)
+    while waiting:
+        found, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+        yield from found
+        if time.perf_counter() > over:
+            waiting = {future for future in waiting if not future.cancel()}
+
+
+def jobs_of(options: argparse.Namespace) -> list[Job]:
+    """A few of each part after the other, so that one that is cut short has something of each;
+    further seeds of jain_wallace come last."""
+    parts = [list(PARTS[part](options)) for part in options.parts]
+    jobs = [job for job in chain(*zip_longest(*parts)) if job is not None]
+    return sorted(jobs, key=lambda job: job.part == "jain_wallace" and job.seed > 0)
+
+
+def jain_wallace(options: argparse.Namespace) -> Iterator[Job]:
+    models = [name for name in ENCODERS if name in options.models]
+    for seed in range(options.seeds):
+        for scorer, data, model in product(SCORERS, sets("jain_wallace", options), models):
+            yield Job("jain_wallace", data, model, scorer, "plain", seed)
+
+
+def attefa(options: argparse.Namespace) -> Iterator[Job]:
+    """As published, of an LSTM and of each word by itself; what takes longest comes first."""
+    models = [name for name in ("lstm", "average") if name in options.models]
+    for model, data in product(models, sets("attefa", options)):
+        yield Job("attefa", data, model, "additive", "plain", 0)
+
+
+def ours(options: argparse.Namespace) -> Iterator[Job]:
+    models = dict.fromkeys([*options.models, *[MINILM] * bool(options.minilm)])
+    for seed in range(options.seeds):
+        for data, model, form in product(sets("ours", options), models, options.forms):
+            yield Job("ours", data, model, "additive", form, seed)
+
+
+PARTS = {"jain_wallace": jain_wallace, "attefa": attefa, "ours": ours}
+
+
+def sets(part: str, options: argparse.Namespace) -> Iterable[str]:
+    return [name for name in SETS[part] if options.data is None or name in options.data]
+
+
+def budget_of(job: Job, options: argparse.Namespace) -> Budget:
+    adversaries = {"jain_wallace": 0, "attefa": 9, "ours": 1}[job.part]
+    if job.part != "jain_wallace" and options.adversaries is not None:
+        adversaries = options.adversaries
+    return Budget(
+        options.rows, options.texts, adversaries, options.epochs, options.train_texts,
+        options.minilm or "", options.gpu,
+    )  # fmt: skip
+
+
+def done(file: Path) -> set[Job]:
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    return {Job(*(row[name] for name in Job._fields)) for row in map(json.loads, lines)}
+
+
+def read_options() -> argparse.Namespace:
+    def names(text: str) -> list[str]:
+        return text.split(",")
+
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    option = parser.add_argument
+    option("out", type=Path)
+    option("--parts", type=names, default=list(SETS))
+    option("--data", type=names)
+    option("--models", type=names, default=[*ENCODERS, SINGLE_LAYER])
+    option("--minilm", metavar="FOLDER")
+    option("--forms", type=names, default=list(FORMS))
+    option("--seeds", type=int, default=3)
+    option("--rows", type=int, default=0)
+    option("--texts", type=int, default=100)
+    option("--adversaries", type=int)
+    option("--epochs", type=int, default=15)
+    option("--train-texts", type=int, default=1000)
+    option("--minutes", type=float)
+    option("--processes", type=int)
+    option("--gpu", action="store_true")
+    option("--jobs", action="store_true")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
