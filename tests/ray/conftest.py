@@ -7,15 +7,28 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from afa_ray.training.ray_run import OUR_OWN, QUIET
 from tests.conftest import free_port
+from tests.ray.nursery import ADDRESS, NODE, nursery
 
 
 @pytest.fixture(scope="session")
-def node() -> Iterator[str]:
+def warm() -> Iterator[dict[str, Any]]:
+    """What nodes are started with whose workers are quickly there; see `nursery`."""
+    with (
+        tempfile.TemporaryDirectory(prefix="afa", dir="/tmp") as folder,
+        nursery(folder) as address,
+    ):
+        os.environ[ADDRESS] = address
+        yield NODE
+
+
+@pytest.fixture(scope="session")
+def node(warm: dict[str, Any]) -> Iterator[str]:
     """The address of a node with two CPUs on this machine, on loopback, in a folder where only
     those look for it that are told; stopped when all tests are done."""
     with pytest.MonkeyPatch.context() as patch:
@@ -25,7 +38,7 @@ def node() -> Iterator[str]:
         from ray.cluster_utils import Cluster
 
         folder = tempfile.mkdtemp(prefix="afa", dir="/tmp")  # short: it holds Unix sockets
-        head = {"num_cpus": 2, "include_dashboard": False, "dashboard_port": free_port()}
+        head = {"num_cpus": 2, "include_dashboard": False, "dashboard_port": free_port(), **warm}
         with pytest.MonkeyPatch.context() as elsewhere:
             elsewhere.setenv("RAY_TMPDIR", folder)
             cluster = Cluster(True, head_node_args=head)

@@ -7,16 +7,11 @@ the test lets it go on, so nothing depends on how fast the machine is.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from functools import partial
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +31,8 @@ HOLD = "hold"  # a file beside the run: the update before which all workers wait
 
 
 @pytest.fixture
-def head(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A cluster whose head has one CPU; `add_node` adds others."""
+def head(monkeypatch: pytest.MonkeyPatch, warm: dict[str, Any]) -> Iterator[Any]:
+    """A cluster whose head has one CPU; `add_node` adds others, with `warm` as it has."""
     quick = {"RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "10", "RAY_health_check_period_ms": "500"}
     for name, value in (ray_run.QUIET | ray_run.OUR_OWN | quick).items():
         monkeypatch.setenv(name, value)
@@ -45,7 +40,8 @@ def head(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     monkeypatch.setattr(ray_run, "_worker_loop", worker_loop_that_waits())
-    head_node = {"num_cpus": 1, "include_dashboard": False, "dashboard_port": free_port()}
+    dashboard = {"include_dashboard": False, "dashboard_port": free_port()}
+    head_node = {"num_cpus": 1, **dashboard, **warm}
     cluster = Cluster(True, head_node_args=head_node)
     try:
         ray.init(cluster.address, logging_level="ERROR", log_to_driver=False)
@@ -162,14 +158,14 @@ def check_untroubled(run: Path, settings: Settings) -> None:
 
 
 def test_a_node_dies_and_another_takes_its_place(
-    head: Any, settings: Settings, tmp_path: Path
+    head: Any, warm: dict[str, Any], settings: Settings, tmp_path: Path
 ) -> None:
     settings = with_values(settings, **{"train.num_workers": 2, "train.max_failures": 2})
-    node = head.add_node(num_cpus=1)
+    node = head.add_node(num_cpus=1, **warm)
     training = Training(settings, tmp_path, hold=2 * PER_EPOCH + 5)
     training.wait_for(workers=2)
     head.remove_node(node, allow_graceful=False)
-    head.add_node(num_cpus=1)
+    head.add_node(num_cpus=1, **warm)
     training.hold_at(3 * PER_EPOCH + 5)
     training.wait_for(workers=2)
     training.finish()
@@ -177,14 +173,18 @@ def test_a_node_dies_and_another_takes_its_place(
 
 
 def test_elastic_workers_come_and_go_with_their_nodes(
-    head: Any, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    head: Any,
+    warm: dict[str, Any],
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One worker; two once a second node has joined; one again after that node's death."""
     look_every_second(monkeypatch)
     settings = with_values(settings, **{"train.num_workers": "1:2", "train.max_failures": 2})
     training = Training(settings, tmp_path, hold=PER_EPOCH + 5)
     training.wait_for(workers=1)
-    node = head.add_node(num_cpus=1)
+    node = head.add_node(num_cpus=1, **warm)
     training.wait_for_workers(2)
     training.hold_at(2 * PER_EPOCH + 5)
     training.wait_for(workers=2)
@@ -202,35 +202,3 @@ def look_every_second(monkeypatch: pytest.MonkeyPatch) -> None:
 
     quick = partial(ray.train.ScalingConfig, elastic_resize_monitor_interval_s=1)
     monkeypatch.setattr(ray.train, "ScalingConfig", quick)
-
-
-LISTENERS = """
-import psutil
-from afa_ray.training.ray_run import ray_cluster
-
-with ray_cluster():
-    me = psutil.Process()
-    for process in [me, *me.children(recursive=True)]:
-        for socket in process.net_connections("tcp"):
-            if socket.status == psutil.CONN_LISTEN:
-                print(socket.laddr.ip)
-"""
-
-
-def test_a_cluster_of_our_own_is_reached_from_this_machine_alone(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """It asks for no token, so it must not listen to the network."""
-    for name in ("RAY_ADDRESS", *ray_run.OUR_OWN):
-        monkeypatch.delenv(name, raising=False)
-    with tempfile.TemporaryDirectory(prefix="afa", dir="/tmp") as folder:  # no other cluster's
-        done = subprocess.run(
-            [sys.executable, "-c", LISTENERS],
-            env=os.environ | {"RAY_TMPDIR": folder},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    addresses = [ip_address(line.removeprefix("::ffff:")) for line in done.stdout.split()]
-    assert len(addresses) > 5
-    assert all(address.is_loopback for address in addresses), addresses
