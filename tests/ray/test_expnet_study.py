@@ -9,7 +9,7 @@ from afa_ray.explainers.expnet import ExpNet
 from tests.ray.small_study import stamps
 from tune.expnet import main
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("cluster")]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("cluster", "fewer_texts")]
 
 
 def test_a_small_study(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
