@@ -275,3 +275,16 @@ def test_workers_without_a_batch_add_nothing() -> None:
         )
     curves = torch.tensor([whole.by_attention, whole.random], dtype=torch.float64)
     assert torch.allclose(total / 700, curves)
+
+
+def test_figures_of_all_workers_are_those_of_one() -> None:
+    """Whatever is made of the sums, which are not divided among the workers."""
+    packed, parts = texts(700), []
+    target = KeyTarget(1.0)
+    for rank in range(3):
+        figure(target, packed, SPECIAL, 0, DELETION, rank=rank, workers=3,
+               add_up=lambda tensor: parts.append(tensor.clone()))  # fmt: skip
+    total = torch.stack(parts).sum(0)
+    found = figure(target, packed, SPECIAL, 0, DELETION, workers=3,
+                   add_up=lambda tensor: tensor.copy_(total))  # fmt: skip
+    assert found == figure(target, packed, SPECIAL, 0, DELETION)

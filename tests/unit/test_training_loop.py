@@ -18,6 +18,7 @@ from torch import Tensor
 
 from afa_ray.config import Settings
 from afa_ray.data.corpus import prepare_corpus
+from afa_ray.evaluation.deletion import DELETION
 from afa_ray.records.checkpoint import read_progress
 from afa_ray.train import train
 from afa_ray.training.selection import gain
@@ -219,7 +220,8 @@ def test_workers_draw_dropout_of_their_own(settings_of: MakeSettings, tmp_path: 
 def test_workers_add_up_what_they_found_in_validation(
     settings_of: MakeSettings, tmp_path: Path
 ) -> None:
-    """Two workers, who stand still, find what one finds alone, and both of them the same."""
+    """Two workers, who stand still, find what one finds alone, and both of them the same; the
+    score's area is that of every text, once, and not of sums whose ratio happens to be the same."""
     texts = small_texts(600, 5)
     rows = list(zip(texts.texts, texts.labels.tolist(), strict=True))
     settings = settings_of(
@@ -228,8 +230,8 @@ def test_workers_add_up_what_they_found_in_validation(
     )  # fmt: skip
     corpus = prepare_corpus(settings)
 
-    def validation(workers: int) -> list[dict[str, float]]:
-        """What each of so many workers has found at the end of the epoch."""
+    def validation(workers: int) -> tuple[list[dict[str, float]], list[Tensor]]:
+        """What each of so many workers has found at the end of the epoch, and the sums."""
         run, saved, adding = tmp_path / f"of {workers}", [], Adding(workers)
         run.mkdir()
         threads = []
@@ -242,10 +244,12 @@ def test_workers_add_up_what_they_found_in_validation(
             thread.start()
         for thread in threads:
             thread.join()
-        return [figures[-1] for figures in saved]
+        return [figures[-1] for figures in saved], adding.sums
 
-    (alone,), both = validation(1), validation(2)
+    ((alone,), _), (both, sums) = validation(1), validation(2)
     assert 0.7 < alone["val/accuracy"] < 1
+    (right,) = (each for each in sums if each.shape == DELETION.shape)
+    assert right[:, 0].tolist() == pytest.approx([len(texts) * alone["val/accuracy"]] * 2)
     area = alone["val/normalized_area"]
     assert alone["val/score"] == pytest.approx(alone["val/accuracy"] - 0.5 * area)
     for figures in both:
@@ -253,14 +257,18 @@ def test_workers_add_up_what_they_found_in_validation(
 
 
 class Adding:
-    """Sums tensors of several threads, in place, as all_reduce does in processes."""
+    """Sums tensors of several threads, in place, as all_reduce does in processes, and keeps the
+    `sums`."""
 
     def __init__(self, workers: int) -> None:
+        self.sums: list[Tensor] = []
         self.barrier, self.tensors = threading.Barrier(workers, timeout=60), [None] * workers
 
     def __call__(self, rank: int, tensor: Tensor) -> Tensor:
         self.tensors[rank] = tensor.clone()
         self.barrier.wait()
         tensor.copy_(torch.stack(self.tensors).sum(0))
+        if rank == 0:
+            self.sums.append(tensor.clone())
         self.barrier.wait()
         return tensor
