@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-
-from afa_ray.evaluation.plots import save
+from afa_ray.evaluation.plots import blank, save
 from tune.imbalance_measures import POSITIONS
 from tune.imbalance_table import Found, of_replicates, values_of
 from tune.statistics import estimate
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def curves_plot(found: Found, methods: Sequence[str], title: str, path: Path) -> None:
     """A panel a share of the rarer class: mean AUC ± 95% t-interval against training texts."""
     shares = list(dict.fromkeys(cell.share for _, cell in found))
-    figure = Figure(figsize=(1 + 2.7 * len(shares), 3.2), dpi=150, layout="constrained")
+    figure = blank((1 + 2.7 * len(shares), 3.2))
     for number, share in enumerate(shares, start=1):
         axes = figure.add_subplot(1, len(shares), number)
         for method in methods:
@@ -46,7 +47,7 @@ def _curve(axes: Axes, found: Found, method: str, share: float) -> None:
 
 def places_plot(found: Found, methods: Sequence[str], title: str, path: Path) -> None:
     """Mean attention ± 95% t-interval in each tenth of a text, of every method and of people."""
-    figure = Figure(figsize=(5.5, 3.2), dpi=150, layout="constrained")
+    figure = blank((5.5, 3.2))
     axes = figure.add_subplot()
     lines = [*((method, method, "") for method in methods), ("people", methods[0], "people_")]
     for label, method, prefix in lines:

@@ -6,9 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-
-from afa_ray.evaluation.plots import save
+from afa_ray.evaluation.plots import blank, save
 from tune.tables import Entry
 
 
@@ -20,7 +18,7 @@ def forest_plot(entries: Sequence[Entry], baseline: str, title: str, path: Path)
     measures = _measures(entries)
     groups = list(dict.fromkeys(entry.group for entry in entries))
     size = (1 + 2.7 * len(measures), 1.2 + 0.36 * len(groups))
-    figure = Figure(figsize=size, dpi=150, layout="constrained")
+    figure = blank(size)
     for number, measure in enumerate(measures, start=1):
         axes = figure.add_subplot(1, len(measures), number)
         for entry in (e for e in entries if e.measure == measure):
@@ -44,7 +42,7 @@ def forest_plot(entries: Sequence[Entry], baseline: str, title: str, path: Path)
 def sensitivity_plot(entries: Sequence[Entry], setting: str, title: str, path: Path) -> None:
     """A panel a measure: mean ± 95% t-interval against the setting's value."""
     measures = _measures(entries)
-    figure = Figure(figsize=(1 + 2.8 * len(measures), 2.8), dpi=150, layout="constrained")
+    figure = blank((1 + 2.8 * len(measures), 2.8))
     for number, measure in enumerate(measures, start=1):
         axes = figure.add_subplot(1, len(measures), number)
         shown = _in_order([entry for entry in entries if entry.measure == measure])
@@ -72,7 +70,7 @@ def search_plot(
     """
     names = list(trials[0]["values"])
     best = max(trials, key=lambda trial: trial["score"])
-    figure = Figure(figsize=(1 + 2.7 * len(names), 2.9), dpi=150, layout="constrained")
+    figure = blank((1 + 2.7 * len(names), 2.9))
     for number, name in enumerate(names, start=1):
         axes = figure.add_subplot(1, len(names), number)
         for early, mark, label in ((False, "o", "to the end"), (True, "x", "ended early")):

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 CONFIDENCE = 0.95
 RESAMPLED = 10_000  # times
@@ -35,6 +34,8 @@ def estimate(values: Sequence[float]) -> Estimate:
     Args:
         values: at least one, independent and of one distribution (one a seed).
     """
+    from scipy import stats  # takes most of a second to import
+
     count = len(values)
     half_width = math.nan
     if count > 1:
@@ -48,6 +49,8 @@ def paired_difference(first: Sequence[float], second: Sequence[float]) -> Differ
 
     Where all pairs differ by exactly the same, p is 0, or 1 if that is nothing.
     """
+    from scipy import stats
+
     assert len(first) == len(second)
     differences = np.subtract(first, second)
     of = estimate(differences.tolist())
@@ -62,6 +65,8 @@ def paired_difference(first: Sequence[float], second: Sequence[float]) -> Differ
 
 def signed_rank_p(first: Sequence[float], second: Sequence[float]) -> float:
     """Two-sided p-value of Wilcoxon's signed-rank test of the pairs; 1 where all are equal."""
+    from scipy import stats
+
     differences = np.subtract(first, second)
     return float(stats.wilcoxon(differences).pvalue) if differences.any() else 1.0
 

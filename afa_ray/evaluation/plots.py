@@ -12,9 +12,15 @@ from afa_ray.evaluation.deletion import DeletionCurve
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
 COLOURS = {"plain": "tab:gray", "original": "tab:blue", "contrast": "tab:red"}
 OTHERS = ("tab:green", "tab:purple", "tab:orange", "tab:brown", "tab:pink", "tab:olive", "tab:cyan")
+
+
+def blank(size: tuple[float, float], dpi: int = 150) -> Figure:
+    """A figure of that width and height in inches, with nothing in it."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=size, dpi=dpi, layout="constrained")
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -26,9 +32,7 @@ def save(figure: Figure, path: Path) -> None:
 
 def plot_deletion_curve(curve: DeletionCurve, title: str, path: Path) -> None:
     """Accuracy against the number of deleted tokens, by attention beside random deletion."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5.5, 3.6), dpi=150, layout="constrained")
+    figure = blank((5.5, 3.6))
     axes = figure.add_subplot()
     axes.plot(curve.counts, curve.random, "o--", color="0.55", label="random tokens")
     axes.plot(curve.counts, curve.by_attention, "o-", color="tab:blue", label="top by attention")
@@ -44,14 +48,12 @@ def plot_deletion_curves(panels: dict[str, list[tuple[str, dict[str, Any]]]], pa
     Args:
         panels: title -> (method, `DeletionCurve.as_dict()`) of each run; a method has one colour.
     """
-    from matplotlib.figure import Figure
-
     methods = dict.fromkeys(method for runs in panels.values() for method, _ in runs)
     colours = dict(zip([m for m in methods if m not in COLOURS], cycle(OTHERS))) | COLOURS
     drawn = {}
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(3.6 * columns, 2.9 * rows), dpi=130, layout="constrained")
+    figure = blank((3.6 * columns, 2.9 * rows), 130)
     for number, (title, runs) in enumerate(panels.items(), start=1):
         axes = figure.add_subplot(rows, columns, number)
         for method, curve in runs:
