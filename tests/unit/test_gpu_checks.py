@@ -1,6 +1,5 @@
-"""`python -m afa_ray.benchmark.gpu`: tried on the CPU, so that it works where there is a GPU."""
+"""`python -m afa_ray.benchmark.gpu`: its rows, its tables and its arithmetic."""
 
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,12 +8,10 @@ import pytest
 import torch
 from transformers import BertConfig, BertForSequenceClassification
 
-from afa_ray.benchmark.corpora import in_a_new_process
 from afa_ray.benchmark.families import tiny
-from afa_ray.benchmark.gpu.__main__ import CHECKS, main
+from afa_ray.benchmark.gpu.__main__ import main
 from afa_ray.benchmark.gpu.checks import Check, Found, Row, run_check, run_part, table
 from afa_ray.benchmark.gpu.large import flops_a_token
-from afa_ray.benchmark.gpu.options import LIMITS
 from afa_ray.benchmark.gpu.same import largest_difference
 from afa_ray.models.pretrained import PretrainedTarget
 
@@ -87,19 +84,6 @@ def test_flops_by_hand() -> None:
     weights = 2 * (4 * 8 * 8 + 2 * 8 * 16) + 8 * 8 + 8 * 2  # layers, pooler, classifier
     assert flops_a_token(target, 10) == 6 * weights + 3 * (4 * 10 * 8 * 2)
     assert flops_a_token(PretrainedTarget(tiny("llama")), 10) % 3 == 0  # 6 n + 3 attention
-
-
-@pytest.mark.slow
-@pytest.mark.ray
-def test_the_whole_command_on_tiny_models(tmp_path: Path) -> None:
-    status = in_a_new_process(main, ["--benchmark.small", "true", "--benchmark.out", str(tmp_path)])
-    figures = json.loads((tmp_path / "gpu.json").read_text())
-    rows = [Row(**row) for row in figures["rows"]]
-    failed = [(row.what, row.reason) for row in rows if row.passed is False]
-    assert (status, failed) == (0, [])
-    assert list(dict.fromkeys(row.part for row in rows)) == list(LIMITS)
-    assert all(row.figures for row in rows)
-    assert (tmp_path / "gpu.md").read_text().count("### ") == len(CHECKS)
 
 
 def test_mistakes(capsys: pytest.CaptureFixture[str]) -> None:
