@@ -10,14 +10,14 @@ from typing import Any
 from tests.conftest import small_texts
 
 
-def write_texts(folder: Path) -> Path:
-    """240 short texts with one opinion word each."""
-    texts = small_texts(240, seed=5)
-    with (folder / "texts.csv").open("w", newline="", encoding="utf-8") as file:
+def write_texts(folder: Path, name: str = "texts", count: int = 240) -> Path:
+    """Short texts with one opinion word each, in `NAME.csv`."""
+    texts = small_texts(count, seed=5)
+    with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["text", "label"])
         writer.writerows(zip(texts.texts, texts.labels, strict=True))
-    return folder / "texts.csv"
+    return folder / f"{name}.csv"
 
 
 def options(folder: Path, **more: Any) -> list[str]:

@@ -25,14 +25,18 @@ import psutil
 import pytest
 
 from tests.conftest import TINY, free_port
+from tests.ray.small_study import write_texts
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-PER_EPOCH = 24  # ceil(6,000 training texts / 256)
+PER_EPOCH = 12  # 96 training texts / 8
+EPOCHS = 8  # many: a run must not be done before it is killed in its third
+TEXTS = {"train": 96, "validation": 16, "test": 16}
 VALUES = TINY | {
-    "train.batch_size": 256,
+    "data.name": "small",
+    "train.batch_size": 8,
     "train.patience": 0,
     "train.num_workers": 1,
     "evaluate.texts": 100,
@@ -102,7 +106,7 @@ def processes_of(folder: str) -> list[psutil.Process]:
 def quick_start(dashboard: int) -> str:
     """What docs/how-to/clusters.md has a user type, on free ports and with the `.venv` of this.
 
-    Two CPUs whatever the machine has, so that a search cannot run all of its trials at once.
+    Two CPUs whatever the machine has.
     """
     page = (ROOT / "docs" / "how-to" / "clusters.md").read_text(encoding="utf-8")
     marked = re.search(r"<!-- a test types this.*?```bash\n(.*?)```", page, re.DOTALL)
@@ -128,6 +132,8 @@ def head() -> Iterator[Head]:
         "RAY_TMPDIR": folder,
         "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_enable_worker_prestart": "0",  # processes that nothing here needs
+        "RAY_prestart_worker_first_driver": "0",
         "OMP_WAIT_POLICY": "PASSIVE",
     }
     try:
@@ -169,8 +175,9 @@ def wait_until(condition: Callable[[], bool], submitted: Future | None = None) -
 
 
 def arguments(storage: Path, name: str, **values: Any) -> list[str]:
-    """The training command of a tiny run on the generated reviews."""
-    values = VALUES | {"run.storage": storage, "run.name": name} | values
+    """The training command of a tiny run on texts of files."""
+    files = {f"data.{split}_file": write_texts(storage, split, n) for split, n in TEXTS.items()}
+    values = VALUES | files | {"run.storage": storage, "run.name": name} | values
     options = [word for key, value in values.items() for word in (f"--{key}", str(value))]
     return ["python", "-m", "afa_ray.train", *options]
 
@@ -187,10 +194,10 @@ def in_epoch(run: Path, number: int) -> bool:
     return bool(reached) and reached[-1] > (number - 1) * PER_EPOCH
 
 
-def check_complete(run: Path, epochs: int) -> None:
+def check_complete(run: Path) -> None:
     """Every epoch and every interval is there, once."""
-    assert json.loads((run / "result.json").read_text())["training"]["epochs"] == epochs
-    ends = [PER_EPOCH * n for n in range(1, epochs + 1)]
+    assert json.loads((run / "result.json").read_text())["training"]["epochs"] == EPOCHS
+    ends = [PER_EPOCH * n for n in range(1, EPOCHS + 1)]
     assert steps(run, "epoch") == ends
     every = TINY["train.log_every"]
     intervals = {*range(every, ends[-1] + 1, every), *ends}
@@ -229,7 +236,7 @@ def test_a_refused_job_fails_and_says_why(head: Head, tmp_path: Path) -> None:
 
 def test_a_run_that_crashed_is_continued(head: Head, tmp_path: Path) -> None:
     """SIGKILL of its worker, which `train.max_failures` does not forgive; then without workers."""
-    values = {"train.epochs": 5, "train.max_failures": 0}
+    values = {"train.epochs": EPOCHS, "train.max_failures": 0}
     command = arguments(tmp_path, "first", **values)
     run = tmp_path / "first"
     with ThreadPoolExecutor() as pool:
@@ -244,16 +251,18 @@ def test_a_run_that_crashed_is_continued(head: Head, tmp_path: Path) -> None:
     done = head.submit(*arguments(tmp_path, "first", **values, **{"train.num_workers": 0}))
     print(done.stdout)
     assert done.returncode == 0
-    for text in ("  resume  after", "epoch 5 ", "/120", "test (epoch ", "succeeded"):
+    counted = (f"epoch {EPOCHS} ", f"/{EPOCHS * PER_EPOCH}")
+    for text in ("  resume  after", *counted, "test (epoch ", "succeeded"):
         assert text in done.stdout  # what the run prints reaches its submitter
     assert "Traceback" not in done.stdout
-    check_complete(run, epochs=5)
+    check_complete(run)
 
 
 def search_arguments(storage: Path, **values: Any) -> list[str]:
-    """The command of a small search; a study is one process a trial."""
-    small = {"train.epochs": 2, "train.num_workers": 0, "search.samples": 3,
-             "search.scheduler": "fifo", "search.final_seeds": 1}  # fmt: skip
+    """The command of a small search, one trial after the other."""
+    small = {"train.epochs": EPOCHS, "train.num_workers": 0, "search.samples": 2,
+             "search.max_concurrent": 1, "search.scheduler": "fifo",
+             "search.final_seeds": 1}  # fmt: skip
     return ["python", "-m", "tune.search", *arguments(storage, "sweep", **small | values)[3:]]
 
 
@@ -265,15 +274,15 @@ def test_a_search_that_was_stopped_is_continued(head: Head, tmp_path: Path) -> N
         wait_until(lambda: ended() >= 1, submitted)
         head.stop_job("sweep")
         assert submitted.result().returncode == 0
-    assert ended() < 3
+    assert ended() < 2
     assert not (tmp_path / "sweep" / "best.yaml").exists()
     done = head.submit(*command)
     print(done.stdout)
     assert done.returncode == 0
-    assert "3/3" in done.stdout
+    assert "2/2" in done.stdout
     assert "best: trial-" in done.stdout
     assert "Traceback" not in done.stdout
-    assert len(json.loads((tmp_path / "sweep" / "trials.json").read_text())) == ended() == 3
+    assert len(json.loads((tmp_path / "sweep" / "trials.json").read_text())) == ended() == 2
     assert len(list((tmp_path / "sweep" / "final").glob("*/result.json"))) == 1
 
 
