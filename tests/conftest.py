@@ -18,6 +18,7 @@ import pytest
 import torch
 
 from afa_ray.config import Settings, decided
+from afa_ray.data import generated
 from afa_ray.data.corpus import Corpus
 from afa_ray.data.packed import pack
 from afa_ray.data.texts import RawCorpus, Texts
@@ -88,6 +89,13 @@ def _tables_made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mlflow_database, "_make", make_from_copy)
         yield
+
+
+@pytest.fixture
+def fewer_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The generated sets of this process have hundreds of texts, not thousands to prepare."""
+    monkeypatch.setattr(generated, "REVIEW_SIZES", (600, 100, 100))
+    monkeypatch.setattr(generated, "MOCK_SIZES", (600, 100))
 
 
 def free_port() -> int:

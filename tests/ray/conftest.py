@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from afa_ray.data import generated
 from afa_ray.training.ray_run import OUR_OWN, QUIET
 from tests.conftest import free_port
 from tests.ray.nursery import ADDRESS, NODE, nursery
@@ -46,12 +45,6 @@ def node(warm: dict[str, Any]) -> Iterator[str]:
         yield cluster.address
         cluster.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture
-def fewer_texts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The generated mock sets of this process have 400 and 60 texts, not thousands to prepare."""
-    monkeypatch.setattr(generated, "MOCK_SIZES", (400, 60))
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,8 @@ import pytest
 from afa_ray.data.packed import PackedTexts
 from studies.evidence import bag_of_words
 
+pytestmark = pytest.mark.usefixtures("fewer_texts")
+
 
 def test_words_are_counted() -> None:
     texts = PackedTexts(

@@ -25,6 +25,8 @@ from afa_ray.training.audit_cluster import AuditWorker, Outcome, Part
 from afa_ray.training.bench import Bench
 from tests.conftest import with_values
 
+pytestmark = pytest.mark.usefixtures("fewer_texts")
+
 STEPS, LN2 = 5, math.log(2)
 
 

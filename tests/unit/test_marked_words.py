@@ -20,6 +20,8 @@ from tune.expnet import main, of_seed
 from tune.marked_words import MarkedWords, marked_texts, measure, places
 from tune.plausibility import THRESHOLDS, f1_by_threshold, padded, ranking, scaled
 
+pytestmark = pytest.mark.usefixtures("fewer_texts")
+
 REVIEWS = override(Settings(), {"data.name": "reviews"})
 
 

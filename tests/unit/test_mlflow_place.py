@@ -18,6 +18,8 @@ from afa_ray.track import main as track
 from afa_ray.train import main
 from tune.tables import MEASURES, figure_name
 
+pytestmark = pytest.mark.usefixtures("fewer_texts")
+
 URI, EXPERIMENT = "MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"
 
 

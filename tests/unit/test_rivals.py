@@ -72,6 +72,7 @@ def test_weight_and_loss_are_the_settings(
     assert (objective.kind, weight) == ("mass", 3.0)  # type: ignore[attr-defined]
 
 
+@pytest.mark.usefixtures("fewer_texts")
 def test_a_run_from_the_command_line(tmp_path: Path) -> None:
     words = (
         "--data.name mock-2 --supervision.method as-class --supervision.words all "

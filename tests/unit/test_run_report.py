@@ -19,6 +19,8 @@ from afa_ray.training import run_report
 from tests.conftest import rows_of, small_texts
 from tests.unit.test_classifier import save_single_layer
 
+pytestmark = pytest.mark.usefixtures("fewer_texts")
+
 
 @pytest.fixture
 def classifier(tmp_path: Path) -> afa_ray.Classifier:
