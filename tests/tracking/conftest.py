@@ -10,13 +10,17 @@ import pytest
 from afa_ray import train as train_module
 from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus
+from afa_ray.records import mlflow_database
 from tests.conftest import with_values
 from tests.tracking.helpers import Server
 
 
 @pytest.fixture(scope="session")
 def _servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Server]]:
-    servers = [Server(tmp_path_factory.mktemp("server")) for _ in range(2)]
+    folders = [tmp_path_factory.mktemp("server") for _ in range(2)]
+    for folder in folders:  # with tables that are there already, the server is there sooner
+        mlflow_database._make(f"sqlite:///{folder}/server.db", "mlflow-artifacts:/")
+    servers = [Server(folder) for folder in folders]
     yield servers
     for server in servers:
         server.stop()

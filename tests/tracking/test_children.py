@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import get_context, set_forkserver_preload
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -25,9 +25,7 @@ barrier: Any = None
 
 
 def begin_together(shared: Barrier) -> None:
-    """Import what takes long; `shared` lets the processes open their first runs together."""
-    import mlflow.tracking  # noqa: F401
-
+    """`shared` lets the processes open their first runs together."""
     global barrier
     barrier = shared
 
@@ -53,7 +51,8 @@ def test_two_processes_at_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]
     begin(Settings(), study)
     parent = open_mlflow_run(Settings(), study)
     assert parent is not None
-    context = get_context("spawn")
+    set_forkserver_preload([__name__, "mlflow.tracking"])  # imported once, for both
+    context = get_context("forkserver")
     with ProcessPoolExecutor(
         2, context, initializer=begin_together, initargs=(context.Barrier(2),)
     ) as pool:
