@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from afa_ray.benchmark import corpora
-from afa_ray.benchmark.corpora import PLANTED, generate_parquet, measure_preparation
+from afa_ray.benchmark.corpora import PLANTED, generate_parquet, prepare_rows
 from afa_ray.config import Settings
 from afa_ray.data.corpus import prepare_corpus
 from tests.conftest import small_texts
@@ -59,10 +59,10 @@ def test_the_seed_alone_decides(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_preparing_is_measured_in_a_process_of_its_own(tmp_path: Path) -> None:
-    generate_parquet(tmp_path / "a.parquet", 2000)
-    found = measure_preparation(tmp_path / "a.parquet")
+def test_preparing_is_measured_in_a_process_of_its_own() -> None:
+    found = prepare_rows(2000)
     assert found["rows"] == 2000
+    assert found["file_bytes"] > 0
     assert found["rows_per_second"] == pytest.approx(2000 / found["seconds"])
     tokens = 2000 * (30 + 2)
     assert found["packed_bytes"] == pytest.approx(4 * tokens + 16 * 2000, rel=0.05)
