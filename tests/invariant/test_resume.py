@@ -24,12 +24,18 @@ def run(monkeypatch: pytest.MonkeyPatch, small_corpus: Corpus, tmp_path: Path) -
     """Trains on the small corpus under a run name; returns the run's folder."""
     monkeypatch.setattr(train_module, "prepare_corpus", lambda settings: small_corpus)
 
-    def start(settings: Settings, name: str) -> Path:
-        storage = {"run.storage": str(tmp_path), "run.name": name}
-        train_module.train(with_values(settings, **storage))
-        return tmp_path / name
+    def start(settings: Settings, name: str, storage: Path = tmp_path) -> Path:
+        named = {"run.storage": str(storage), "run.name": name}
+        train_module.train(with_values(settings, **named))
+        return storage / name
 
     return start
+
+
+@pytest.fixture(scope="module")
+def wholes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of uninterrupted runs, each trained once for all that are compared with it."""
+    return tmp_path_factory.mktemp("wholes")
 
 
 def interrupt_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
@@ -62,6 +68,7 @@ PLAYERS = {"own": ("target",), "sana": ("target", "sana")}
 def test_resumed_equals_uninterrupted(
     tiny_settings: Callable[..., Settings],
     run: Callable,
+    wholes: Path,
     stop: int,
     feedback: dict,
     request: pytest.FixtureRequest,
@@ -70,7 +77,9 @@ def test_resumed_equals_uninterrupted(
     settings = tiny_settings(
         {"train.epochs": 3, "train.checkpoint_every": 6, "target.dropout": 0.3, **feedback}
     )
-    whole = run(settings, "whole")
+    whole = wholes / name
+    if not whole.exists():
+        run(settings, name, wholes)
     with pytest.MonkeyPatch.context() as patch:
         interrupt_at(patch, stop)
         with pytest.raises(KeyboardInterrupt):
