@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -75,8 +76,9 @@ class Progress:
     watch: GameWatch = field(default_factory=GameWatch)
 
 
+@cache
 def versions() -> dict[str, str]:
-    """Versions of the libraries that decide what the numbers are."""
+    """Versions of the libraries that decide what the numbers are, looked for once."""
     from afa_ray import __version__
 
     installed = [name for name in VERSIONS_OF if find_spec(name) is not None]
