@@ -83,7 +83,7 @@ def run_trials(study: Study, options: SearchOptions, space: Space) -> list[str]:
                 search_alg=_algorithm(study, options, space),
                 scheduler=_scheduler(options, decided(train.epochs)),
                 num_samples=options.samples,
-                max_concurrent_trials=study.slots,
+                max_concurrent_trials=None if options.algorithm == "random" else study.slots,
                 reuse_actors=True,
                 trial_name_creator=lambda _: f"trial-{next(numbers):03}",
             ),
@@ -128,10 +128,13 @@ def _scheduler(options: SearchOptions, epochs: int) -> TrialScheduler:
 
 
 def _algorithm(study: Study, options: SearchOptions, space: Space) -> Any:
-    """Random draws are the same at every start; Optuna is first given those drawn before."""
+    """Random draws are the same at every start; Optuna is first given those drawn before.
+
+    Tune itself limits how many trials run at once with Optuna alone.
+    """
     seed = study.settings.train.seed
     if options.algorithm == "random":
-        return BasicVariantGenerator(random_state=seed)
+        return BasicVariantGenerator(max_concurrent=options.max_concurrent, random_state=seed)
     from ray.tune.search.optuna import OptunaSearch
 
     logging.getLogger("optuna").setLevel(logging.WARNING)

@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 PER_EPOCH = 12  # 96 training texts / 8
-EPOCHS = 8  # many: a run must not be done before it is killed in its third
+EPOCHS = 16  # many: a run must not be done before it is killed in its third
 TEXTS = {"train": 96, "validation": 16, "test": 16}
 VALUES = TINY | {
     "data.name": "small",
@@ -260,7 +260,7 @@ def test_a_run_that_crashed_is_continued(head: Head, tmp_path: Path) -> None:
 
 def search_arguments(storage: Path, **values: Any) -> list[str]:
     """The command of a small search, one trial after the other."""
-    small = {"train.epochs": EPOCHS, "train.num_workers": 0, "search.samples": 2,
+    small = {"train.epochs": 6, "train.num_workers": 0, "search.samples": 2,
              "search.max_concurrent": 1, "search.scheduler": "fifo",
              "search.final_seeds": 1}  # fmt: skip
     return ["python", "-m", "tune.search", *arguments(storage, "sweep", **small | values)[3:]]

@@ -36,6 +36,18 @@ def test_optuna_is_given_what_was_drawn_and_fills_the_gaps(tmp_path: Path) -> No
     assert drawn[1000] == {"afa.k": 5, "afa.lambda_adv": 0.5}
 
 
+def test_random_trials_run_at_once_as_far_as_is_wanted(tmp_path: Path) -> None:
+    """Tune ignores its own limit for them; 0 is as many as there is room for."""
+    study, space = (
+        Study(Settings(), tmp_path, None, None, 2, None),
+        parse_space(TEXT, Settings(), []),
+    )
+    for wanted in (0, 1):
+        assert (
+            _algorithm(study, SearchOptions(max_concurrent=wanted), space).max_concurrent == wanted
+        )
+
+
 def test_how_many_runs_a_node_has_room_for() -> None:
     assert _places(4, 1) == 4
     assert _places(4, 3) == 1
