@@ -13,7 +13,7 @@ import pytest
 
 from afa_ray.training.ray_run import OUR_OWN, QUIET
 from tests.conftest import free_port
-from tests.ray.nursery import ADDRESS, NODE, nursery
+from tests.ray.nursery import ADDRESS, NODE, RARELY, nursery
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +32,7 @@ def node(warm: dict[str, Any]) -> Iterator[str]:
     """The address of a node with two CPUs on this machine, on loopback, in a folder where only
     those look for it that are told; stopped when all tests are done."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (QUIET | OUR_OWN).items():
+        for name, value in (QUIET | OUR_OWN | RARELY).items():
             if name not in os.environ:
                 patch.setenv(name, value)
         from ray.cluster_utils import Cluster

@@ -27,6 +27,7 @@ NODE = {  # what a node is started with; no test reads Ray's logs or has a clust
     "include_log_monitor": False,
     "no_monitor": True,
 }
+RARELY = {"REPORTER_UPDATE_INTERVAL_MS": "60000"}  # when a node looks at all of its processes
 NEEDED = (
     "afa_ray.train", "afa_ray.explain_parts", "tune.imbalance_measures", "mlflow",
     "sklearn.feature_extraction.text", "sklearn.linear_model", "sklearn.model_selection",

@@ -23,6 +23,7 @@ from afa_ray.data.corpus import Corpus
 from afa_ray.training import ray_run
 from tests.conftest import free_port, with_values
 from tests.ray.actors import processes_of
+from tests.ray.nursery import RARELY
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -34,7 +35,7 @@ HOLD = "hold"  # a file beside the run: the update before which all workers wait
 def head(monkeypatch: pytest.MonkeyPatch, warm: dict[str, Any]) -> Iterator[Any]:
     """A cluster whose head has one CPU; `add_node` adds others, with `warm` as it has."""
     quick = {"RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "10", "RAY_health_check_period_ms": "500"}
-    for name, value in (ray_run.QUIET | ray_run.OUR_OWN | quick).items():
+    for name, value in (ray_run.QUIET | ray_run.OUR_OWN | RARELY | quick).items():
         monkeypatch.setenv(name, value)
     import ray
     from ray.cluster_utils import Cluster
