@@ -30,6 +30,8 @@ def write_report(file: Path, out: Path) -> None:
         )
         title = f"{model}, yelp_hat ({part}), readings: {readings}"
         text = f"# {title}\n\n{as_tables(found, methods, part, CLASSES)}"
+        if "humal-an-evenly" in methods:
+            text += "humal-an-evenly, a reconstruction, too, is humal-an divided by 3.\n"
         (out / f"table{name}.md").write_text(text, encoding="utf-8")
         curves_plot(found, methods, title, out / f"curves{name}.png")
         places_plot(found, methods, title, out / f"places{name}.png")

@@ -213,7 +213,7 @@ def people_plot(rows: Sequence[Row], sets: Sequence[str], path: Path) -> None:
             offset: dict[str, Any] = {"xytext": (4, 3), "textcoords": "offset points"}
             axes.annotate(method, (faithful, plausible), fontsize=7, **offset)
         axes.set(title=data, xlabel="comprehensiveness: faithful", ylabel="AUROC: plausible")
-        axes.margins(x=0.3)
+        axes.margins(x=0.45)
         axes.grid(alpha=0.25)
     save(figure, path)
 
