@@ -25,9 +25,7 @@ NAMES = [f"@entity{i}" for i in (0, 1, 2, 10)]
 
 
 def test_candidates_by_hand() -> None:
-    text = (
-        "@entity10 met (@Entity1), @entity1 and @entity100; @entity2x is none, @entity7 no class"
-    )
+    text = "@entity10 met (@Entity1), @entity1 and @entity100; @entity2x is none, @entity7 no class"
     assert candidates_of(text, NAMES) == [1, 3]
     assert candidates_of("nobody", NAMES) == []
     assert are_entities(NAMES)
