@@ -80,10 +80,15 @@ def settings_of(run: Path) -> Settings:
 def about_run(run: Path) -> dict[str, Any]:
     """What a run is a case of."""
     settings = settings_of(run)
-    model = Path(settings.target.name or "").name if settings.target.pretrained else "single layer"
+    model = name_of(Path(settings.target.name)) if settings.target.pretrained else "single layer"
     form = "explainable" if settings.afa.lambda_adv else "plain"
     about = {"model": model, "set": settings.data.name, "form": form, "seed": settings.train.seed}
     return {"run": " ".join(map(str, about.values())), **about}
+
+
+def name_of(folder: Path) -> str:
+    """A model's name, where its folder may be called just that."""
+    return folder.parent.name if folder.name == "model" else folder.name
 
 
 def measured(run: Path, methods: list[str], count: int) -> Iterator[dict[str, Any]]:
