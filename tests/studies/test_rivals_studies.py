@@ -35,7 +35,13 @@ def test_all_methods_are_trained_for_as_many_updates_of_as_many_texts() -> None:
     assert both.target.hops == settings_of("yelp_hat", "plain, twice", 0).target.hops == 2
 
 
-def test_a_tiny_job_of_rivals(data_dir: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def _public_data(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AFA_DATA_DIR", str(data_dir))
+
+
+@pytest.mark.usefixtures("_public_data")
+def test_a_tiny_job_of_rivals(tmp_path: Path) -> None:
     (gaze,) = rivals.measure(rivals.Job("sst2_sentences", 0, ("gaze",)), SMALL)
     assert 0 <= gaze["missed"] <= 1
     job = rivals.Job("yelp_hat", 0, ("plain", "humal-al"))
@@ -99,7 +105,8 @@ def test_errors_in_common_by_hand(tmp_path: Path) -> None:
     assert rivals.share_missed(labels, predicted) == 2 / 3
 
 
-def test_a_tiny_job_of_the_grid(data_dir: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("_public_data")
+def test_a_tiny_job_of_the_grid(tmp_path: Path) -> None:
     (row,) = humal.measured(
         humal.Job("single", "yelp100", 1, Cell(40, 10.0), 1, ("humal-an-evenly",))
     )
