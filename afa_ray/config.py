@@ -221,7 +221,8 @@ class TrainSettings:
     and 200 updates at least (pretrained, lstm, cnn, average: 0)."""
     refit: bool | None = None
     """Train once more on all texts, those held out for validation too, for as many updates as were
-    best. By default for transformer on less than 10,000 texts of which some had to be held out."""
+    best. By default for what is trained from scratch on less than 10,000 texts of which some had
+    to be held out."""
     deletion_weight: float = 0.0
     """The best epoch has the highest validation accuracy minus this weight times the normalised
     area under the deletion curve (by attention, divided by that of random tokens)."""
