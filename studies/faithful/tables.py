@@ -21,7 +21,11 @@ SHOWN = (
     *(("plain", method) for method in (*ROWS, "leave_one_out")),
     *(("explainable", method) for method in ROWS),
 )
-WAYS = {"deleted": "deleted", "exchanged": "exchanged for words of other texts"}
+WAYS = {
+    "deleted": "deleted",
+    "exchanged": "exchanged for words of other texts",
+    "masked": "exchanged for [MASK]",
+}
 
 
 def write_report(file: Path, out: Path) -> None:
@@ -32,8 +36,8 @@ def write_report(file: Path, out: Path) -> None:
     for model in dict.fromkeys(row["model"] for row in rows):
         its = [row for row in rows if row["model"] == model]
         parts += [f"## {model}", "", *quality(its), ""]
-        for way, words in WAYS.items():
-            parts += [f"### Words {words}", "", *figures(its, way), ""]
+        for way in (way for way in WAYS if any(way in row for row in its)):
+            parts += [f"### Words {WAYS[way]}", "", *figures(its, way), ""]
         parts += ["### The other form as the judge", "", *judged(its), ""]
         parts += ["### Held against integrated gradients on plain", "", *against(its), ""]
         plot(its, out / f"cost-{model}.png")
@@ -45,10 +49,10 @@ def sets_of(rows: Iterable[Row]) -> list[str]:
 
 
 def values(rows: list[Row], data: str, form: str, method: str, *path: Any) -> dict[int, float]:
-    """A figure by seed."""
+    """A figure by seed, of the rows that have it."""
     found = {}
     for row in rows:
-        if (row["data"], row["form"], row["method"]) == (data, form, method):
+        if (row["data"], row["form"], row["method"]) == (data, form, method) and path[0] in row:
             value: Any = row
             for step in path:
                 value = value[step]
