@@ -12,6 +12,7 @@ from afa_ray.evaluation.deletion import DeletionCurve
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
 COLOURS = {"plain": "tab:gray", "original": "tab:blue", "contrast": "tab:red"}
 OTHERS = ("tab:green", "tab:purple", "tab:orange", "tab:brown", "tab:pink", "tab:olive", "tab:cyan")
 

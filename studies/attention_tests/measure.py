@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import tempfile
 import time
@@ -26,6 +25,7 @@ from afa_ray.models import AnyTarget
 from afa_ray.progress import ignored
 from afa_ray.training.bench import Bench, Limits, adversary, apart
 from studies.attention_tests.sets import SIZES, write_files
+from studies.jobs import silence
 from studies.small_files.run import CONFIGS, trained
 
 FORMS: dict[str, list[str]] = {
@@ -79,7 +79,7 @@ def measure(job: Job, budget: Budget) -> dict[str, Any]:
         os.environ["AFA_CACHE_DIR"] = folder
         files = write_files(job.data, rows, job.seed, Path(folder))
         settings: Settings = parse([*settings_of(job, budget), *files])
-        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        with silence():
             corpus = prepare_corpus(settings)
             worker = trained(settings, corpus, Path(folder) / "run", budget.gpu)
         spent = time.perf_counter() - began

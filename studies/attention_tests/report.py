@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 from studies.attention_tests.plots import plot_all
 from studies.attention_tests.tables import write_tables
+from studies.jobs import read_rows
 
 
 def write_report(file: Path, out: Path) -> None:
     """Into `out`: tables.md, pattern.md, attefa.md, ours.md; adversarial, permutation, ours.png."""
-    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    rows = read_rows(file)
     write_tables(rows, out)
     plot_all(rows, out)
 

@@ -41,6 +41,7 @@ from afa_ray.config import ENCODERS, SINGLE_LAYER
 from afa_ray.training.process import usable_cores
 from studies.attention_tests.measure import FORMS, MINILM, Budget, Job, measure
 from studies.attention_tests.report import write_report
+from studies.jobs import read_rows
 
 SCORERS = ("additive", "dot")
 SETS = {
@@ -140,8 +141,7 @@ def budget_of(job: Job, options: argparse.Namespace) -> Budget:
 
 
 def done(file: Path) -> set[Job]:
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    return {Job(*(row[name] for name in Job._fields)) for row in map(json.loads, lines)}
+    return {Job(*(row[name] for name in Job._fields)) for row in read_rows(file)}
 
 
 def read_options() -> argparse.Namespace:

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from studies.attention_tests.published import ADVERSARIES, BASE_F1, TAUS
+from studies.markdown import head, shown
 from tune.statistics import estimate, holm, paired_difference
 
 Row: TypeAlias = dict[str, Any]
@@ -233,17 +234,5 @@ def sets_of(rows: Iterable[Row]) -> list[str]:
     return sorted({row["data"] for row in rows})
 
 
-def shown(numbers: Iterable[float]) -> str:
-    values = list(numbers)
-    mean = estimate(values)
-    half = "" if math.isnan(mean.half_width) else f" ± {mean.half_width:.3f}"
-    return f"{mean.mean:.3f}{half}"
-
-
 def of(published: float | None) -> str:
     return "" if published is None else f" (*{published:.3f}*)"
-
-
-def head(names: Iterable[str]) -> list[str]:
-    columns = list(names)
-    return [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]

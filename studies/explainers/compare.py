@@ -39,6 +39,7 @@ from afa_ray.models.interface import AttentionModel, Inputs
 from afa_ray.records.finished import open_finished
 from afa_ray.report.view import agreement_of
 from studies.explainers.tables import tables
+from studies.jobs import read_rows
 
 WITNESS = "leave_one_out"  # whose order of a text's tokens the other methods' is compared with
 LEFT_OUT = ("expnet", "shap", "lime")
@@ -156,12 +157,6 @@ def opened(run: Path) -> Opened:
 def drawn(texts: PackedTexts, count: int) -> PackedTexts:
     order = np.random.default_rng(0).permutation(len(texts))
     return texts.take(np.sort(order[:count]))
-
-
-def read_rows(file: Path) -> list[dict[str, Any]]:
-    if not file.exists():
-        return []
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
 def read_options() -> argparse.Namespace:

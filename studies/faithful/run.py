@@ -17,7 +17,6 @@ protocol. Needs AFA_DATA_DIR.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import tempfile
@@ -45,9 +44,10 @@ from afa_ray.evaluation.prediction import batches_on_device
 from afa_ray.evaluation.robustness import robustness
 from afa_ray.explainers import CannotExplainError
 from afa_ray.models import AnyTarget
-from studies.explainers.compare import Clock, read_rows
+from studies.explainers.compare import Clock
 from studies.faithful.measures import calibration_error, erasure, exchanged, masked
 from studies.faithful.tables import write_report
+from studies.jobs import read_rows, silence
 from studies.small_files.run import CONFIGS, File, draw, trained, write
 from studies.smollm2 import save_smollm2
 
@@ -152,7 +152,7 @@ def pretrained_folder(model: str) -> Path:
 
 def train_form(settings: Settings, corpus: Corpus, run: Path) -> Case:
     started = time.process_time(), time.perf_counter()
-    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+    with silence():
         worker = trained(settings, corpus, run)
     spent = time.process_time() - started[0], time.perf_counter() - started[1]
     train_s, wall_s = (round(seconds, 2) for seconds in spent)

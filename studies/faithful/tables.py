@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,7 +9,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tune.statistics import estimate, holm, paired_difference
+from studies.jobs import read_rows
+from studies.markdown import head, shown
+from tune.statistics import holm, paired_difference
 
 Row: TypeAlias = dict[str, Any]
 REFERENCE = ("plain", "ig")
@@ -30,8 +31,7 @@ WAYS = {
 
 def write_report(file: Path, out: Path) -> None:
     """`out/table.md` and, for each model, `out/cost-MODEL.png`."""
-    lines = file.read_text(encoding="utf-8").splitlines()
-    rows = [row for row in map(json.loads, lines) if "refused" not in row]
+    rows = [row for row in read_rows(file) if "refused" not in row]
     parts = []
     for model in dict.fromkeys(row["model"] for row in rows):
         its = [row for row in rows if row["model"] == model]
@@ -58,20 +58,6 @@ def values(rows: list[Row], data: str, form: str, method: str, *path: Any) -> di
                 value = value[step]
             found[row["seed"]] = value
     return found
-
-
-def shown(numbers: Iterable[float], digits: int = 3) -> str:
-    given = list(numbers)
-    if not given:
-        return "–"
-    of = estimate(given)
-    half = "" if np.isnan(of.half_width) else f" ± {of.half_width:.{digits}f}"
-    return f"{of.mean:.{digits}f}{half}"
-
-
-def head(names: Iterable[str]) -> list[str]:
-    columns = list(names)
-    return [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
 
 
 def quality(rows: list[Row]) -> list[str]:

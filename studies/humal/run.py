@@ -19,13 +19,10 @@ tables and plots of `tables.py` are written. README.md has the protocol. Needs A
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import tempfile
 import time
-import traceback
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -43,8 +40,8 @@ from afa_ray.training.session import local_session, pick_device
 from afa_ray.training.worker import Job as Training
 from afa_ray.training.worker import Worker
 from studies.faithful.run import pretrained_folder
-from studies.humal.tables import read_rows, write_report
-from studies.rivals.run import silence
+from studies.humal.tables import grid_rows, write_report
+from studies.jobs import run_jobs, silence
 from studies.small_files.run import CONFIGS
 from tune.imbalance_draws import (
     Cell,
@@ -85,29 +82,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     jobs = list(missing(options, file))
     if options.model != "single":
         pretrained_folder(options.model)  # is made once
-    started = time.perf_counter()
-    with ProcessPoolExecutor(options.processes) as pool:
-        running = {pool.submit(measured, job): job for job in jobs}
-        for count, done in enumerate(as_completed(running), start=1):
-            job = running[done]
-            said = f"{job.part}, {job.cell.name}, replicate {job.replicate}"
-            try:
-                rows = done.result()
-            except Exception:
-                print(f"failed: {said}\n{traceback.format_exc()}", flush=True)
-                continue
-            with file.open("a", encoding="utf-8") as lines:
-                lines.writelines(json.dumps(row) + "\n" for row in rows)
-            left = (time.perf_counter() - started) / count * (len(jobs) - count) / 60
-            print(f"{count}/{len(jobs)} {said} ({left:.0f} min left)", flush=True)
+    run_jobs(jobs, measured, said, file, options.processes)
     if file.exists():
         write_report(file, options.out)
+
+
+def said(job: Job) -> str:
+    return f"{job.part}, {job.cell.name}, replicate {job.replicate}"
 
 
 def missing(options: argparse.Namespace, file: Path) -> Iterator[Job]:
     """What is not measured yet, replicate by replicate, the largest draws first."""
     names = ("model", "part", "readings", "size", "share", "replicate", "method")
-    done = {tuple(row[name] for name in names) for row in read_rows(file)}
+    done = {tuple(row[name] for name in names) for row in grid_rows(file)}
     asked = ImbalanceOptions(sizes=options.sizes, shares=options.shares)
     cells = cells_of(asked, pool_of_part(options.part))
     for replicate in range(options.replicates):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from studies.jobs import read_rows
 from tune.imbalance_draws import Cell
 from tune.imbalance_plots import curves_plot, places_plot
 from tune.imbalance_table import as_tables
@@ -19,7 +19,7 @@ def write_report(file: Path, out: Path) -> None:
     """`table…md`, `curves…png` and `places…png` in `out`, one of each for every model, part of the
     data set and number of readings: all methods at all sizes and shares."""
     kinds: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
-    for row in read_rows(file):
+    for row in grid_rows(file):
         kinds.setdefault((row["model"], row["part"], row["readings"]), []).append(row)
     for (model, part, readings), some in kinds.items():
         found, methods = found_of(some), list(dict.fromkeys(row["method"] for row in some))
@@ -37,10 +37,9 @@ def write_report(file: Path, out: Path) -> None:
         places_plot(found, methods, title, out / f"places{name}.png")
 
 
-def read_rows(file: Path) -> list[dict[str, Any]]:
-    """The lines of `figures.jsonl`; none where there is no such file."""
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    return [{"model": "single", **json.loads(line)} for line in lines]
+def grid_rows(file: Path) -> list[dict[str, Any]]:
+    """The lines of `figures.jsonl`, whose model is the single layer where none is named."""
+    return [{"model": "single", **row} for row in read_rows(file)]
 
 
 def found_of(rows: list[dict[str, Any]]) -> Found:

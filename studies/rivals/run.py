@@ -17,15 +17,12 @@ of `tables.py` are written. README.md has the protocol. Needs AFA_DATA_DIR, and 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import json
 import os
 import tempfile
 import time
-import traceback
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,6 +43,7 @@ from afa_ray.evaluation.evenness import EVENNESS
 from afa_ray.evaluation.one_pass import figures
 from afa_ray.evaluation.prediction import predict
 from afa_ray.training.process import usable_cores
+from studies.jobs import read_rows, run_jobs, silence
 from studies.rivals.methods import DATA, MARKED, methods_of, settings_of
 from studies.rivals.tables import write_report
 from studies.small_files.run import trained
@@ -68,29 +66,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     file = options.out / "figures.jsonl"
     jobs = list(missing(options, file))
-    started = time.perf_counter()
-    with ProcessPoolExecutor(usable_cores()) as pool:
-        running = {pool.submit(measure, job, options): job for job in jobs}
-        for count, done in enumerate(as_completed(running), start=1):
-            job = running[done]
-            said = f"{job.data}, seed {job.seed}: {'; '.join(job.methods)}"
-            try:
-                rows = done.result()
-            except Exception:
-                print(f"failed: {said}\n{traceback.format_exc()}", flush=True)
-                continue
-            with file.open("a", encoding="utf-8") as lines:
-                lines.writelines(json.dumps(row) + "\n" for row in rows)
-            left = (time.perf_counter() - started) / count * (len(jobs) - count) / 60
-            print(f"{count}/{len(jobs)} {said} ({left:.0f} min left)", flush=True)
+    run_jobs(jobs, partial(measure, options=options), said, file, usable_cores())
     if file.exists():
         write_report(file, options.out)
 
 
+def said(job: Job) -> str:
+    return f"{job.data}, seed {job.seed}: {'; '.join(job.methods)}"
+
+
 def missing(options: argparse.Namespace, file: Path) -> Iterator[Job]:
     """What is not measured yet: all data sets with one seed, then with the next."""
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    done = {(row["data"], row["seed"], row["method"]) for row in map(json.loads, lines)}
+    done = {(row["data"], row["seed"], row["method"]) for row in read_rows(file)}
     for seed in range(options.seeds):
         for data in options.data:
             wanted = options.methods or methods_of(data)
@@ -178,12 +165,6 @@ def share_missed(labels: np.ndarray, predicted: np.ndarray) -> float:
 
 
 AGREE = {"AUROC": "auroc", "average precision": "average_precision"}
-
-
-@contextlib.contextmanager
-def silence() -> Iterator[None]:
-    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
-        yield
 
 
 def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections.abc import Sequence
@@ -13,8 +12,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from afa_ray.evaluation.plots import save
+from studies.jobs import read_rows
+from studies.markdown import head, shown
 from studies.rivals.methods import DATA, MARKED, OWN, methods_of
-from tune.statistics import estimate
 from tune.tables import RECONSTRUCTED, Entry, Measurements, entries
 
 Row: TypeAlias = dict[str, Any]
@@ -47,7 +47,7 @@ reconstruction, for lack of its authors' code. "Twice": two readings."""
 
 def write_report(file: Path, out: Path) -> None:
     """`out/table.md`, `out/deletion.png` and `out/people.png`, of what there is."""
-    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    rows = read_rows(file)
     sets = [data for data in DATA if any(row["data"] == data for row in rows)]
     told = [data for data in sets if data not in MARKED]
     parts = ["# Rivals, equally trained", "", NOTE]
@@ -175,13 +175,6 @@ def jaccard(first: str, second: str) -> float:
     return (a & b).bit_count() / max(1, (a | b).bit_count())
 
 
-def shown(values: Sequence[float]) -> str:
-    if not values:
-        return "–"
-    of = estimate(values)
-    return f"{of.mean:.3f}" + ("" if math.isnan(of.half_width) else f" ± {of.half_width:.3f}")
-
-
 def deletion_plot(rows: Sequence[Row], sets: Sequence[str], path: Path) -> None:
     """Accuracy over deleted tokens, a panel a data set; grey: random tokens, of plain."""
     figure = Figure(figsize=(1.5 + 3 * len(sets), 3.4), dpi=130, layout="constrained")
@@ -263,10 +256,6 @@ def difference(entry: Entry | None) -> str:
     of = entry.difference
     width = "" if math.isnan(of.half_width) else f" ± {100 * of.half_width:.2f}"
     return f"{100 * of.mean:+.2f}{width}"
-
-
-def head(names: Sequence[str]) -> list[str]:
-    return [line(names), "|---" * len(names) + "|"]
 
 
 def line(cells: Sequence[str]) -> str:

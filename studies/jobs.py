@@ -1,0 +1,53 @@
+"""What studies are made of: jobs in processes, whose figures are lines of a file."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+Row: TypeAlias = dict[str, Any]
+Job = TypeVar("Job")
+
+
+def read_rows(file: Path) -> list[Row]:
+    """The lines of a file of figures; none where there is no such file."""
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    return [json.loads(line) for line in lines]
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    measure: Callable[[Job], list[Row]],
+    said: Callable[[Job], str],
+    file: Path,
+    processes: int,
+) -> None:
+    """Append the rows of each job as soon as they are found. A job that fails is told, and the
+    others go on."""
+    started = time.perf_counter()
+    with ProcessPoolExecutor(processes) as pool:
+        running = {pool.submit(measure, job): job for job in jobs}
+        for count, done in enumerate(as_completed(running), start=1):
+            job = running[done]
+            try:
+                rows = done.result()
+            except Exception:
+                print(f"failed: {said(job)}\n{traceback.format_exc()}", flush=True)
+                continue
+            with file.open("a", encoding="utf-8") as lines:
+                lines.writelines(json.dumps(row) + "\n" for row in rows)
+            left = (time.perf_counter() - started) / count * (len(jobs) - count) / 60
+            print(f"{count}/{len(jobs)} {said(job)} ({left:.0f} min left)", flush=True)
+
+
+@contextlib.contextmanager
+def silence() -> Iterator[None]:
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        yield
