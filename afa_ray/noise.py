@@ -60,3 +60,14 @@ def stream(*coordinates: int) -> int:
         state = (state ^ (state >> 27)) * _MIX2 % 2**64
         state ^= state >> 31
     return state >> 1
+
+
+def seed_generators(device: torch.device, seed: int) -> None:
+    """Seed PyTorch's generators of the CPU and of that device.
+
+    As `torch.manual_seed`, which also formats the stack for each kind of device that nothing has
+    used yet: .1 to .3 ms, for every forward pass.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type != "cpu":
+        torch.get_device_module(device).manual_seed(seed)

@@ -23,7 +23,7 @@ from afa_ray.models import AnyTarget, Discriminator
 from afa_ray.models.interface import TargetOutput, reading_for
 from afa_ray.models.precision import autocast
 from afa_ray.models.updating import Wrap, adam, by_rows, synchronising, trainable, wrapped
-from afa_ray.noise import stream
+from afa_ray.noise import seed_generators, stream
 from afa_ray.objectives.build import build_objectives
 from afa_ray.objectives.interface import Reads, Rollout, Weighed
 from afa_ray.objectives.losses import target_loss
@@ -135,7 +135,8 @@ class Learner:
 
     def _forward(self, part: Part, step: int, *, choosing: bool = False) -> TargetOutput:
         """The Target's output with dropout, which is the same whenever a part is read again."""
-        torch.manual_seed(stream(self.options.seed, step, self.rank, part.number))
+        drawn = stream(self.options.seed, step, self.rank, part.number)
+        seed_generators(self.device, drawn)
         self.target.train()
         module = self.target if choosing else self._wrapped_target
         cast = autocast(self.device, self.options.precision, self.target)

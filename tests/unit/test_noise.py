@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy import stats
 
-from afa_ray.noise import mix, stream, uniform
+from afa_ray.noise import mix, seed_generators, stream, uniform
 
 MASK64 = (1 << 64) - 1
 
@@ -68,3 +68,10 @@ def test_every_coordinate_of_a_stream_counts_and_so_does_their_order() -> None:
     }
     assert len(seeds) == 256
     assert stream(2**32 - 1, 10**9) < 2**63
+
+
+def test_seeding_draws_what_torch_would() -> None:
+    torch.manual_seed(2**63 - 1)
+    expected = torch.rand(5)
+    seed_generators(torch.device("cpu"), 2**63 - 1)
+    assert torch.equal(torch.rand(5), expected)
