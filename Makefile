@@ -8,17 +8,24 @@ WORKERS ?= 3
 # Whatever the shell says: every worker process would compile the same modules again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: train test check docs bench campaign clean
+.PHONY: train test tests check lint types docs bench campaign clean
 
 train: .venv/installed
 	$(BIN)/python -m afa_ray.train
 
-test: check
+test: lint
+	$(MAKE) --jobs 2 types tests
+
+tests: .venv/installed
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not alone" --durations=25
 
-check: .venv/installed
+check: lint types
+
+lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: .venv/installed
 	$(BIN)/mypy
 
 # The reference is written anew from the code first. The pages: docs/_build/docs/index.html.

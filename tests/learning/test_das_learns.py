@@ -17,8 +17,8 @@ from afa_ray.training.worker import Job, Worker
 from tune.statistics import paired_difference
 
 SETTINGS = {
-    "afa.lambda_adv": 0.0, "target.hidden_size": 32, "target.word2vec": False, "train.epochs": 8,
-    "train.batch_size": 16, "train.target_lr": 2e-3, "train.average": 0, "train.patience": 0,
+    "afa.lambda_adv": 0.0, "target.hidden_size": 32, "target.word2vec": False, "train.epochs": 6,
+    "train.batch_size": 16, "train.target_lr": 3e-3, "train.average": 0, "train.patience": 0,
     "train.choose": "last", "train.refit": False,
 }  # fmt: skip
 
@@ -38,7 +38,7 @@ def texts_of(count: int, seed: int, shares: tuple[float, float]) -> Texts:
 
 def accuracy(method: str, seed: int, run: Path) -> float:
     settings = override(Settings(), {**SETTINGS, "supervision.method": method, "train.seed": seed})
-    train, test = texts_of(400, seed, (0, 0.9)), texts_of(1000, 1000 + seed, (0.5, 0.5))
+    train, test = texts_of(400, seed, (0, 0.9)), texts_of(500, 1000 + seed, (0.5, 0.5))
     raw = RawCorpus("zorps", ["no", "yes"], train, test.take(np.arange(20)), test)
     corpus = prepare_corpus(settings, raw)
     run.mkdir()

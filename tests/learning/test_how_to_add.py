@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from afa_ray.data import generated
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -16,9 +18,9 @@ def run_page(name: str) -> dict[str, Any]:
     return names
 
 
-@pytest.mark.slow
 def test_add_an_objective(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(generated, "REVIEW_SIZES", (3000, 100, 300))
     names = run_page("add-an-objective")
     assert names["result"]["agreement"]["auroc"] > 0.85
     (run,) = (tmp_path / "runs").glob("reviews-*")

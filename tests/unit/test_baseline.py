@@ -38,8 +38,8 @@ def packed(rows: list[list[int]], labels: list[int], marks: bool = False) -> Pac
 
 @pytest.mark.parametrize("name", ["sms_spam", "sst2_sentences"])
 def test_it_is_as_good_as_one_over_raw_words(data_dir: Path, name: str) -> None:
-    settings = override(Settings(), {"data.name": name, "data.dir": str(data_dir),
-                                     "target.word2vec": False})  # fmt: skip
+    values = {"data.name": name, "data.dir": str(data_dir), "target.word2vec": False}
+    settings = override(Settings(), values | {"target.bag_of_words": False})
     corpus = prepare_corpus(settings)
     found = bag_of_words(corpus).figures(corpus.test.labels)
     raw = load_raw(name, data_dir=str(data_dir), seed=0)
