@@ -19,7 +19,7 @@ class DivergedError(ArithmeticError):
     """Training that came to figures which are not finite. The command line exits with status 1."""
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """What a library raised, in one line."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from tokenizers import Tokenizer
 from tokenizers.models import Unigram, WordLevel
@@ -72,12 +73,10 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerFast:
     Raises:
         UserError: there is none that gives pieces with their places in the text.
     """
-    try:
+    with _broken_files_said(name):
         tokenizer = AutoTokenizer.from_pretrained(
             name, trust_remote_code=False, split_special_tokens=True, truncation_side="right"
         )
-    except Exception as error:  # broken files raise anything
-        raise UserError(f"target.name = {name}: no tokenizer: {first_line(error)}") from error
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise UserError(
             f"target.name = {name}: its tokenizer, {type(tokenizer).__name__}, has no fast version "
@@ -91,7 +90,8 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerFast:
             "read all else as unknown: put its files there (tokenizer.json; or vocab.txt, "
             "vocab.json and merges.txt, or the like)"
         )
-    _forget_stored(tokenizer)
+    with _broken_files_said(name):
+        _forget_stored(tokenizer)
     if tokenizer.pad_token is None:
         in_every_text = set(tokenizer("a").input_ids)
         free = [
@@ -104,6 +104,18 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerFast:
         tokenizer.pad_token = free[0]
     _spell_special_tokens(tokenizer)
     return tokenizer
+
+
+@contextmanager
+def _broken_files_said(name: str) -> Iterator[None]:
+    """Where a tokenizer is opened, and reads its first text: broken files raise anything, and a
+    panic of `tokenizers` is no Exception."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        raise UserError(f"target.name = {name}: no tokenizer: {first_line(error)}") from error
 
 
 def begin_texts(tokenizer: PreTrainedTokenizerFast) -> str:

@@ -69,6 +69,8 @@ def hold(
     )(hypothesis.seed(seed)(drawn))
     try:
         drawn()
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a library's panic, too
         outcome.broken.append("".join(traceback.format_exception(error))[-SHOWN:])
     return outcome

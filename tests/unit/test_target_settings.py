@@ -145,6 +145,9 @@ def test_models_that_are_broken(refuse, models: dict, tmp_path: Path) -> None:
         return refuse("--target.name", str(tmp_path / name), *given)
 
     assert "no tokenizer" in broken("tokens", "tokenizer.json", "{}")
+    lacking = json.loads(Path(models["bert"], "tokenizer.json").read_text())
+    del lacking["post_processor"]["special_tokens"]["[CLS]"]  # tokenizers panics as it reads a text
+    assert "no tokenizer: no entry" in broken("panic", "tokenizer.json", json.dumps(lacking))
     config = json.loads(Path(models["bert"], "config.json").read_text())
     for name, size in (("uneven", 30), ("text", "x")):
         changed = json.dumps(config | {"hidden_size": size})
