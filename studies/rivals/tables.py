@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -19,6 +20,7 @@ from tune.tables import RECONSTRUCTED, Entry, Measurements, entries
 
 Row: TypeAlias = dict[str, Any]
 BASELINE = "plain"
+MARKERS = "osD^vP*X<>h"  # one more than there are colours, so that pairs differ for long
 QUALITY = ("accuracy", "macro precision", "macro recall", "macro F1")
 ATTENTION = ("normalised area", "comprehensiveness", "sufficiency", "AUROC", "average precision")
 # Liu, arXiv 2512.20661, Table 1: accuracy, macro precision and recall in percent, and macro F1
@@ -194,20 +196,25 @@ def deletion_plot(rows: Sequence[Row], sets: Sequence[str], path: Path) -> None:
 
 def people_plot(rows: Sequence[Row], sets: Sequence[str], path: Path) -> None:
     """Plausible over faithful: AUROC against people's marks over comprehensiveness."""
-    figure = Figure(figsize=(1 + 4 * len(sets), 3.8), dpi=130, layout="constrained")
-    for number, data in enumerate(sets, start=1):
+    figure = Figure(figsize=(3 + 4 * len(sets), 3.8), dpi=130, layout="constrained")
+    runs_of = {data: by_seed(rows, data) for data in sets}
+    points = {}
+    for number, method in enumerate(dict.fromkeys(chain(*runs_of.values()))):
+        points[method] = {"color": f"C{number}", "marker": MARKERS[number % len(MARKERS)]}
+    for number, (data, of_methods) in enumerate(runs_of.items(), start=1):
         axes = figure.add_subplot(1, len(sets), number)
-        for method, runs in by_seed(rows, data).items():
-            faithful, plausible = (
-                float(np.mean([x[m] for x in runs.values()]))
-                for m in ("comprehensiveness", "AUROC")
-            )
-            axes.plot(faithful, plausible, "o")
-            offset: dict[str, Any] = {"xytext": (4, 3), "textcoords": "offset points"}
-            axes.annotate(method, (faithful, plausible), fontsize=7, **offset)
+        for method, runs in of_methods.items():
+            figures = [(run["comprehensiveness"], run["AUROC"]) for run in runs.values()]
+            axes.plot(*np.mean(figures, axis=0), **points[method], linestyle="", label=method)
         axes.set(title=data, xlabel="comprehensiveness: faithful", ylabel="AUROC: plausible")
-        axes.margins(x=0.45)
+        axes.margins(0.1)
         axes.grid(alpha=0.25)
+    named = {
+        text: point
+        for axes in figure.axes
+        for point, text in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(named.values(), named, loc="outside right upper", fontsize=8)
     save(figure, path)
 
 
