@@ -134,6 +134,7 @@ def head() -> Iterator[Head]:
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_enable_worker_prestart": "0",  # processes that nothing here needs
         "RAY_prestart_worker_first_driver": "0",
+        "RAY_worker_niceness": "0",  # other tests run beside these
         "OMP_WAIT_POLICY": "PASSIVE",
     }
     try:
