@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from afa_ray.arguments import Parser
 from afa_ray.command_line import answer, parse
 from afa_ray.config import Settings
-from afa_ray.errors import UserError
+from afa_ray.errors import UserError, no_room
 from afa_ray.json_files import read_object
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ def audit(options: argparse.Namespace) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        if no_room(error):
+            raise
         raise UserError(f"out = {out}: cannot be made ({error.strerror}); give another") from error
     audits = _audits(runs, out / FILE, options)
     write_whole(out / "audit.md", markdown(audits))
