@@ -214,7 +214,7 @@ def _with_evidence(settings: Settings, corpus: Corpus) -> Corpus:
     train = sample(corpus.train, FITTED, settings.train.seed)
     special, shape = special_ids(corpus.tokenizer), (len(corpus.tokenizer), len(corpus.label_names))
     with Task("fitting a bag of words"):
-        found = word_evidence(train.tokens, train.offsets, train.labels, special, shape)
+        found = word_evidence(train, special, shape)
     return replace(corpus, evidence=found)
 
 

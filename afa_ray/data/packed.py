@@ -78,6 +78,11 @@ class PackedTexts:
         starts = range(0, len(self.tokens), SLICE)
         return sum(int((self.tokens[i : i + SLICE] == token).sum()) for i in starts)
 
+    def words(self, special_ids: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """(W,) tokens, and (N + 1,) offsets into them, of the texts without those tokens."""
+        kept = ~np.isin(self.tokens, special_ids)
+        return self.tokens[kept], np.concatenate([[0], kept.cumsum()])[self.offsets]
+
     def padded(self, examples: np.ndarray, pad_id: int = 0) -> np.ndarray:
         """(n, L) int64 ids of the given texts, padded on the right to the longest of them."""
         return self._gather(self.tokens, examples, pad_id)
