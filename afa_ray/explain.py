@@ -106,9 +106,8 @@ def _spread(options: argparse.Namespace) -> None:
     asked = asked_for(file, model, {name: getattr(options, name) for name in names})
     there = out.is_dir() and begun(out, asked)
     if not there:
-        _, empty = _texts(
-            options
-        ).count()  # all that can be wrong is found before anything is written
+        # all that can be wrong is found before anything is written
+        _, empty = _texts(options).count()
         _require_answers(load(model, device="cpu"), options)
         _say_empty(empty)
     with _writable(out), own_folder(out, setting="out"):
