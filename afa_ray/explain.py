@@ -20,11 +20,11 @@ from afa_ray.command_line import answer
 from afa_ray.data.asked_texts import AskedTexts
 from afa_ray.data.messages import some_rows
 from afa_ray.data.tables import check_file
-from afa_ray.errors import UserError, first_line
+from afa_ray.errors import UserError, first_line, no_room
 
 if TYPE_CHECKING:
     from afa_ray.classifier import Classifier
-    from afa_ray.explained_rows import Ask
+    from afa_ray.explaining.rows import Ask
 
 PRINTED = 100  # texts of a file, in a terminal
 
@@ -93,8 +93,8 @@ def _spread(options: argparse.Namespace) -> None:
     """Explain a file by the workers of a Ray cluster, into a folder of Parquet files."""
     from afa_ray.classifier import load
     from afa_ray.classifier.opening import everywhere
-    from afa_ray.explain_cluster import explain_parts
-    from afa_ray.explain_parts import asked_for, begun, lay_out, texts_in
+    from afa_ray.explaining.cluster import explain_parts
+    from afa_ray.explaining.parts import asked_for, begun, lay_out, texts_in
     from afa_ray.records.run_lock import own_folder
 
     file, out = (Path(path).expanduser().absolute() for path in (options.file, options.out))
@@ -106,9 +106,8 @@ def _spread(options: argparse.Namespace) -> None:
     asked = asked_for(file, model, {name: getattr(options, name) for name in names})
     there = out.is_dir() and begun(out, asked)
     if not there:
-        _, empty = _texts(
-            options
-        ).count()  # all that can be wrong is found before anything is written
+        # all that can be wrong is found before anything is written
+        _, empty = _texts(options).count()
         _require_answers(load(model, device="cpu"), options)
         _say_empty(empty)
     with _writable(out), own_folder(out, setting="out"):
@@ -124,11 +123,13 @@ def _writable(out: Path) -> Iterator[None]:
     """What the disk refuses, in a sentence.
 
     Raises:
-        UserError: see there.
+        UserError: see there; a full disk is said by `answer`.
     """
     try:
         yield
     except OSError as error:
+        if no_room(error):
+            raise
         reason = error.strerror or first_line(error)
         raise UserError(
             f"out = {out}: cannot be written ({reason}); give another folder"
@@ -136,7 +137,7 @@ def _writable(out: Path) -> Iterator[None]:
 
 
 def _ask(options: argparse.Namespace) -> Ask:
-    from afa_ray.explained_rows import Ask
+    from afa_ray.explaining.rows import Ask
 
     names = ("methods", "target", "unit", "batch_size")
     return Ask(**{name: getattr(options, name) for name in names})
@@ -159,7 +160,7 @@ def _texts(options: argparse.Namespace) -> AskedTexts:
 
 
 def _print(classifier: Classifier, options: argparse.Namespace, total: int) -> None:
-    from afa_ray.explained_rows import explained
+    from afa_ray.explaining.rows import explained
     from afa_ray.report.terminal import as_text
 
     console, printed = Console(highlight=False, soft_wrap=False), 0
@@ -178,7 +179,7 @@ def _print(classifier: Classifier, options: argparse.Namespace, total: int) -> N
 
 
 def _write(classifier: Classifier, options: argparse.Namespace, out: Path, total: int) -> None:
-    from afa_ray.explained_rows import write_explained
+    from afa_ray.explaining.rows import write_explained
     from afa_ray.report.bar import progress_bar
 
     with progress_bar("explaining", total) as advance:

@@ -35,7 +35,7 @@ def serve(options: argparse.Namespace) -> None:
     try:
         import uvicorn
 
-        from afa_ray.service import LOOPBACK, load_all, make_app
+        from afa_ray.serving.app import LOOPBACK, load_all, make_app
     except ImportError as error:
         raise UserError(f"{error.name} is not installed: pip install 'afa_ray[serve]'") from error
 
@@ -56,8 +56,8 @@ def serve(options: argparse.Namespace) -> None:
 
 def _replicas(options: argparse.Namespace, hosts: Sequence[str], port: int) -> None:
     from afa_ray.classifier.opening import everywhere
-    from afa_ray.serve_cluster import serving
-    from afa_ray.service import load_all
+    from afa_ray.serving.app import load_all
+    from afa_ray.serving.cluster import serving
 
     load_all(options.models, "cpu")  # what is wrong with a model is said before Ray starts
     models, place = [everywhere(model) for model in options.models], (options.host, port)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import time
 import traceback
@@ -28,14 +29,20 @@ def run_jobs(
     said: Callable[[Job], str],
     file: Path,
     processes: int,
+    minutes: float = math.inf,
 ) -> None:
     """Append the rows of each job as soon as they are found. A job that fails is told, and the
-    others go on."""
+    others go on; none begins once so many minutes are over."""
     started = time.perf_counter()
     with ProcessPoolExecutor(processes) as pool:
         running = {pool.submit(measure, job): job for job in jobs}
         for count, done in enumerate(as_completed(running), start=1):
-            job = running[done]
+            if done.cancelled():
+                continue
+            job, spent = running[done], time.perf_counter() - started
+            if spent > 60 * minutes:
+                for future in running:
+                    future.cancel()
             try:
                 rows = done.result()
             except Exception:
@@ -43,7 +50,7 @@ def run_jobs(
                 continue
             with file.open("a", encoding="utf-8") as lines:
                 lines.writelines(json.dumps(row) + "\n" for row in rows)
-            left = (time.perf_counter() - started) / count * (len(jobs) - count) / 60
+            left = spent / count * (len(jobs) - count) / 60
             print(f"{count}/{len(jobs)} {said(job)} ({left:.0f} min left)", flush=True)
 
 

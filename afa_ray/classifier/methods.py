@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from afa_ray.classifier.reader import Batch, TextReader
 from afa_ray.classifier.words import Units
 from afa_ray.errors import UserError, first_line
 from afa_ray.explainers import EXPLAINERS, explained
-
-if TYPE_CHECKING:
-    from afa_ray.classifier.classify import Batch, Classifier
 
 ATTENTION = "attention"
 FAST = (
@@ -63,13 +61,13 @@ def _unknown(name: str) -> str:
 
 
 def scores_of(
-    name: str, classifier: Classifier, batch: Batch, units: list[Units], classes: Tensor
+    name: str, reader: TextReader, batch: Batch, units: list[Units], classes: Tensor
 ) -> Scores:
     """One method's scores of a batch, for (B,) classes; a method that is not defined for the model
     says why."""
     if name == ATTENTION:
         if batch.row is None:
-            return Scores([], 0.0, refused=classifier.unreadable)
+            return Scores([], 0.0, refused=reader.unreadable)
         return Scores(batch.row.tolist(), batch.seconds / len(units))
     special, numbers = torch.zeros_like(batch.mask), torch.zeros_like(batch.mask)
     for row, read in enumerate(units):
@@ -79,7 +77,7 @@ def scores_of(
     options = {"units": numbers} if name in OF_UNITS else {}
     try:
         found = explained(
-            classifier.reads,
+            reader.reads,
             batch.ids,
             batch.mask,
             name,

@@ -10,15 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from afa_ray.errors import UserError
-
-if TYPE_CHECKING:
-    from afa_ray.data.packed import PackedTexts
 
 ENTITY = re.compile(r"@entity\d+\b", re.IGNORECASE)
 
@@ -49,16 +44,3 @@ def require_answers(part: str, texts: Iterable[str], labels: np.ndarray, names: 
             f"place {rows[0]}: {names[labels[rows[0] - 1]]}. Remove such rows, or name the classes "
             "otherwise"
         )
-
-
-def with_candidates(queries: PackedTexts, found: list[list[int]], vocabulary: int) -> PackedTexts:
-    """The queries, each followed by the candidates of its text as ids from `vocabulary` on."""
-    more = np.array([len(each) for each in found], np.int64)
-    ids = [np.array(each, np.int32) + vocabulary for each in found]
-    before = np.split(queries.tokens, queries.offsets[1:-1])
-    parts = [part for pair in zip(before, ids, strict=True) for part in pair]
-    return replace(
-        queries,
-        tokens=np.concatenate(parts).astype(np.int32),
-        offsets=np.concatenate([[0], (queries.lengths + more).cumsum()]),
-    )

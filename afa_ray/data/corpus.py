@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from transformers import PreTrainedTokenizerFast
 
-from afa_ray.config import ENCODERS, SINGLE_LAYER, Settings
+from afa_ray.config import SINGLE_LAYER, Settings
 from afa_ray.data.candidates import are_entities, require_answers
 from afa_ray.data.cautions import split_cautions, token_cautions
+from afa_ray.data.corpus_checks import (
+    require_learnable,
+    require_padding_apart,
+    require_queries_read,
+)
 from afa_ray.data.folding import decide_reading
-from afa_ray.data.gaze import gaze_texts
-from afa_ray.data.lexicon import DEFAULT, Lexicon, read_lexicon
+from afa_ray.data.lexicon import Lexicon
 from afa_ray.data.packed import PackedTexts, pack
 from afa_ray.data.reading import Reading
 from afa_ray.data.sample import sample
-from afa_ray.data.sources import GENERATED_NAMES, load_raw
+from afa_ray.data.sources import load_raw
 from afa_ray.data.splits import stratified_split
+from afa_ray.data.supervised import (
+    counts_words,
+    gaze_of,
+    lexicon_of,
+    lexicon_tells_where_to_look,
+    reads_people,
+)
 from afa_ray.data.texts import RawCorpus, Texts
 from afa_ray.data.tokenizer import (
     begin_texts,
@@ -33,12 +43,10 @@ from afa_ray.data.word_evidence import word_evidence
 from afa_ray.errors import UserError
 from afa_ray.models.loading import longest_text, skeleton
 from afa_ray.progress import Task
-from afa_ray.supervision import GAZE, OF_LEXICON, OF_PEOPLE, OF_WORDS
 
 FEW = 10_000  # texts, of which a tenth is missed
 FITTED = 50_000  # most texts that the evidence of words is taken from
 EXAMPLES = 100  # test texts, of which a run's page shows some
-READ_ALONE = ("sana", "pssa", "gaze")  # methods that have the Target read texts by themselves
 CANDIDATES = "the classes are entities: a text's candidates are those that it names"
 UNREAD = "the test texts are not read: all figures are those of the validation texts"
 
@@ -89,20 +97,20 @@ def prepare_corpus(settings: Settings, raw: RawCorpus | None = None) -> Corpus:
     data, seed = settings.data, split_seed(settings)
     with Task(f"reading {data.name}"):
         raw = raw or read_raw(settings)
-    _require_learnable(raw, settings)
-    _require_queries_read(raw, settings)
+    require_learnable(raw, settings)
+    require_queries_read(raw, settings)
     train, validation = _with_validation(raw, data.validation_share, seed)
     tried = data.evaluate_on == "validation"
     refit = _is_refitted(settings, raw)
     tokenizer, max_length, reading = _tokenizer(settings, raw.train if refit else train)
-    units = settings.afa.unit == "word" or _counts_words(settings, tokenizer)
+    units = settings.afa.unit == "word" or counts_words(settings, tokenizer)
     parts = {"train": train, "validation": validation}
     if not tried:
         parts["test"] = raw.test
     entities = _entities(raw, parts)
-    kept = (units, settings.supervision.method in OF_PEOPLE, entities)
+    kept = (units, reads_people(settings), entities)
     packed = {name: pack(part, tokenizer, max_length, *kept) for name, part in parts.items()}
-    _require_padding_apart(packed.values(), tokenizer)
+    require_padding_apart(packed.values(), tokenizer)
     whole = pack(raw.train, tokenizer, max_length, *kept) if refit else packed["train"]
     corpus = Corpus(
         name=raw.name,
@@ -123,8 +131,8 @@ def prepare_corpus(settings: Settings, raw: RawCorpus | None = None) -> Corpus:
             *_truncation_notes(packed, max_length, data.max_length),
         ),
         examples=_examples(validation if tried else raw.test, seed),
-        lexicon=_lexicon(settings),
-        gaze=_gaze(settings, tokenizer, max_length),
+        lexicon=lexicon_of(settings),
+        gaze=gaze_of(settings, tokenizer, max_length),
         by_candidates=bool(entities),
     )
     corpus = _with_evidence(settings, corpus)
@@ -159,7 +167,7 @@ def read_raw(settings: Settings) -> RawCorpus:
         keep_na=data.keep_na,
         protocol=data.protocol,
         seed=split_seed(settings),
-        lexicon_file=None if _is_of_supervision(settings) else data.lexicon_file,
+        lexicon_file=None if lexicon_tells_where_to_look(settings) else data.lexicon_file,
     )
 
 
@@ -206,7 +214,7 @@ def _with_evidence(settings: Settings, corpus: Corpus) -> Corpus:
     train = sample(corpus.train, FITTED, settings.train.seed)
     special, shape = special_ids(corpus.tokenizer), (len(corpus.tokenizer), len(corpus.label_names))
     with Task("fitting a bag of words"):
-        found = word_evidence(train.tokens, train.offsets, train.labels, special, shape)
+        found = word_evidence(train, special, shape)
     return replace(corpus, evidence=found)
 
 
@@ -225,7 +233,7 @@ def _tokenizer(settings: Settings, train: Texts) -> tuple[PreTrainedTokenizerFas
             )
         return tokenizer, data.max_length, notes
     tokenizer = load_tokenizer(name)
-    told = begin_texts(tokenizer) if settings.supervision.method in OF_PEOPLE else ""
+    told = begin_texts(tokenizer) if reads_people(settings) else ""
     if settings.afa.mask == "token" and tokenizer.mask_token is None:
         raise UserError(f"afa.mask = token: the tokenizer of {name} has no mask token; use delete")
     if settings.afa.unit == "word" and not splits_words(tokenizer):
@@ -246,84 +254,9 @@ def _reading(settings: Settings, train: Texts) -> tuple[Reading, list[str]]:
     """How the single layer reads: sets that others report on as always, a user's words as decided
     from the training texts."""
     data = settings.data
-    if data.train_file or (data.lexicon_file and not _is_of_supervision(settings)):
+    if data.train_file or (data.lexicon_file and not lexicon_tells_where_to_look(settings)):
         return decide_reading(train, data.lowercase, data.strip_accents)
     return Reading(data.lowercase is not False, data.strip_accents is not False), []
-
-
-def _lexicon(settings: Settings) -> Lexicon | None:
-    """The words that supervision looks for, where it does."""
-    if settings.supervision.method not in OF_LEXICON:
-        return None
-    file = settings.data.lexicon_file
-    return DEFAULT if file is None else read_lexicon(file)
-
-
-def _gaze(
-    settings: Settings, tokenizer: PreTrainedTokenizerFast, max_length: int
-) -> PackedTexts | None:
-    if settings.supervision.method != GAZE:
-        return None
-    return pack(gaze_texts(settings.data.dir), tokenizer, max_length, human=True)
-
-
-def _is_of_supervision(settings: Settings) -> bool:
-    """Whether `data.lexicon_file` says where to look, and not what texts are generated from."""
-    generated = settings.data.train_file is None and settings.data.name in GENERATED_NAMES
-    return settings.supervision.method in OF_LEXICON and not generated
-
-
-def _counts_words(settings: Settings, tokenizer: PreTrainedTokenizerFast) -> bool:
-    """Whether supervision has to know the words that a pretrained Target's tokens are pieces of."""
-    counts = settings.supervision.method in OF_WORDS
-    return counts and settings.target.pretrained and splits_words(tokenizer)
-
-
-def _require_padding_apart(
-    splits: Iterable[PackedTexts], tokenizer: PreTrainedTokenizerFast
-) -> None:
-    """Padding within a text would be taken for its end."""
-    count = sum(part.count(tokenizer.pad_token_id) for part in splits)
-    if count:
-        raise UserError(
-            f"the padding token {tokenizer.pad_token} occurs {count:,} times in the texts: give "
-            "the tokenizer another one that texts do not hold, or take it out of them"
-        )
-
-
-def _require_learnable(raw: RawCorpus, settings: Settings) -> None:
-    classes = [raw.label_names[label] for label in np.unique(raw.train.labels)]
-    if len(classes) < 2:
-        raise UserError(
-            f"the training texts of {raw.name} have one class only ({', '.join(classes)}): "
-            "a classifier needs at least two"
-        )
-    if len(raw.train) < 2 * max(1, settings.train.workers[1]) * settings.train.accumulation_steps:
-        raise UserError(
-            f"{raw.name} has {len(raw.train)} training texts: too few for train.num_workers = "
-            f"{settings.train.num_workers} and train.accumulation_steps = "
-            f"{settings.train.accumulation_steps}"
-        )
-    for part, texts in (("validation", raw.validation), ("test", raw.test)):
-        if texts is not None and not len(texts):
-            raise UserError(f"{raw.name} has no {part} texts: its {part} split is empty")
-
-
-def _require_queries_read(raw: RawCorpus, settings: Settings) -> None:
-    method = settings.supervision.method
-    if raw.train.queries is not None and method in READ_ALONE:
-        raise UserError(
-            f"supervision.method = {method}: reads texts alone, and those of {raw.name} are read "
-            "for something each; give another method"
-        )
-    if raw.train.queries is not None and settings.target.name not in ENCODERS:
-        asked = f"data.query_column = {settings.data.query_column}"
-        if settings.data.query_column is None:
-            asked = f"data.name = {raw.name}: each text has a question"
-        raise UserError(
-            f"{asked}: target.name = {settings.target.name} reads texts alone; give "
-            f"{', '.join(ENCODERS[:-1])} or {ENCODERS[-1]}"
-        )
 
 
 def _entities(raw: RawCorpus, parts: dict[str, Texts]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -13,7 +13,7 @@ import numpy as np
 from tokenizers import Encoding, Tokenizer
 from transformers import PreTrainedTokenizerFast
 
-from afa_ray.data.candidates import candidates_of, with_candidates
+from afa_ray.data.candidates import candidates_of
 from afa_ray.data.texts import Texts
 from afa_ray.progress import Task
 
@@ -73,10 +73,25 @@ class PackedTexts:
             human=None if self.human is None else self.human[places],
         )
 
+    def followed_by(self, ids: Sequence[Sequence[int]]) -> PackedTexts:
+        """The texts, each with more tokens behind it, of which nothing else is known."""
+        assert all(known is None for known in (self.marks, self.units, self.human, self.queries))
+        more = [np.array(each, np.int32) for each in ids]
+        before = np.split(self.tokens, self.offsets[1:-1])
+        parts = [part for pair in zip(before, more, strict=True) for part in pair]
+        lengths = self.lengths + np.array([len(each) for each in more], np.int64)
+        offsets = np.concatenate([[0], lengths.cumsum()])
+        return replace(self, tokens=np.concatenate(parts), offsets=offsets)
+
     def count(self, token: int) -> int:
         """How often `token` occurs."""
         starts = range(0, len(self.tokens), SLICE)
         return sum(int((self.tokens[i : i + SLICE] == token).sum()) for i in starts)
+
+    def words(self, special_ids: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """(W,) tokens, and (N + 1,) offsets into them, of the texts without those tokens."""
+        kept = ~np.isin(self.tokens, special_ids)
+        return self.tokens[kept], np.concatenate([[0], kept.cumsum()])[self.offsets]
 
     def padded(self, examples: np.ndarray, pad_id: int = 0) -> np.ndarray:
         """(n, L) int64 ids of the given texts, padded on the right to the longest of them."""
@@ -137,8 +152,8 @@ def pack(
     if texts.queries is not None:
         queries = pack(Texts(texts.queries, texts.labels), tokenizer, max_length)
         if entities:
-            found = [candidates_of(text, entities) for text in texts.texts]
-            queries = with_candidates(queries, found, len(tokenizer))
+            first, named = len(tokenizer), (candidates_of(text, entities) for text in texts.texts)
+            queries = queries.followed_by([[first + c for c in classes] for classes in named])
     backend = tokenizer.backend_tokenizer
     backend.no_padding()
     backend.enable_truncation(max_length)

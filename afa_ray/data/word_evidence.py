@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from afa_ray.data.packed import PackedTexts
+
 INVERSE_PENALTIES = (30.0, 10.0, 3.0, 1.0)
 FOLDS, REPEATS = 5, 2  # of the cross-validation that chooses among them
 JUDGED = 1_000  # most texts of it
@@ -14,11 +16,7 @@ EPSILON = 1e-12
 
 
 def word_evidence(
-    tokens: np.ndarray,
-    offsets: np.ndarray,
-    labels: np.ndarray,
-    special_ids: tuple[int, ...],
-    shape: tuple[int, int],
+    texts: PackedTexts, special_ids: tuple[int, ...], shape: tuple[int, int]
 ) -> np.ndarray:
     """What each word says for each class: idf times its weight in a logistic regression.
 
@@ -27,7 +25,7 @@ def word_evidence(
     over a text plus that of its end is in the mean of these texts as large as the decision.
 
     Args:
-        tokens: (T,) of packed texts; offsets: (N + 1,); labels: (N,), of two classes at least.
+        texts: of two classes at least.
         special_ids: tokens that are no words, and say nothing.
         shape: V and C.
 
@@ -38,11 +36,10 @@ def word_evidence(
     from sklearn.feature_extraction.text import TfidfTransformer
     from sklearn.linear_model import LogisticRegression
 
-    vocab_size, classes = shape
-    is_word = ~np.isin(tokens, special_ids)
-    texts = np.repeat(np.arange(len(labels)), np.diff(offsets))[is_word]
-    places = (texts, tokens[is_word])
-    counts = csr_matrix((np.ones(len(texts)), places), shape=(len(labels), vocab_size))
+    (vocab_size, classes), labels = shape, texts.labels
+    words, offsets = texts.words(special_ids)
+    counts = csr_matrix((np.ones(len(words)), words, offsets), shape=(len(texts), vocab_size))
+    counts.sum_duplicates()
     weigh = TfidfTransformer(sublinear_tf=True)
     weighed = weigh.fit_transform(counts)
     model = LogisticRegression(C=_penalty(weighed, labels), max_iter=300).fit(weighed, labels)
@@ -50,11 +47,11 @@ def word_evidence(
     if len(weights) == 1:  # two classes: one row, for the second
         weights, prior = np.concatenate([-weights, weights]) / 2, np.append(-prior, prior) / 2
     said = (weights * weigh.idf_).T
-    means = counts @ said / np.diff(offsets)[:, None]
+    means = counts @ said / texts.lengths[:, None]
     unit = np.linalg.norm(means) / np.maximum(np.linalg.norm(weighed @ weights.T), EPSILON)
     evidence = np.zeros((vocab_size, classes), np.float32)
     evidence[:, model.classes_] = said
-    evidence[tokens[-1], model.classes_] = prior * unit
+    evidence[texts.tokens[-1], model.classes_] = prior * unit
     return evidence
 
 

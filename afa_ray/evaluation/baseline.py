@@ -112,9 +112,9 @@ def _classifier(longest: int, inverse_penalty: float, most: int) -> Pipeline:
 
 def _words(texts: PackedTexts, special: tuple[int, ...]) -> Iterator[list[int]]:
     """Each text's ids without the special tokens."""
-    kept = ~np.isin(texts.tokens, special)
-    for begin, end in zip(texts.offsets[:-1], texts.offsets[1:], strict=True):
-        yield texts.tokens[begin:end][kept[begin:end]].tolist()
+    words, offsets = texts.words(special)
+    for begin, end in pairwise(offsets):
+        yield words[begin:end].tolist()
 
 
 def _predict(model: Pipeline, texts: PackedTexts, special: tuple[int, ...]) -> np.ndarray:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from afa_ray.models.discriminator import Discriminator, DiscriminatorConfig
 from afa_ray.models.encoded import EncodedConfig, EncodedTarget
+from afa_ray.models.own_target import OwnTarget
 from afa_ray.models.saving import register, save_player
 from afa_ray.models.target import Target, TargetConfig
 from afa_ray.models.target_judge import TargetJudge
@@ -26,7 +27,6 @@ __all__ = [
     "save_player",
 ]
 
-OwnTarget = Target | EncodedTarget
 AnyTarget: TypeAlias = "OwnTarget | PretrainedTarget"
 
 register()

@@ -12,9 +12,9 @@ from transformers import initialization as init
 
 from afa_ray.models.encoders import ENCODERS
 from afa_ray.models.interface import Inputs, TargetOutput
-from afa_ray.models.player import Player
+from afa_ray.models.own_target import OwnTarget, asked, real_tokens
 from afa_ray.models.scorers import SCORERS
-from afa_ray.models.target import asked, lengths_of
+from afa_ray.models.single_query import padding_mask
 
 IMPOSSIBLE = -1e4  # as good as minus infinity, whose sums are none: its exponential is 0
 
@@ -70,7 +70,7 @@ class Encoded(NamedTuple):
     possible: Tensor | None = None
 
 
-class EncodedTarget(Player):
+class EncodedTarget(OwnTarget):
     """Embeddings, encoder, attention, and a linear classifier of the context c = sum_t a_t h_t.
 
     Jain and Wallace, "Attention is not Explanation", NAACL 2019. Attention is 0 at padding and at
@@ -81,8 +81,6 @@ class EncodedTarget(Player):
     """
 
     config: EncodedConfig
-    evaluation_batch = 256  # texts
-    single_query = True  # one attention row is all there is
 
     def make_parts(self) -> None:
         config = self.config
@@ -102,17 +100,6 @@ class EncodedTarget(Player):
         """All but the words start as PyTorch makes them."""
         if isinstance(module, nn.Embedding):
             init.normal_(module.weight, std=self.config.initializer_range)
-
-    @property
-    def device(self) -> torch.device:
-        return self.words.weight.device
-
-    def get_input_embeddings(self) -> nn.Embedding:
-        return self.words
-
-    def set_input_embeddings(self, value: nn.Module) -> None:
-        assert isinstance(value, nn.Embedding)
-        self.words = value
 
     def forward(
         self,
@@ -139,13 +126,10 @@ class EncodedTarget(Player):
         Raises:
             ValueError: padding on the left (checked outside training and export), or no query.
         """
-        if (input_ids is None) == (inputs_embeds is None):
-            raise ValueError("give input_ids or inputs_embeds: one of them, not both")
-        words = self.words(input_ids) if inputs_embeds is None else inputs_embeds
-        if attention_mask is None and input_ids is not None:
-            attention_mask = input_ids != self.config.pad_token_id
-        lengths = lengths_of(words, attention_mask, check=not self.training)
-        logits, row = self._classify(words, _present(lengths, words.shape[1]), query, None)
+        words, lengths = self.enter(input_ids, inputs_embeds, attention_mask)
+        encoded = self.encode(words, ~padding_mask(lengths, words.shape[1]), query)
+        row = self.attend(encoded)
+        logits = self.by_rows(encoded, row[:, None])[:, 0]
         by_head = asked(output_attentions, self.config.output_attentions)
         output = TargetOutput(
             loss=None if labels is None else F.cross_entropy(logits, labels),
@@ -155,23 +139,18 @@ class EncodedTarget(Player):
         )
         return output if asked(return_dict, self.config.return_dict) else output.to_tuple()
 
-    def embed(self, inputs: Inputs) -> Tensor:
-        """(B, L, E): see `AttentionModel`."""
-        return self.words(inputs.tokens)
-
     def decide(
         self, embedded: Tensor, inputs: Inputs, attention: Tensor | None = None
     ) -> TargetOutput:
         """See `AttentionModel`. The row may be given as that of the only head, (B, 1, L)."""
-        present = _present(lengths_of(embedded, inputs.present, check=False), embedded.shape[1])
-        given = attention[:, 0] if attention is not None and attention.dim() == 3 else attention
-        logits, row = self._classify(embedded, present, inputs.query, given)
-        return TargetOutput(logits=logits, attention_row=row)
+        encoded = self.encode(embedded, real_tokens(inputs), inputs.query)
+        row = self.attend(encoded) if attention is None else attention
+        row = row[:, 0] if row.dim() == 3 else row
+        return TargetOutput(logits=self.by_rows(encoded, row[:, None])[:, 0], attention_row=row)
 
     def gated(self, inputs: Inputs, gates: Tensor) -> Tensor:
         """(B, C) logits, attention multiplied by (B, L) gates."""
-        present = _present(lengths_of(inputs.tokens, inputs.present, False), gates.shape[1])
-        encoded = self.encode(self.embed(inputs), present, inputs.query)
+        encoded = self.encode(self.embed(inputs), real_tokens(inputs), inputs.query)
         return self.by_rows(encoded, (self.attend(encoded) * gates)[:, None])[:, 0]
 
     def encode(self, embedded: Tensor, present: Tensor, query: Tensor | None) -> Encoded:
@@ -215,14 +194,6 @@ class EncodedTarget(Player):
             return logits
         return logits.masked_fill(~encoded.possible[:, None], IMPOSSIBLE)
 
-    def _classify(
-        self, words: Tensor, present: Tensor, query: Tensor | None, given: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """Logits (B, C), and the row (B, L) that they are by."""
-        encoded = self.encode(words, present, query)
-        row = self.attend(encoded) if given is None else given
-        return self.by_rows(encoded, row[:, None])[:, 0], row
-
 
 def between(present: Tensor) -> Tensor:
     """(B, L) bool: real tokens but the first and the last one of a text; all of it where that
@@ -230,8 +201,3 @@ def between(present: Tensor) -> Tensor:
     count = present.cumsum(-1)
     inner = present & (count > 1) & (count < count[:, -1:])
     return inner.where(inner.any(-1, keepdim=True), present)
-
-
-def _present(lengths: Tensor, length: int) -> Tensor:
-    """(B, L) bool, true at the first tokens of each text."""
-    return torch.arange(length, device=lengths.device) < lengths[:, None]

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from afa_ray.models.encoded import EncodedTarget
-from afa_ray.models.target import Target
+from afa_ray.models.own_target import OwnTarget
 
 if TYPE_CHECKING:
     from afa_ray.models.pretrained import PretrainedTarget
@@ -42,7 +41,7 @@ def attention_row(model: Any, **inputs: Tensor) -> Tensor:
     if other or "input_ids" not in inputs:
         wrong = f"not {', '.join(other)}" if other else "and input_ids at least"
         raise ValueError(f"attention_row takes {', '.join(INPUTS)}, {wrong}")
-    if isinstance(model, Target | EncodedTarget):
+    if isinstance(model, OwnTarget):
         row = model(**inputs).attention_row
         assert row is not None
         return row

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig
 
 from afa_ray.models.interface import Inputs, TargetOutput
-from afa_ray.models.player import Player
+from afa_ray.models.own_target import OwnTarget, asked, real_tokens
 from afa_ray.models.sequences import Sequences
 from afa_ray.models.single_query import (
     Attended,
@@ -21,6 +21,7 @@ from afa_ray.models.single_query import (
     transform,
 )
 from afa_ray.models.told import Told
+from afa_ray.models.too_long import columns_read, put_back, take
 
 
 class TargetConfig(PretrainedConfig):
@@ -61,7 +62,7 @@ class TargetConfig(PretrainedConfig):
         super().__init__(**kwargs)
 
 
-class Target(Player):
+class Target(OwnTarget):
     """One Transformer block in the absorbed single-query form, read at the last real token.
 
     `[SOS] word … [EOS]`: word plus learned position embeddings, one post-norm layer (4 heads, 512,
@@ -73,8 +74,6 @@ class Target(Player):
     """
 
     config: TargetConfig
-    evaluation_batch = 256  # texts
-    single_query = True  # it reads one position of a text
     told: Told | None = None  # what people attend to, while it learns from that
     shows_first = False  # whether outputs hold the first hop's row, too
 
@@ -95,17 +94,6 @@ class Target(Player):
     def layers(self) -> list[nn.TransformerEncoderLayer]:
         """One a hop."""
         return [self.layer, *self.further]
-
-    @property
-    def device(self) -> torch.device:
-        return self.words.weight.device
-
-    def get_input_embeddings(self) -> nn.Embedding:
-        return self.words
-
-    def set_input_embeddings(self, value: nn.Module) -> None:
-        assert isinstance(value, nn.Embedding)
-        self.words = value
 
     def forward(
         self,
@@ -134,24 +122,19 @@ class Target(Player):
         Raises:
             ValueError: padding on the left (checked outside training and export).
         """
-        if (input_ids is None) == (inputs_embeds is None):
-            raise ValueError("give input_ids or inputs_embeds: one of them, not both")
-        words = self.words(input_ids) if inputs_embeds is None else inputs_embeds
-        if attention_mask is None and input_ids is not None:
-            attention_mask = input_ids != self.config.pad_token_id
-        lengths = lengths_of(words, attention_mask, check=not self.training)
+        words, lengths = self.enter(input_ids, inputs_embeds, attention_mask)
         length, longest = words.shape[1], self.config.max_position_embeddings
         columns = columns_read(lengths, longest) if length > longest else None
         if columns is not None:
-            words, lengths = _take(words, columns), lengths.clamp_max(longest)
-            input_ids = None if input_ids is None else _take(input_ids, columns)
+            words, lengths = take(words, columns), lengths.clamp_max(longest)
+            input_ids = None if input_ids is None else take(input_ids, columns)
         kept = ~padding_mask(lengths, words.shape[1])[:, None]
         logits, rows = self._classify(input_ids, words, kept)
-        rows = _put_back(rows[:, 0].transpose(1, 2), columns, length).transpose(1, 2)
+        rows = put_back(rows[:, 0].transpose(1, 2), columns, length).transpose(1, 2)
         states: tuple[Tensor, ...] | None = None
         if asked(output_hidden_states, self.config.output_hidden_states):
             read = self._hidden_states(words, kept[:, 0])
-            states = tuple(_put_back(x, columns, length) for x in read)
+            states = tuple(put_back(x, columns, length) for x in read)
         by_head = asked(output_attentions, self.config.output_attentions)
         output = TargetOutput(
             loss=None if labels is None else F.cross_entropy(logits, labels),
@@ -166,42 +149,28 @@ class Target(Player):
             output.label_rows = self._label_rows
         return output if asked(return_dict, self.config.return_dict) else output.to_tuple()
 
-    def embed(self, inputs: Inputs) -> Tensor:
-        """(B, L, d): see `AttentionModel`."""
-        return self.words(inputs.tokens)
-
     def decide(
         self, embedded: Tensor, inputs: Inputs, attention: Tensor | None = None
     ) -> TargetOutput:
         """See `AttentionModel`; L is at most `max_position_embeddings`. With two hops the row that
         is given is that of the second. It may be given by head, (B, H, L)."""
-        kept = _kept(inputs)
         given = None
         if attention is not None:
             by_head = attention if attention.dim() == 3 else attention[:, None]
             given = by_head[:, None].expand(-1, -1, self.config.num_attention_heads, -1)
-        logits, rows = self._classify(None, embedded, kept, given=given)
+        logits, rows = self._classify(None, embedded, real_tokens(inputs)[:, None], given=given)
         return TargetOutput(logits=logits, attention_row=rows[:, 0].mean(1))
 
     def by_rows(self, embedded: Tensor, inputs: Inputs, rows: Tensor) -> Tensor:
         """(B, K, C) logits by each of the rows (B, K, L), as `decide` takes one."""
-        kept = _kept(inputs).expand_as(rows)
+        kept = real_tokens(inputs)[:, None].expand_as(rows)
         given = rows[:, :, None].expand(-1, -1, self.config.num_attention_heads, -1)
         return self._classify(None, embedded, kept, given=given)[0].view(*rows.shape[:2], -1)
 
     def gated(self, inputs: Inputs, gates: Tensor) -> Tensor:
         """(B, C) logits, every hop's attention multiplied by (B, L) gates."""
-        words, positions = self.embed(inputs), self.positions.weight
-        sequences = Sequences(None, words, _kept(inputs), positions, moved=False, alike=False)
-        hidden: Tensor | None = None
-        for layer in self.layers:
-            queries = self.label_queries if layer is self.layers[-1] else None
-            _, rows = attend(layer, sequences, hidden, added=queries)
-            if queries is not None:
-                rows = rows.unflatten(2, (len(queries), -1)).mean(2)
-            attended, _ = attend(layer, sequences, hidden, rows * gates[:, None, None])
-            hidden = transform(layer, attended)
-        return self.classifier(self.dropout(hidden))
+        kept = real_tokens(inputs)[:, None]
+        return self._classify(None, self.embed(inputs), kept, gates=gates)[0]
 
     def copies(self, input_ids: Tensor, deleted: Tensor) -> Tensor:
         """(N, V, C) logits of V copies of each sequence, at less than the cost of reading them.
@@ -221,32 +190,33 @@ class Target(Player):
         kept: Tensor,
         moved: bool = False,
         given: Tensor | None = None,
+        gates: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Logits (B V, C), and the last hop's rows (B, V, H, L), of copies with (B, V, L) kept.
 
         Args:
             input_ids: (B, L), None where `words`, (B, L, d), are not theirs.
             given: (B, V, H, L) rows for the last hop.
+            gates: (B, L), what every hop's rows are multiplied by.
         """
         alike = self.words.sparse and input_ids is not None
-        asked = None if given is not None else self.label_queries
+        queries = None if given is not None else self.label_queries
         positions = self.positions.weight
         sequences = Sequences(input_ids, words, kept, positions, moved, alike=alike)
         hidden: Tensor | None = None
         for layer in self.layers:
-            last = layer is self.layers[-1]
-            if last and asked is not None:
-                attended, rows = attend(layer, sequences, hidden, added=asked)
-            else:
-                attended, rows = attend(layer, sequences, hidden, given if last else None)
+            own, added = (given, queries) if layer is self.layers[-1] else (None, None)
+            attended, rows = attend(layer, sequences, hidden, own, added)
             if layer is self.layer and self.shows_first:
                 self._first = rows[:, 0].mean(1)
+            if added is not None:
+                by_label = rows.unflatten(2, (len(added), -1))  # (B, V, C, H, L)
+                self._label_rows, rows = by_label[:, 0].mean(2), by_label.mean(2)
+            if gates is not None:
+                attended, _ = attend(layer, sequences, hidden, rows * gates[:, None, None])
             if self.told is not None:
                 attended = self._tell(layer, sequences, attended, rows, self.told)
             hidden = transform(layer, attended)
-        if asked is not None:
-            by_label = rows.unflatten(2, (len(asked), -1))  # (B, V, C, H, L)
-            self._label_rows, rows = by_label[:, 0].mean(2), by_label.mean(2)
         return self.classifier(self.dropout(hidden)), rows
 
     def _tell(
@@ -278,51 +248,3 @@ class Target(Player):
         for layer in self.layers:
             states.append(read_everywhere(layer, states[-1], inputs, ~kept))
         return states
-
-
-def asked(given: bool | None, default: bool | None) -> bool:
-    return bool(default if given is None else given)
-
-
-def lengths_of(words: Tensor, attention_mask: Tensor | None, check: bool) -> Tensor:
-    """(B,) real tokens of each right-padded sequence, at least 1."""
-    if attention_mask is None:
-        return torch.full(words.shape[:1], words.shape[1], device=words.device)
-    check = check and not torch.compiler.is_exporting()  # a graph is the same for all inputs
-    if check and (attention_mask[:, 1:] > attention_mask[:, :-1]).any():
-        raise ValueError("padding on the left: pad on the right (tokenizer.padding_side)")
-    return attention_mask.sum(-1).clamp_min(1)
-
-
-def _kept(inputs: Inputs) -> Tensor:
-    """(B, 1, L) bool, true at the real tokens of right-padded sequences."""
-    lengths = lengths_of(inputs.tokens, inputs.present, check=False)
-    return ~padding_mask(lengths, inputs.tokens.shape[1])[:, None]
-
-
-def columns_read(lengths: Tensor, longest: int) -> Tensor:
-    """(B, longest): the columns of too long sequences that are read.
-
-    The first ones and, of those that are too long, the last real one, `[EOS]`.
-    """
-    columns = torch.arange(longest, device=lengths.device).expand(lengths.shape[0], -1)
-    last = (lengths - 1).clamp_min(longest - 1)
-    return torch.cat([columns[:, :-1], last[:, None]], 1)
-
-
-def _across(columns: Tensor, x: Tensor) -> Tensor:
-    """(B, K) `columns` for each of the numbers of a column of x, (B, …)."""
-    return columns.view(*columns.shape, *[1] * (x.dim() - 2)).expand(-1, -1, *x.shape[2:])
-
-
-def _take(x: Tensor, columns: Tensor) -> Tensor:
-    """(B, K, …): the (B, K) `columns` of x, (B, L, …)."""
-    return x.gather(1, _across(columns, x))
-
-
-def _put_back(x: Tensor, columns: Tensor | None, length: int) -> Tensor:
-    """(B, L, …) with x, (B, K, …), in its `columns`, and 0 elsewhere; x itself for None."""
-    if columns is None:
-        return x
-    whole = x.new_zeros(x.shape[0], length, *x.shape[2:])
-    return whole.scatter(1, _across(columns, x), x)

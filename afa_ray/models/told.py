@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-
-if TYPE_CHECKING:
-    from afa_ray.models.pretrained import PretrainedTarget
-    from afa_ray.models.target import Target
 
 
 @dataclass(frozen=True)
@@ -45,8 +41,14 @@ class Told:
         return total / weight.view(-1, *[1] * (total.dim() - 1))
 
 
+class Tellable(Protocol):
+    """A Target that can be told."""
+
+    told: Told | None
+
+
 @contextmanager
-def telling(target: Target | PretrainedTarget, told: Told) -> Iterator[None]:
+def telling(target: Tellable, told: Told) -> Iterator[None]:
     """Within, the Target reads as it is told."""
     target.told = told
     try:

@@ -40,8 +40,7 @@ def report(job: Job, worker: Worker, result: dict[str, Any]) -> str:
     if worker.sharded:
         classifier = load(job.run)
     else:
-        classifier = Classifier(target.eval(), corpus.tokenizer, name=name)
-        classifier.labels = list(corpus.label_names)
+        classifier = Classifier(target.eval(), corpus.tokenizer, name, corpus.label_names)
     beside = load_beside(job.settings, corpus.label_names)
     data = result["data"]
     about = (

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from safetensors.torch import load_file
 from torch import Tensor
@@ -15,11 +13,6 @@ from torch import Tensor
 from afa_ray.config import Settings, decided
 from afa_ray.data.batches import batch_count
 from afa_ray.data.corpus import Corpus
-from afa_ray.data.tokenizer import special_ids
-from afa_ray.evaluation.classification import classification_metrics
-from afa_ray.evaluation.deletion import DELETION, DeletionCurve
-from afa_ray.evaluation.one_pass import figure
-from afa_ray.evaluation.prediction import predict
 from afa_ray.models.sharding import is_sharded
 from afa_ray.progress import Task
 from afa_ray.recipe import chosen
@@ -40,13 +33,12 @@ from afa_ray.records.run_folder import read_fingerprints
 from afa_ray.records.samples import describe_rollout
 from afa_ray.records.tracking import Tracker
 from afa_ray.training.averaging import Average
-from afa_ray.training.divergence import diverged, require_finite
+from afa_ray.training.divergence import require_finite
 from afa_ray.training.learner import averages
 from afa_ray.training.making import Further, batches_for, make_learner, no_more, total_steps
 from afa_ray.training.selection import gain
 from afa_ray.training.session import Session
-
-AddUp = Callable[[Tensor], object]
+from afa_ray.training.validation import validated
 
 
 @dataclass(frozen=True)
@@ -204,7 +196,8 @@ class Worker:
         if progress.refit_from >= 0:
             return self._end_refit_epoch()
         with self.average.applied() if self.average is not None else nullcontext():
-            figures = self._validate()
+            target, session = self.learner.target, self.session
+            figures = validated(target, self.corpus, settings, session, progress.step)
             progress.epoch += 1
             progress.batch = 0
             progress.stale += 1
@@ -251,35 +244,6 @@ class Worker:
         best, margin = progress.best_accuracy, decided(self.settings.train.margin)
         gained = gain(accuracy, best, len(self.corpus.validation), margin)
         return gained + (score - accuracy) > progress.best_score - best
-
-    def _validate(self) -> dict[str, float]:
-        """Figures of the validation texts; `val/score` decides which epoch is the best."""
-        texts, target, train = self.corpus.validation, self.learner.target, self.settings.train
-        share, add_up = self._share()
-        predictions: Tensor = predict(target, texts, **share)
-        add_up(predictions)
-        if (predictions < 0).any():
-            what = f"after {self.progress.step:,} updates the Target's logits are not finite"
-            raise diverged(what, "target", train)
-        figures = classification_metrics(texts.labels, predictions.cpu().numpy())
-        figures["score"] = figures["accuracy"]
-        if train.deletion_weight:
-            special = special_ids(self.corpus.tokenizer)
-            curve: DeletionCurve = figure(
-                target, texts, special, train.seed, DELETION, add_up=add_up, **share
-            )
-            figures["normalized_area"] = curve.normalized_area
-            figures["score"] -= train.deletion_weight * curve.normalized_area
-        return {f"val/{name}": value for name, value in figures.items()}
-
-    def _share(self) -> tuple[dict[str, Any], AddUp]:
-        """This worker's share of an evaluation, and how the workers' sums are added up.
-
-        A sharded Target takes all workers for every text: each then does all of it.
-        """
-        if self.sharded:
-            return {"rank": 0, "workers": 1}, lambda tensor: tensor
-        return {"rank": self.session.rank, "workers": self.session.workers}, self.session.add_up
 
     def _save(self, figures: dict[str, float]) -> None:
         sums = self._sums_of_all_workers()

@@ -26,7 +26,7 @@ from afa_ray.progress import ignored
 from afa_ray.training.bench import Bench, Limits, adversary, apart
 from studies.attention_tests.sets import SIZES, write_files
 from studies.jobs import silence
-from studies.small_files.run import CONFIGS, trained
+from studies.training import CONFIGS, trained
 
 FORMS: dict[str, list[str]] = {
     "plain": ["--afa.lambda_adv", "0"],

@@ -26,12 +26,10 @@ AFA_DATA_DIR, and neither Ray nor MLflow. One process a core, each of one thread
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
-import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from functools import partial
 from itertools import chain, product, zip_longest
 from pathlib import Path
 
@@ -41,7 +39,7 @@ from afa_ray.config import ENCODERS, SINGLE_LAYER
 from afa_ray.training.process import usable_cores
 from studies.attention_tests.measure import FORMS, MINILM, Budget, Job, measure
 from studies.attention_tests.report import write_report
-from studies.jobs import read_rows
+from studies.jobs import Row, read_rows, run_jobs
 
 SCORERS = ("additive", "dot")
 SETS = {
@@ -61,37 +59,18 @@ def main() -> None:
     if options.jobs:
         print(*jobs, sep="\n")
         return
-    run(jobs, options, file)
+    work = partial(measured, options=options)
+    run_jobs(jobs, work, said, file, options.processes, options.minutes)
     if file.exists():
         write_report(file, options.out)
 
 
-def run(jobs: list[Job], options: argparse.Namespace, file: Path) -> None:
-    """One process a core; a line is written as soon as it is found. A job that fails is named, and
-    tried again by the next run."""
-    started = time.perf_counter()
-    with ProcessPoolExecutor(options.processes or usable_cores()) as pool:
-        running = {pool.submit(measure, job, budget_of(job, options)): job for job in jobs}
-        for count, future in enumerate(_finished(set(running), options.minutes), start=1):
-            error, about = future.exception(), " ".join(map(str, running[future]))
-            if error is None:
-                with file.open("a", encoding="utf-8") as lines:
-                    lines.write(json.dumps(future.result()) + "\n")
-                about += f", {future.result()['seconds']} s"
-            else:
-                about += f", FAILED: {type(error).__name__}: {error}"
-            minutes = (time.perf_counter() - started) / 60
-            print(f"{count}/{len(jobs)} {minutes:.1f} min: {about}", flush=True)
+def measured(job: Job, options: argparse.Namespace) -> list[Row]:
+    return [measure(job, budget_of(job, options))]
 
 
-def _finished(waiting: set[Future], minutes: float | None) -> Iterator[Future]:
-    """As they finish; after so many minutes what has not begun is not waited for."""
-    over = time.perf_counter() + 60 * (minutes or math.inf)
-    while waiting:
-        found, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-        yield from found
-        if time.perf_counter() > over:
-            waiting = {future for future in waiting if not future.cancel()}
+def said(job: Job) -> str:
+    return " ".join(map(str, job))
 
 
 def jobs_of(options: argparse.Namespace) -> list[Job]:
@@ -164,8 +143,8 @@ def read_options() -> argparse.Namespace:
     option("--adversaries", type=int)
     option("--epochs", type=int, default=15)
     option("--train-texts", type=int, default=1000)
-    option("--minutes", type=float)
-    option("--processes", type=int)
+    option("--minutes", type=float, default=math.inf)
+    option("--processes", type=int, default=usable_cores())
     option("--gpu", action="store_true")
     option("--jobs", action="store_true")
     return parser.parse_args()

@@ -48,8 +48,9 @@ from studies.explainers.compare import Clock
 from studies.faithful.measures import calibration_error, erasure, exchanged, masked
 from studies.faithful.tables import write_report
 from studies.jobs import read_rows, silence
-from studies.small_files.run import CONFIGS, File, draw, trained, write
+from studies.small_files.run import File, draw, write
 from studies.smollm2 import save_smollm2
+from studies.training import CONFIGS, trained
 
 DATA = ("ag_news", "hatexplain", "http_params", "imdb", "sms_spam", "sst2", "sst2_sentences",
         "tickets", "yelp_hat")  # fmt: skip

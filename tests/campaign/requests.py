@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import afa_ray
 from afa_ray.explainers import EXPLAINERS
-from afa_ray.service import HEADERS, LONGEST, MOST_BYTES, make_app
+from afa_ray.serving.app import HEADERS, LONGEST, MOST_BYTES, make_app
 from tests.campaign.inputs import TREE
 from tests.unit.test_classifier import save_single_layer
 

@@ -29,7 +29,7 @@ NODE = {  # what a node is started with; no test reads Ray's logs or has a clust
 }
 RARELY = {"REPORTER_UPDATE_INTERVAL_MS": "60000"}  # when a node looks at all of its processes
 NEEDED = (
-    "afa_ray.train", "afa_ray.explain_parts", "tune.imbalance_measures", "mlflow",
+    "afa_ray.train", "afa_ray.explaining.parts", "tune.imbalance_measures", "mlflow",
     "sklearn.feature_extraction.text", "sklearn.linear_model", "sklearn.model_selection",
     "matplotlib.figure", "pyarrow.parquet", "fsspec", "torch._dynamo", "torch.distributed.fsdp",
     "fastapi", "jsonschema", "pydantic", "requests", "rich.console",

@@ -1,6 +1,7 @@
 """`python -m afa_ray.explain`: terminal, JSON Lines, CSV and page; what is wrong is said before."""
 
 import csv
+import errno
 import json
 import tracemalloc
 from pathlib import Path
@@ -143,6 +144,24 @@ def test_mistakes_are_told_before_anything_is_written(
     assert complaint in captured.err
     assert captured.out == ""
     assert {p: p.read_text() for p in tmp_path.iterdir()} == before
+
+
+def test_a_full_disk_asks_for_room(
+    model: str, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another folder would be as full."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "part-00000.parquet")
+
+    monkeypatch.setattr("afa_ray.explaining.parts.lay_out", full)
+    file = table(tmp_path / "tickets.csv", TEXTS[:3])
+    given = [a.format(csv=file) for a in SPREAD]
+    assert main([model, *given, str(tmp_path / "rows")]) == 2
+    said = capsys.readouterr().err
+    assert "the disk is full ([Errno 28] No space left on device: 'part-00000.parquet')" in said
+    assert "make room, and give the same command again" in said
+    assert "another folder" not in said
 
 
 def test_a_row_that_is_broken_far_down_leaves_what_was_there(model: str, tmp_path: Path) -> None:

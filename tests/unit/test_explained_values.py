@@ -103,7 +103,7 @@ def test_attention_x_gradient_of_a_single_layer_is_by_differences(
     found = scores(model, ids, None, "attention_x_gradient", 1)[0]
     attend = single_layer.attend
 
-    def larger(layer: nn.Module, read: Any, hidden: Tensor, given: Tensor | None = None) -> Any:
+    def larger(layer: nn.Module, read: Any, hidden: Tensor, *_: None) -> Any:
         rows = attend(layer, read, hidden)[1].clone()
         rows[..., place] *= 1 + step
         return attend(layer, read, hidden, rows)

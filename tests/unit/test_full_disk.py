@@ -17,8 +17,11 @@ from afa_ray.command_line import answer
 from afa_ray.config import Settings
 from afa_ray.data import word2vec
 from afa_ray.data.corpus import Corpus
-from afa_ray.records import checkpoint
+from afa_ray.records import checkpoint, run_folder
 from afa_ray.records.manifest import checkpoints, find_checkpoint
+from afa_ray.records.run_lock import own_folder
+from afa_ray.report import writers
+from afa_ray.training.ray_run import work_that_goes_on
 from tests.conftest import with_values
 
 FULL = OSError(errno.ENOSPC, "No space left on device", "/runs/x/.result.json")
@@ -54,6 +57,45 @@ def test_said_with_what_to_do(
 def test_other_errors_are_no_full_disk() -> None:
     with pytest.raises(OSError, match="denied"):
         answer("afa_ray.train", fails(OSError(errno.EACCES, "Permission denied")))
+
+
+def refuse(*_: Any, **__: Any) -> Any:
+    raise FULL
+
+
+@pytest.mark.parametrize(
+    ("refused", "work"),
+    [
+        ("tempfile.TemporaryFile", lambda folder: run_folder.require_writable(folder / "run")),
+        ("pathlib.Path.open", lambda folder: writers.require_writable(folder / "rows.jsonl")),
+        ("os.open", lambda folder: own_folder(folder / "run").__enter__()),
+    ],
+)
+def test_another_folder_would_not_help(
+    refused: str,
+    work: Callable[[Path], None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Where a place is tried first, a full disk is no place that one may not write to."""
+    monkeypatch.setattr(refused, refuse)
+    assert answer("afa_ray.train", lambda: work(tmp_path)) == 2
+    message = capsys.readouterr().err
+    assert "the disk is full ([Errno 28] No space left on device" in message
+    assert "make room" in message
+
+
+def test_the_disk_of_a_worker(capsys: pytest.CaptureFixture[str]) -> None:
+    exceptions = pytest.importorskip("ray.exceptions")
+    trace = f'ray::ExplainPart()\n  File "cluster.py"\nOSError: {FULL}'
+
+    def work() -> None:
+        with work_that_goes_on("out = rows: a part could not be explained"):
+            raise exceptions.RayTaskError("ExplainPart", trace, OSError("a part"))
+
+    assert answer("afa_ray.explain", work) == 2
+    assert "cannot go on:\n  the disk is full (OSError: [Errno 28]" in capsys.readouterr().err
 
 
 def test_a_run_goes_on_when_there_is_room(
@@ -99,12 +141,7 @@ def test_a_run_goes_on_when_there_is_room(
 
 
 def test_no_room_for_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from afa_ray.records.run_lock import own_folder
-
-    def full(*_: Any) -> int:
-        raise FULL
-
-    monkeypatch.setattr(os, "pwrite", full)
+    monkeypatch.setattr(os, "pwrite", refuse)
     with pytest.raises(OSError, match="No space left"), own_folder(tmp_path / "runs" / "x"):
         pass
     assert list(tmp_path.iterdir()) == []

@@ -27,11 +27,11 @@ from afa_ray.evaluation import adversarial_attention
 from afa_ray.evaluation.adversarial_attention import search_loss
 from afa_ray.evaluation.correlation import gradient_importance, importances
 from afa_ray.evaluation.prediction import predict
-from afa_ray.explain_parts import TEXTS, lay_out, texts_of
+from afa_ray.explaining.parts import TEXTS, lay_out, texts_of
 from afa_ray.models.target_judge import TargetJudge
 from afa_ray.records.fingerprints import corpus_fingerprints
 from afa_ray.report.terminal import as_text
-from afa_ray.service import load_all
+from afa_ray.serving.app import load_all
 from afa_ray.train import main, train
 from tests.unit.test_encoders import batch, small_encoded
 

@@ -15,7 +15,7 @@ from tests.unit.test_classifier import save_single_layer
 fastapi = pytest.importorskip("fastapi", reason="pip install 'afa_ray[serve]'")
 testclient = pytest.importorskip("fastapi.testclient", reason="fastapi's client is not installed")
 
-from afa_ray.service import LONGEST, MOST_BYTES, make_app  # noqa: E402
+from afa_ray.serving.app import LONGEST, MOST_BYTES, make_app  # noqa: E402
 
 Client = Callable[..., Any]
 
@@ -90,7 +90,8 @@ def test_bad_requests_say_why(
 @pytest.mark.parametrize(
     "path",
     ["/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/static/page.css", "/page.html",
-     "/templates/page.js", "//etc/passwd", "/api/../../afa_ray/service.py", "/docs/../page.css"],
+     "/templates/page.js", "//etc/passwd", "/api/../../afa_ray/serving/app.py",
+     "/docs/../page.css"],
 )  # fmt: skip
 def test_no_path_leads_to_a_file(client: Any, path: str) -> None:
     answer = client.get(path)

@@ -33,6 +33,10 @@ def texts() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.concatenate(rows).astype(np.int32), offsets, labels
 
 
+def packed(tokens: np.ndarray, offsets: np.ndarray, labels: np.ndarray) -> PackedTexts:
+    return PackedTexts(tokens, offsets, labels, None, 0)
+
+
 def counted(tokens: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """(N, V) counts of words that are not special."""
     rows = [np.bincount(row, minlength=WORDS) for row in np.split(tokens, offsets[1:-1])]
@@ -45,7 +49,7 @@ def test_evidence_is_idf_times_the_weight_of_the_regression(texts, monkeypatch) 
     monkeypatch.setattr("afa_ray.data.word_evidence.INVERSE_PENALTIES", (1.0,))
     tokens, offsets, labels = texts
     before = tokens.copy()
-    found = word_evidence(tokens, offsets, labels, SPECIAL, (WORDS, CLASSES))
+    found = word_evidence(packed(tokens, offsets, labels), SPECIAL, (WORDS, CLASSES))
     weigh, counts = TfidfTransformer(sublinear_tf=True), counted(tokens, offsets)
     weighed = weigh.fit_transform(counts)
     model = LogisticRegression(max_iter=300).fit(weighed, labels)
@@ -61,7 +65,7 @@ def test_evidence_is_idf_times_the_weight_of_the_regression(texts, monkeypatch) 
 
 def test_with_two_classes_what_speaks_for_one_speaks_against_the_other(texts) -> None:
     tokens, offsets, labels = texts
-    found = word_evidence(tokens, offsets, (labels == 3).astype(int), SPECIAL, (WORDS, 2))
+    found = word_evidence(packed(tokens, offsets, (labels == 3).astype(int)), SPECIAL, (WORDS, 2))
     assert np.array_equal(found[:, 0], -found[:, 1])
     assert (found[25:30, 1] > 0).all()
 
@@ -75,13 +79,12 @@ def small_target(size: int = 32, classes: int = CLASSES, hops: int = 1) -> Targe
 @pytest.mark.parametrize("hops", [1, 2])
 def test_a_fresh_target_decides_as_the_bag_of_words(texts, hops: int) -> None:
     tokens, offsets, labels = texts
-    evidence = word_evidence(tokens, offsets, labels, SPECIAL, (WORDS, CLASSES))
+    evidence = word_evidence(packed(tokens, offsets, labels), SPECIAL, (WORDS, CLASSES))
     target = small_target(hops=hops)
     begin_with(target, evidence, tokens, offsets, seed=0)
-    packed = PackedTexts(tokens, offsets, labels, None, 0)
     means = np.stack([evidence[row].mean(0) for row in np.split(tokens, offsets[1:-1])])
     said = (means + evidence[END]).argmax(1)
-    assert (predict(target, packed).numpy() == said).mean() > 0.95
+    assert (predict(target, packed(tokens, offsets, labels)).numpy() == said).mean() > 0.95
     assert (said == labels).mean() > 0.8
 
 
@@ -89,17 +92,17 @@ def test_a_rare_class_takes_more_than_a_word_or_two(texts) -> None:
     """Of ten texts one is spam: what is known before a word is read speaks against it."""
     tokens, offsets, _ = texts
     labels = np.arange(len(offsets) - 1) % 10 == 0
-    evidence = word_evidence(tokens, offsets, labels.astype(int), SPECIAL, (WORDS, 2))
+    evidence = word_evidence(packed(tokens, offsets, labels.astype(int)), SPECIAL, (WORDS, 2))
     target = small_target(classes=2)
     begin_with(target, evidence, tokens, offsets, seed=0)
     assert evidence[END, 0] > 0 > evidence[END, 1]
-    assert not predict(target, PackedTexts(tokens, offsets, labels, None, 0)).any()
+    assert not predict(target, packed(tokens, offsets, labels)).any()
 
 
 def test_attention_is_the_only_way_from_words_to_the_decision(texts) -> None:
     tokens, offsets, labels = texts
     target = small_target()
-    evidence = word_evidence(tokens, offsets, labels, SPECIAL, (WORDS, CLASSES))
+    evidence = word_evidence(packed(tokens, offsets, labels), SPECIAL, (WORDS, CLASSES))
     begin_with(target, evidence, tokens, offsets, seed=0)
     rows = torch.from_numpy(tokens.reshape(len(labels), -1)).long()
     deleted = torch.zeros(len(rows), 1, rows.shape[1], dtype=torch.bool)
@@ -115,7 +118,9 @@ def test_more_classes_than_the_target_is_wide(texts) -> None:
     tokens, offsets, _ = texts
     labels = np.arange(len(offsets) - 1) % 40
     target = small_target(size=32, classes=40)
-    begin_with(target, word_evidence(tokens, offsets, labels, SPECIAL, (WORDS, 40)), *texts[:2], 0)
+    begin_with(
+        target, word_evidence(packed(tokens, offsets, labels), SPECIAL, (WORDS, 40)), *texts[:2], 0
+    )
     assert all(parameter.isfinite().all() for parameter in target.parameters())
 
 
@@ -129,7 +134,7 @@ def test_words_that_say_nothing_leave_a_target_as_it_is(texts) -> None:
 def test_special_tokens_of_a_corpus_say_nothing(small_corpus: Corpus) -> None:
     special, train = special_ids(small_corpus.tokenizer), small_corpus.train
     shape = (len(small_corpus.tokenizer), 2)
-    found = word_evidence(train.tokens, train.offsets, train.labels, special, shape)
+    found = word_evidence(train, special, shape)
     good = small_corpus.tokenizer.convert_tokens_to_ids("superb")
     end = small_corpus.tokenizer.eos_token_id
     assert not found[[token for token in special if token != end]].any()

@@ -24,7 +24,7 @@ def serving(
     replicas: int,
     place: tuple[str, int],
 ) -> Iterator[None]:
-    """The app of `service.make_app` answers at the place (host, port) of the cluster's head node.
+    """The app of `app.make_app` answers at the place (host, port) of the cluster's head node.
 
     Args:
         hosts: names under which it answers.
@@ -73,7 +73,7 @@ def _app(
     from ray import serve as ray_serve
 
     def app() -> Any:
-        from afa_ray.service import load_all, make_app
+        from afa_ray.serving.app import load_all, make_app
 
         return make_app(load_all(models, device), hosts)
 

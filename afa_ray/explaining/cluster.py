@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from afa_ray.errors import UserError
-from afa_ray.explain_parts import TEXTS, complete, texts_of, waiting_parts
-from afa_ray.explained_rows import Ask, write_explained
+from afa_ray.explaining.parts import TEXTS, complete, texts_of, waiting_parts
+from afa_ray.explaining.rows import Ask, write_explained
 from afa_ray.report.bar import progress_bar
 from afa_ray.training.ray_room import gpus_a_model
 from afa_ray.training.ray_run import ray_cluster, work_that_goes_on
