@@ -34,7 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def show(settings: Settings) -> int:
-    validation, test = accuracy(override(settings, {"target.word2vec": False}))
+    validation, test = accuracy(
+        override(settings, {"target.word2vec": False, "target.bag_of_words": False})
+    )
     print(f"{settings.data.name}: accuracy {test:.4f} on test, {validation:.4f} on validation")
     return 0
 
@@ -70,9 +72,11 @@ def accuracy(settings: Settings) -> tuple[float, float]:
 
 
 def counts(texts: PackedTexts, words: int) -> csr_matrix:
-    """(N, V): how often each text has each word."""
+    """(N, V): how often each text has each word, in one entry: TF-IDF looks at each by itself."""
     ones = np.ones(len(texts.tokens))
-    return csr_matrix((ones, texts.tokens, texts.offsets), shape=(len(texts), words))
+    found = csr_matrix((ones, texts.tokens, texts.offsets), shape=(len(texts), words))
+    found.sum_duplicates()
+    return found
 
 
 if __name__ == "__main__":
