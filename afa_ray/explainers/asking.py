@@ -17,7 +17,7 @@ from afa_ray.explainers.expnet import expnet
 from afa_ray.explainers.gradients import gradient_norm, gradient_x_input, integrated_gradients
 from afa_ray.explainers.interface import Explained, Explainer, decided, text_tokens
 from afa_ray.explainers.perturbation import leave_one_out
-from afa_ray.explainers.reading import attention_ig, attention_x_gradient
+from afa_ray.explainers.reading import attention_ig, attention_x_gradient, layers_ig
 from afa_ray.explainers.relevance import (
     attn_lrp,
     cp_lrp,
@@ -39,6 +39,7 @@ METHODS: dict[str, Method] = {
     "attention": attention,
     "attention_x_gradient": attention_x_gradient,
     "attention_ig": attention_ig,
+    "layers_ig": layers_ig,
     "random": random,
     "gradient_norm": gradient_norm,
     "gradient_x_input": gradient_x_input,

@@ -44,11 +44,12 @@ def layers_of(
     *,
     embedded: Tensor | None = None,
     heads: Tensor | None = None,
+    gates: Tensor | None = None,
 ) -> Layers:
     """A pass with all attention weights.
 
     Args:
-        embedded, heads: see `read_maps`.
+        embedded, heads, gates: see `read_maps`.
 
     Raises:
         CannotExplainError: they cannot be had.
@@ -62,7 +63,7 @@ def layers_of(
     if embedded is None:
         embedded = model.embed(inputs).detach().requires_grad_(torch.is_grad_enabled())
     try:
-        read = read_maps(model, inputs, embedded, heads)
+        read = read_maps(model, inputs, embedded, heads, gates)
     except (UnreadableAttentionError, CannotExplainError) as error:
         raise CannotExplainError(f"{method}: {error}") from error
     texts = read.texts

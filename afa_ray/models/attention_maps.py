@@ -27,10 +27,12 @@ IMPLEMENTATION = "afa_maps"  # value of `attn_implementation`
 
 @dataclass
 class _Keep:
-    """The weights of each attention layer that was passed, and by which of its heads a gradient
-    may pass on: (layers, B or 1, H), or None for all."""
+    """The weights of each attention layer that was passed. By which of its heads a gradient may
+    pass on: (layers, B or 1, H), or None for all. What weights are multiplied with by the token
+    that is attended to: (B, L), or None."""
 
     heads: Tensor | None
+    gates: Tensor | None
     maps: list[Tensor] = field(default_factory=list)
 
 
@@ -76,6 +78,8 @@ def attend(
             gate = keep.heads[len(keep.maps)]
             weights, value = _Gated.apply(weights, gate), _Gated.apply(value, gate)
         keep.maps.append(weights)
+        if keep.gates is not None:
+            weights = weights * keep.gates[:, None, None].to(weights.dtype)
     return torch.matmul(weights, value).transpose(1, 2).contiguous(), weights
 
 
@@ -104,6 +108,7 @@ def read_maps(
     inputs: Inputs,
     embedded: Tensor | None = None,
     heads: Tensor | None = None,
+    gates: Tensor | None = None,
 ) -> Maps:
     """Read the texts, and keep what their attention was.
 
@@ -111,6 +116,8 @@ def read_maps(
         embedded: (B, L, E), what stands at the tokens instead of their embeddings.
         heads: (layers, B or 1, H), 1 where what comes back to a layer's product of weights and
             values is passed on, 0 where it is not; the weights kept have it all the same.
+        gates: (B, L), what every position of every layer attends to a token with is multiplied with
+            the token's; the weights kept are those before that.
 
     Raises:
         UnreadableAttentionError: the family does not go through transformers' attention interface.
@@ -122,7 +129,7 @@ def read_maps(
         )
     texts = target.align(inputs)
     embedded = target.embed(inputs) if embedded is None else embedded
-    keep = _Keep(heads)
+    keep = _Keep(heads, None if gates is None else roll(gates, texts.shift))
     token = _keep.set(keep)
     try:
         words = target.embedding(roll(embedded, texts.shift))

@@ -10,6 +10,7 @@ import torch
 from captum.attr import LayerIntegratedGradients
 from torch import Tensor, nn
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedModel
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from afa_ray.explainers import attnlrp, explained, lrp, scores, surrogates
 from afa_ray.explainers.rules import following
@@ -135,6 +136,70 @@ def test_attention_ig_adds_up_to_what_the_logit_has_of_the_text(name: str) -> No
         (few.scores.sum(-1) - (whole - nothing)).abs(), atol=1e-5,
     )  # fmt: skip
     assert (few.figures["steps"] == 3).all()
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_layers_ig_adds_up_to_what_the_logit_has_of_what_is_attended_to(name: str) -> None:
+    """y(m) by scaling the values of the text's tokens in every layer, and no attention weight."""
+    model, (ids, mask) = model_named(name), batch(name)
+    none = special(mask)
+    found = explained(model, ids, mask, "layers_ig", 2, special_tokens_mask=none, steps=16)
+    with torch.no_grad():
+        whole, nothing = (
+            values_scaled(model, ids, mask, gates)[:, 2]
+            for gates in (torch.ones(ids.shape), none.float())
+        )
+    assert torch.allclose(found.figures["difference"], whole - nothing, atol=1e-5)
+    close = 0.02 if name == "distilbert" else 1e-4  # the ReLU of its head has a corner
+    assert torch.allclose(found.scores.sum(-1), whole - nothing, atol=close, rtol=1e-3)
+    one = explained(model, ids, mask, "layers_ig", 2, special_tokens_mask=none, steps=1)
+    assert (one.figures["steps"] == 1).all()
+    for token in (2, 3):  # the only point is the middle of the way
+        ends = []
+        for step in (0.01, -0.01):
+            gates = torch.where(none.bool(), 1.0, 0.5)
+            gates[:, token] += step
+            ends.append(values_scaled(model, ids, mask, gates)[0, 2])
+        assert float(one.scores[0, token]) == pytest.approx(
+            float(ends[0] - ends[1]) / 0.02, rel=0.02, abs=1e-5
+        )
+
+
+def values_scaled(model: Any, ids: Tensor, mask: Tensor, gates: Tensor) -> Tensor:
+    """(B, C) logits where each layer's values of a token are multiplied by the token's gate."""
+
+    def scaled(attend: Any) -> Any:
+        def call(module: Any, q: Tensor, k: Tensor, v: Tensor, *rest: Any, **options: Any) -> Any:
+            return attend(module, q, k, v * gates[:, None, :, None], *rest, **options)
+
+        return call
+
+    name = "sdpa"
+    before, own = model.config._attn_implementation, ALL_ATTENTION_FUNCTIONS[name]
+    model.model.set_attn_implementation(name)
+    ALL_ATTENTION_FUNCTIONS[name] = scaled(own)
+    try:
+        with torch.no_grad():
+            return model.model(input_ids=ids, attention_mask=mask).logits
+    finally:
+        ALL_ATTENTION_FUNCTIONS[name] = own
+        model.model.set_attn_implementation(before)
+
+
+@pytest.mark.parametrize("name", ["one layer", "one hop", "two hops"])
+def test_layers_ig_of_one_layer_is_attention_ig(name: str) -> None:
+    """Nothing but the row that is read leads to the decision."""
+    model: Any
+    if name == "one layer":
+        torch.manual_seed(0)
+        model = BertForSequenceClassification(BertConfig(**SIZES | {"num_hidden_layers": 1})).eval()
+        ids, mask = TEXT, ONES
+    else:
+        model, (ids, mask) = model_named(name), batch(name)
+    given = {"target": 0, "special_tokens_mask": special(mask)}
+    both = [scores(model, ids, mask, method, **given) for method in ("layers_ig", "attention_ig")]
+    assert both[0].abs().sum() > 0
+    assert torch.allclose(*both, atol=1e-6, rtol=1e-4)
 
 
 def test_gae_of_a_single_layer_is_by_differences() -> None:

@@ -134,7 +134,7 @@ def test_a_model_that_names_no_padding_is_refused() -> None:
         scores(model, *batch("bert"), "ig")
 
 
-@pytest.mark.parametrize("method", ["gae", "lrp", "cp_lrp", "expnet"])
+@pytest.mark.parametrize("method", ["gae", "lrp", "cp_lrp", "expnet", "layers_ig"])
 def test_a_family_without_the_attention_interface_is_refused(method: str) -> None:
     options = {"net": ExpNet(ExpNetConfig(8))} if method == "expnet" else {}
     with pytest.raises(CannotExplainError, match=f"^{method}: deberta does not go through"):
@@ -159,7 +159,9 @@ def test_an_empty_text_has_no_scores(name: str, method: str) -> None:
     assert torch.allclose(found[:1], alone, atol=1e-3 * float(alone.abs().max()), rtol=1e-3)
 
 
-@pytest.mark.parametrize("method", ["gae", "attn_lrp", "lrp", "mgae", "ig", "leave_one_out"])
+@pytest.mark.parametrize(
+    "method", ["gae", "attn_lrp", "lrp", "mgae", "ig", "leave_one_out", "layers_ig"]
+)
 def test_a_model_in_bfloat16_is_explained_nearly_alike(method: str) -> None:
     model, (ids, mask) = PretrainedTarget(tiny("bert").bfloat16()).eval(), batch("bert")
     found, precise = (
