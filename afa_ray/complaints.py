@@ -48,6 +48,7 @@ AT_LEAST = {
     "train.checkpoint_every": 0,
     "train.log_every": 1,
     "evaluate.texts": 0,
+    "evaluate.explained": 0,
 }
 IN_RANGE: dict[str, tuple[Callable[[float], bool], str]] = {
     "train.seed": (lambda x: 0 <= x < 2**32, "between 0 and 4294967295"),

@@ -260,6 +260,9 @@ class EvaluateSettings:
     texts: int = 1000
     """Most texts, a stratified draw by train.seed, for the deletion curve and all else beyond
     accuracy, which is always that of all texts; 0 takes all."""
+    explained: int = 30
+    """Of these, how many have the attention row held against `layers_ig` and integrated gradients
+    of the same model, in its card: a hundred passes a text; 0: none."""
     beside: str | None = None
     """Another classifier of the same classes, such as one that is trained plainly, to stand beside
     this one on the run's page: the folder of a run or a model, or an id on the Hugging Face hub."""

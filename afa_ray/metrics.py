@@ -93,6 +93,16 @@ METRICS: dict[str, Metric] = {
     ),
     "faithfulness/random_comprehensiveness": Metric("the same of random tokens", "-1 to 1"),
     "faithfulness/random_sufficiency": Metric("the same of random tokens", "-1 to 1"),
+    "explained/texts": Metric("test texts that the next ones are means of", "texts"),
+    **{
+        f"explained/{method}_{figure}": Metric(f"as faithfulness/{figure}, of {of}", "-1 to 1")
+        for method, of in (
+            ("attention", "the attention row, on these texts"),
+            ("layers_ig", "`layers_ig`"),
+            ("ig", "integrated gradients"),
+        )
+        for figure in ("comprehensiveness", "sufficiency")
+    },
     "robustness/random_deletion": Metric(
         "test accuracy with a tenth of the words deleted (not for word pieces)", _SHARE
     ),
@@ -125,7 +135,7 @@ def flat_figures(result: dict[str, Any]) -> dict[str, float]:
     figures = {f"test/{name}": value for name, value in result["test"].items()}
     areas = ("area_by_attention", "area_random", "normalized_area")
     figures |= {f"deletion/{name}": curve[name] for name in areas}
-    for part in ("faithfulness", "robustness", "attention", "agreement", "baseline"):
+    for part in ("faithfulness", "explained", "robustness", "attention", "agreement", "baseline"):
         found = (result.get(part) or {}).items()  # runs of before have fewer
         figures |= {f"{part}/{name}": v for name, v in found if isinstance(v, int | float)}
     return figures | {"time/train_s": result["training"]["seconds"]}

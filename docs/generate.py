@@ -25,6 +25,7 @@ GROUPS = {
     "test": "Test, once",
     "deletion": "Deletion curve",
     "faithfulness": "Faithfulness",
+    "explained": "Beside costlier explanations",
     "agreement": "Agreement with marked words",
     "attention": "Evenness",
     "robustness": "Robustness",

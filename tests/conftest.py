@@ -129,6 +129,7 @@ TINY = {
     "train.discriminator_lr": 1e-3,
     "train.num_workers": 0,
     "train.log_every": 7,
+    "evaluate.explained": 0,
     "mlflow.uri": "none",
 }
 

@@ -86,7 +86,18 @@ def _figures(result: dict[str, Any]) -> list[str]:
             f"{agreement['auroc']:.4f} |",
             f"| average precision of the same | {agreement['average_precision']:.4f} |",
         ]
-    return rows
+    return rows + _explained(result.get("explained", {}))
+
+
+def _explained(found: dict[str, float]) -> list[str]:
+    """The rows of what the attention row explains, beside costlier explanations."""
+    names = {"attention": "the attention row", "layers_ig": "`layers_ig`", "ig": "`ig`"}
+    return [
+        f"| comprehensiveness / sufficiency of {name} ({found['texts']} texts) | "
+        f"{found[f'{method}_comprehensiveness']:.4f} / {found[f'{method}_sufficiency']:.4f} |"
+        for method, name in names.items()
+        if f"{method}_sufficiency" in found
+    ]
 
 
 def _baseline(result: dict[str, Any]) -> list[str]:

@@ -120,6 +120,13 @@ def run_view(result: Mapping[str, Any], about: str) -> dict[str, Any]:
     agreement = result.get("agreement")
     if agreement and agreement["auroc"] is not None:
         rows.append(("AUROC of attention against marked words", agreement["auroc"]))
+    few = result.get("explained", {})
+    rows += [
+        (f"{figure} of {name}, on {few['texts']} of the texts", few[f"{method}_{figure}"])
+        for figure in ("comprehensiveness", "sufficiency")
+        for method, name in (("attention", "the attention row"), ("ig", "integrated gradients"))
+        if f"{method}_{figure}" in few
+    ]
     settings = {**result.get("settings", {}), **result.get("versions", {})}
     return {
         "about": about,

@@ -19,6 +19,7 @@ from afa_ray.evaluation.deletion import DELETION, DeletionCurve
 from afa_ray.evaluation.doubts import doubts
 from afa_ray.evaluation.erasure import ERASURE
 from afa_ray.evaluation.evenness import EVENNESS
+from afa_ray.evaluation.explained import METHODS, explained
 from afa_ray.evaluation.one_pass import figures as figures_of
 from afa_ray.evaluation.plots import plot_deletion_curve
 from afa_ray.evaluation.prediction import predict
@@ -103,6 +104,10 @@ def evaluate(job: Job, worker: Worker) -> tuple[DeletionCurve, dict[str, Any]]:
         figures["warnings"] = doubts(
             corpus.test.labels, predictions, corpus.label_names, baseline, found["evenness"]
         )
+        if job.settings.evaluate.explained and not worker.sharded:
+            few = sample(part, job.settings.evaluate.explained, seed)
+            with stage("explanations", few, passes=len(METHODS)) as task:
+                figures["explained"] = explained(target, few, special, seed, task.advance)
     return curve, figures
 
 

@@ -25,7 +25,7 @@ OF_A_DISCRIMINATOR = {"train/loss_d", "train/d_accuracy"}
 RIVALS = (AsTold, ClassKeywords, DirectEffect, Entropy, Gaze, Pssa, Sana, Supervised)
 OF_SUPERVISION = {f"train/{name}" for rival in RIVALS for name in rival.figures}
 WITHOUT = METRICS.keys() - OF_SUPERVISION
-TINIEST = {"train.max_steps": 8, "train.epochs": 1}
+TINIEST = {"train.max_steps": 8, "train.epochs": 1, "evaluate.explained": 4}
 
 
 @pytest.fixture
