@@ -161,7 +161,10 @@ def plot(rows: list[Row], file: Path) -> None:
             color = "C1" if ours and below else "C0" if ours else "0.6"
             axes.plot(cost, good, marker, color=color)
             if form == "plain" or method == "attention":
-                place = {"xytext": (5, -10 if ours else 4), "textcoords": "offset points"}
+                place: dict[str, Any] = {
+                    "xytext": (5, -10 if ours else 4),
+                    "textcoords": "offset points",
+                }
                 axes.annotate(method, (cost, good), fontsize=7, **place)
     axes.set(xscale="log", xlabel="milliseconds a text", ylabel="comprehensiveness", ylim=(0, None))
     axes.set_title("circles: trained plainly; squares: explainable", fontsize=9)

@@ -198,7 +198,7 @@ def people_plot(rows: Sequence[Row], sets: Sequence[str], path: Path) -> None:
     """Plausible over faithful: AUROC against people's marks over comprehensiveness."""
     figure = Figure(figsize=(3 + 4 * len(sets), 3.8), dpi=130, layout="constrained")
     runs_of = {data: by_seed(rows, data) for data in sets}
-    points = {}
+    points: dict[str, dict[str, Any]] = {}
     for number, method in enumerate(dict.fromkeys(chain(*runs_of.values()))):
         points[method] = {"color": f"C{number}", "marker": MARKERS[number % len(MARKERS)]}
     for number, (data, of_methods) in enumerate(runs_of.items(), start=1):
