@@ -16,7 +16,7 @@ from afa_ray.explainers import EXPLAINERS, explained
 
 ATTENTION = "attention"
 FAST = (
-    "attention_x_gradient", "attention_ig", "layers_ig", "gradient_norm", "gradient_x_input", "gae",
+    "layers_ig", "attention_x_gradient", "attention_ig", "gradient_norm", "gradient_x_input", "gae",
     "gradcam", "attcat", "cp_lrp", "attn_lrp",
 )  # fmt: skip
 """Methods of a few passes a text."""

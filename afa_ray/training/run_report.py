@@ -108,13 +108,13 @@ def _batch_size(classifier: Classifier) -> int:
 
 
 def _methods(classifier: Classifier) -> tuple[str, ...]:
-    """Attention, as it is and read for the class; beside that of a model from scratch what
-    deleting each word does."""
+    """Attention, as it is and, of all layers, read for the class; beside that of a model from
+    scratch what deleting each word does."""
     from_scratch = isinstance(classifier.model, OwnTarget)
-    with_gradient = from_scratch or not getattr(classifier.reads, "eager", False)
+    with_gates = from_scratch or not getattr(classifier.reads, "eager", False)
     return (
         "attention",
-        *(["attention_x_gradient"] if with_gradient else []),
+        *(["layers_ig"] if with_gates else []),
         *(["leave_one_out"] if from_scratch else []),
     )
 

@@ -48,7 +48,7 @@ def test_a_dozen_right_and_wrong(
     assert judged == sorted(judged)  # the wrong ones first
     assert {name for each in found for name in each.scores} == {
         "attention",
-        "attention_x_gradient",
+        "layers_ig",
         "leave_one_out",
     }
 
