@@ -224,10 +224,14 @@ def require_same_choice(settings: Settings, run: Path) -> None:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file beside its place and move it there: it is never seen half-written."""
+    """Write a file beside its place and move it there: it is never seen half-written, and one
+    that does not fit leaves nothing."""
     unfinished = path.with_name(f".{path.name}")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _absolute(path: str) -> str:

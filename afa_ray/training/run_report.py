@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from afa_ray.classifier import Classifier, Explanation, load
 from afa_ray.config import Settings
 from afa_ray.data.texts import Texts
-from afa_ray.errors import UserError, first_line
+from afa_ray.errors import UserError, first_line, no_room
 from afa_ray.method import described
 from afa_ray.models import OwnTarget
 from afa_ray.records.model_card import public_settings
@@ -25,10 +25,13 @@ SHOWN = 12  # texts, half of them wrong where there are as many
 
 
 def write_report(job: Job, worker: Worker, result: dict[str, Any]) -> str:
-    """Write the page, or return why there is none: a run does not fail for it."""
+    """Write the page, or return why there is none: a run does not fail for it, but on a full disk,
+    where the same command writes it when there is room."""
     try:
         write_whole(job.run / REPORT, report(job, worker, result))
     except Exception as error:  # the models are trained, and their figures known
+        if no_room(error):
+            raise
         return f"{REPORT} was not written ({type(error).__name__}: {first_line(error)})"
     return ""
 

@@ -140,6 +140,34 @@ def test_a_run_goes_on_when_there_is_room(
     assert weights[0].read_bytes() == weights[1].read_bytes()
 
 
+def test_no_room_for_the_page_of_a_run(
+    tiny_settings: Callable[..., Settings],
+    small_corpus: Corpus,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The run is not complete without it, and nothing is left of the half that fitted."""
+    monkeypatch.setattr(train_module, "prepare_corpus", lambda settings: small_corpus)
+    settings = tiny_settings({"train.epochs": 1, "run.storage": str(tmp_path), "run.name": "run"})
+    write_text = Path.write_text
+
+    def full(path: Path, text: str, **options: Any) -> int:
+        if path.name != ".report.html":
+            return write_text(path, text, **options)
+        write_text(path, text[:100], **options)
+        raise FULL
+
+    def run() -> int:
+        return answer("afa_ray.train", lambda: train_module.train(settings) and 0)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", full)
+        assert run() == 2
+    assert not list((tmp_path / "run").glob("*report.html"))
+    assert run() == 0
+    assert (tmp_path / "run" / "report.html").exists()
+
+
 def test_no_room_for_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "pwrite", refuse)
     with pytest.raises(OSError, match="No space left"), own_folder(tmp_path / "runs" / "x"):
