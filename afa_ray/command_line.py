@@ -25,6 +25,7 @@ DIVERGED = 1  # exit status
 USAGE_ERROR = 2  # exit status
 INTERRUPTED = 130  # exit status, as shells give it
 
+SHOWN = 300  # characters of either end of a fault that is longer than both
 FULL = "the disk is full ({}): make room, and give the same command again; what was whole still is"
 
 set_parsing_settings(docstring_parse_attribute_docstrings=True)
@@ -108,11 +109,16 @@ def parse(arguments: Sequence[str], command: Command[S] = TRAIN) -> S:  # type: 
     settings = settings_from([*pairs, *assignments], command, faults)
     faults += command.complaints(settings)
     if faults:
-        raise UserError("\n".join(faults))
+        raise UserError("\n".join(_in_short(fault) for fault in faults))
     if print_config:
         print(to_yaml(settings), end="")
         sys.exit(0)
     return settings
+
+
+def _in_short(fault: str) -> str:
+    """What is wrong, and what to do, without the middle of a value of thousands of characters."""
+    return fault if len(fault) <= 2 * SHOWN else f"{fault[:SHOWN]} … {fault[-SHOWN:]}"
 
 
 def settings_from(pairs: Sequence[tuple[str, Any]], command: Command[S], faults: list[str]) -> S:

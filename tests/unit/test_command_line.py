@@ -163,3 +163,15 @@ def test_a_range_of_workers_is_not_a_number_in_base_60(tmp_path: Path) -> None:
     for value in ("4:1", "0:2", "-1", "2:", "1:2:3", "many"):
         (fault,) = refusal([f"--train.num_workers={value}"])
         assert fault.startswith(f"train.num_workers = {value}: ")
+
+
+def test_a_value_of_thousands_of_characters_is_said_in_short() -> None:
+    with pytest.raises(UserError) as refused:
+        parse([f"--afa.k={'x' * 5000}"] * 5)
+    lines = str(refused.value).splitlines()
+    assert len(lines) == 5
+    for line in lines:
+        assert line.startswith("afa.k = xxx")
+        assert "xxx … xxx" in line
+        assert line.endswith("must be a whole number")
+        assert len(line) < 700

@@ -1,6 +1,6 @@
-"""Draws the README's figure from a table of the study that it is of:
+"""Draws the figure of normalised areas from a table of the study that it is of:
 
-`python -m docs.figure studies/evidence/results/two-readings/tables.md`
+`python -m docs.area_figure studies/evidence/results/two-readings/tables.md`
 """
 
 from __future__ import annotations
