@@ -54,8 +54,8 @@ from studies.training import CONFIGS, trained
 
 DATA = ("ag_news", "hatexplain", "http_params", "imdb", "sms_spam", "sst2", "sst2_sentences",
         "tickets", "yelp_hat")  # fmt: skip
-METHODS = ("attention", "attention_x_gradient", "attention_ig", "gae", "cp_lrp", "attn_lrp", "ig",
-           "leave_one_out", "shap", "random")  # fmt: skip
+METHODS = ("attention", "attention_x_gradient", "attention_ig", "layers_ig", "gae", "cp_lrp",
+           "attn_lrp", "ig", "leave_one_out", "shap", "random")  # fmt: skip
 FORMS = {
     "plain": ["--afa.lambda_adv", "0"],
     "explainable": ["--config", str(CONFIGS / "explainable.yaml")],

@@ -56,6 +56,10 @@ FORMS: dict[str, Form] = {
         (*EXPLAINABLE, "--afa.lambda_adv", "1"), head_beside(alone=True), with_head(alone=True)
     ),
     "afterwards": Form((*EXPLAINABLE, "--afa.lambda_adv", "1"), begins=True),
+    "plain afterwards": Form(PLAIN, begins=True),
+    "taught by gates afterwards, .3": Form(PLAIN, taught(by_gates, 0.3), begins=True),
+    "taught by gates afterwards": Form(PLAIN, taught(by_gates, 1.0), begins=True),
+    "taught by copies afterwards": Form(PLAIN, taught(by_copies, 1.0), begins=True),
 }
 
 

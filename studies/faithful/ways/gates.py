@@ -97,8 +97,8 @@ def gated_pass(
 
 
 def layers_ig(last: int, steps: int, renormalised: bool = False) -> Callable[..., Tensor]:
-    """The mean of dy/dm on the way of the gates of the `last` layers from 0 to 1; of one step, the
-    slope at 1 itself (times m: attention times gradient, summed over these layers)."""
+    """The mean of dy/dm on the way of the gates of the `last` layers from 0 to 1; of no steps, the
+    slope at 1: attention times gradient, summed over these layers."""
 
     def scores(target: PretrainedTarget, inputs: Inputs, classes: Tensor) -> Tensor:
         first = target._layers - last
@@ -117,7 +117,7 @@ def layers_ig(last: int, steps: int, renormalised: bool = False) -> Callable[...
 
 def _points(steps: int) -> list[tuple[float, float]]:
     """Places between 0 and 1, and their shares."""
-    if steps == 1:
+    if steps == 0:
         return [(1.0, 1.0)]
     roots, weights = np.polynomial.legendre.leggauss(steps)
     return [((1 + r) / 2, w / 2) for r, w in zip(roots.tolist(), weights.tolist(), strict=True)]

@@ -32,10 +32,11 @@ READINGS: dict[str, tuple[Callable[..., Any], int]] = {
     "attention_ig, last 2": (layers_ig(2, 3), 6),
     "attention_ig, last 3": (layers_ig(3, 3), 6),
     "attention_ig, all": (layers_ig(ALL, 3), 6),
+    "attention_ig, all, 1 step": (layers_ig(ALL, 1), 2),
     "attention_ig, all, 2 steps": (layers_ig(ALL, 2), 4),
     "attention_ig, all, 5 steps": (layers_ig(ALL, 5), 10),
     "attention_ig, all, renormalised": (layers_ig(ALL, 3, renormalised=True), 6),
-    "attention_x_gradient, all": (layers_ig(ALL, 1), 2),
+    "attention_x_gradient, all": (layers_ig(ALL, 0), 2),
     "attention_ig, rolled": (rolled(by_gradient=False), 7),
     "attention_ig, rolled by gradient": (rolled(by_gradient=True), 7),
     "gae": (METHODS["gae"], 2),
@@ -45,7 +46,7 @@ READINGS: dict[str, tuple[Callable[..., Any], int]] = {
     "ig, 2 steps": (ig(2), 4),
     "ig, 3 steps": (ig(3), 6),
     "ig, 5 steps": (ig(5), 10),
-    "ig, 50 steps": (ig(50), 100),
+    "ig, 20 steps": (ig(20), 40),
 }
 
 

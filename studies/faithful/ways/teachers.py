@@ -63,10 +63,10 @@ class Taught:
 
 def by_gates(target: Any, part: Part, text: Tensor, step: int) -> tuple[Tensor, Tensor]:
     """What of the label's logit comes of each token by the attention of all layers, the positive
-    part (`gates.layers_ig`, two steps): four passes, and every token is told."""
+    part (`gates.layers_ig`, one step): two passes, and every token is told."""
     present = part.tokens != target.config.pad_token_id
     inputs = Inputs(part.tokens, present, special=present & ~text)
-    return layers_ig(6, 2)(target, inputs, part.labels).relu() * text, text
+    return layers_ig(6, 1)(target, inputs, part.labels).relu() * text, text
 
 
 def by_copies(target: Any, part: Part, text: Tensor, step: int) -> tuple[Tensor, Tensor]:
