@@ -48,7 +48,8 @@ class HeadTarget(PretrainedTarget):
     ) -> tuple[Tensor, Tensor]:
         mask = inputs["attention_mask"].bool().clone()
         mask[:, 0] = mask.sum(1) == 1  # not [CLS] itself, but where there is nothing else
-        head, base, kept = self.model.reading_head, self.model.base_model, []
+        head, base = self.model.reading_head, self.model.base_model
+        kept: list[Tensor] = []
 
         def keep(module: nn.Module, given: Any, embedded: Tensor) -> None:
             kept[:] = [embedded]

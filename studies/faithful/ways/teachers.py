@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from afa_ray.config import decided
 from afa_ray.data.corpus import Corpus
 from afa_ray.data.parts import Part
 from afa_ray.data.tokenizer import special_ids
@@ -55,7 +56,7 @@ class Taught:
         self, part: Part, prepared: Any, output: TargetOutput
     ) -> tuple[Tensor, dict[str, Tensor]]:
         worth, where = prepared
-        row = output.attention_row.float() * where
+        row = decided(output.attention_row).float() * where
         row = row / row.sum(-1, keepdim=True).clamp_min(1e-8)
         loss = attention_loss(row, worth, where)
         return loss, {"loss_taught": loss.detach()}
