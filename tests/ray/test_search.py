@@ -26,8 +26,9 @@ SPACE = "afa.k=1:4 train.target_lr=1e-5:1e-2:log"
 
 
 def arguments(folder: Path, **more: object) -> list[str]:
+    """One trial after the other: what ASHA ends depends on the order in which they report."""
     given = {"search__space": SPACE, "search__samples": SAMPLES, "search__grace_epochs": 1,
-             "search__final_seeds": 1, "train__epochs": 4}  # fmt: skip
+             "search__final_seeds": 1, "search__max_concurrent": 1, "train__epochs": 4}  # fmt: skip
     return options(folder, **(given | more))
 
 
