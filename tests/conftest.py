@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 
+from afa_ray import train as train_module
 from afa_ray.config import Settings, decided
 from afa_ray.data import generated
 from afa_ray.data.corpus import Corpus
@@ -179,6 +180,12 @@ def small_corpus() -> Corpus:
     tokenizer = train_tokenizer(texts[0].texts, 100, 64, min_frequency=2)
     train, validation, test = (pack(part, tokenizer, 64) for part in texts)
     return Corpus("small", ["bad", "good"], tokenizer, train, validation, test, None, (), 64)
+
+
+@pytest.fixture
+def on_small_corpus(monkeypatch: pytest.MonkeyPatch, small_corpus: Corpus) -> None:
+    """Training in this process is on the small corpus, whatever its settings name."""
+    monkeypatch.setattr(train_module, "prepare_corpus", lambda settings: small_corpus)
 
 
 @pytest.fixture

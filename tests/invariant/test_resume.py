@@ -20,9 +20,8 @@ from tests.conftest import with_values
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, small_corpus: Corpus, tmp_path: Path) -> Callable:
+def run(on_small_corpus: None, tmp_path: Path) -> Callable:
     """Trains on the small corpus under a run name; returns the run's folder."""
-    monkeypatch.setattr(train_module, "prepare_corpus", lambda settings: small_corpus)
 
     def start(settings: Settings, name: str, storage: Path = tmp_path) -> Path:
         named = {"run.storage": str(storage), "run.name": name}

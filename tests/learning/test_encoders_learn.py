@@ -36,13 +36,11 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def run(
-    monkeypatch: pytest.MonkeyPatch,
-    small_corpus: Corpus,
+    on_small_corpus: None,
     tiny_settings: Callable[..., Settings],
     tmp_path: Path,
 ) -> Callable[..., Path]:
     """Trains an encoder on the small corpus; returns the run's folder."""
-    monkeypatch.setattr(train_module, "prepare_corpus", lambda settings: small_corpus)
 
     def start(name: str, **values: Any) -> Path:
         sizes = {"target.hidden_size": 16, "target.embedding_size": 24, "train.target_lr": 1e-2}

@@ -19,7 +19,6 @@ import pytest
 
 from afa_ray import train as train_module
 from afa_ray.config import Settings
-from afa_ray.data.corpus import Corpus
 from afa_ray.training import ray_run
 from tests.conftest import free_port, with_values
 from tests.ray.actors import processes_of
@@ -135,10 +134,7 @@ def alive_workers() -> int:
 
 
 @pytest.fixture
-def settings(
-    tiny_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch, small_corpus: Corpus
-) -> Settings:
-    monkeypatch.setattr(train_module, "prepare_corpus", lambda settings: small_corpus)
+def settings(tiny_settings: Callable[..., Settings], on_small_corpus: None) -> Settings:
     return tiny_settings(
         {"train.epochs": 5, "train.patience": 0, "target.dropout": 0.0, "train.log_every": 1}
     )

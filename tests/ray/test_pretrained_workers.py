@@ -23,13 +23,12 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("cluste
 
 @pytest.fixture
 def run(
-    monkeypatch: pytest.MonkeyPatch,
     small_corpus: Corpus,
+    on_small_corpus: None,
     tiny_settings: Callable[..., Settings],
     tmp_path: Path,
 ) -> Callable[..., tuple[dict, Path]]:
     """Train a tiny Llama in both pairings' common settings; its result and its folder."""
-    monkeypatch.setattr(train_module, "prepare_corpus", lambda settings: small_corpus)
     folder = save_tiny("llama", tmp_path / "llama", small_corpus.tokenizer)
     settings = tiny_settings(
         {

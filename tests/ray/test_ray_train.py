@@ -37,14 +37,9 @@ def records(folder: Path, kind: str) -> list[dict]:
     return [r for r in map(json.loads, lines) if r["kind"] == kind]
 
 
-@pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch, small_corpus: Corpus) -> None:
-    monkeypatch.setattr(train_module, "prepare_corpus", lambda settings: small_corpus)
-
-
 def test_two_workers_equal_one_whatever_becomes_of_them(
     tiny_settings: Callable[..., Settings],
-    small: None,
+    on_small_corpus: None,
     small_corpus: Corpus,
     tmp_path: Path,
 ) -> None:
@@ -123,7 +118,7 @@ def workers() -> set[int]:
 
 
 def test_divergence_is_not_tried_again(
-    tiny_settings: Callable[..., Settings], small: None, tmp_path: Path
+    tiny_settings: Callable[..., Settings], on_small_corpus: None, tmp_path: Path
 ) -> None:
     """All workers stop together, whatever train.max_failures says."""
     values = {"train.target_lr": 1e30, "train.num_workers": 2, "train.max_failures": -1}
@@ -134,7 +129,7 @@ def test_divergence_is_not_tried_again(
 
 
 def test_more_workers_than_the_cluster_has(
-    tiny_settings: Callable[..., Settings], small: None, tmp_path: Path
+    tiny_settings: Callable[..., Settings], on_small_corpus: None, tmp_path: Path
 ) -> None:
     with pytest.raises(UserError, match=r"train\.num_workers = 3: each worker needs a CPU"):
         run(tiny_settings({"train.num_workers": 3}), tmp_path, "greedy")

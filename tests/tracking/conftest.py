@@ -9,7 +9,6 @@ import pytest
 
 from afa_ray import train as train_module
 from afa_ray.config import Settings
-from afa_ray.data.corpus import Corpus
 from afa_ray.records import mlflow_database
 from tests.conftest import with_values
 from tests.tracking.helpers import Server
@@ -46,13 +45,11 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def run(
-    monkeypatch: pytest.MonkeyPatch,
-    small_corpus: Corpus,
+    on_small_corpus: None,
     tmp_path: Path,
     tiny_settings: Callable[..., Settings],
 ) -> Callable[[str, str], Path]:
     """Trains two epochs, tracked at a URI in the experiment of that name; returns the folder."""
-    monkeypatch.setattr(train_module, "prepare_corpus", lambda settings: small_corpus)
 
     def start(uri: str, name: str) -> Path:
         values = {"run.storage": str(tmp_path / "runs"), "run.name": name, "mlflow.uri": uri}

@@ -42,12 +42,10 @@ def strict(text: str) -> object:
 def test_a_run_that_diverges_stops_with_status_one(
     values: dict,
     tiny_settings: Callable[..., Settings],
-    small_corpus: Corpus,
-    monkeypatch: pytest.MonkeyPatch,
+    on_small_corpus: None,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(train_module, "prepare_corpus", lambda settings: small_corpus)
     own = {"run.storage": str(tmp_path), "run.name": "nan", "train.epochs": 3}
     (tmp_path / "settings.yaml").write_text(
         to_yaml(override(tiny_settings(), {**own, **values})), encoding="utf-8"

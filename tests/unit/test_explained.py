@@ -24,10 +24,9 @@ from afa_ray.training.players import build_players
 def test_a_run_says_what_its_row_is_worth_beside_integrated_gradients(
     tiny_settings: Callable[..., Settings],
     small_corpus: Corpus,
+    on_small_corpus: None,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(train_module, "prepare_corpus", lambda settings: small_corpus)
     settings = tiny_settings(
         {"evaluate.explained": 12, "train.epochs": 3, "run.storage": str(tmp_path), "run.name": "a"}
     )

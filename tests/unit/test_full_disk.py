@@ -16,7 +16,6 @@ from afa_ray import train as train_module
 from afa_ray.command_line import answer
 from afa_ray.config import Settings
 from afa_ray.data import word2vec
-from afa_ray.data.corpus import Corpus
 from afa_ray.records import checkpoint, run_folder
 from afa_ray.records.manifest import checkpoints, find_checkpoint
 from afa_ray.records.run_lock import own_folder
@@ -100,13 +99,12 @@ def test_the_disk_of_a_worker(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_run_goes_on_when_there_is_room(
     tiny_settings: Callable[..., Settings],
-    small_corpus: Corpus,
+    on_small_corpus: None,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The third checkpoint does not fit: those before are whole, and the result is as ever."""
-    monkeypatch.setattr(train_module, "prepare_corpus", lambda settings: small_corpus)
     given = {"train.epochs": 2, "train.checkpoint_every": 4, "run.storage": str(tmp_path)}
     settings = tiny_settings(given)
 
@@ -142,12 +140,11 @@ def test_a_run_goes_on_when_there_is_room(
 
 def test_no_room_for_the_page_of_a_run(
     tiny_settings: Callable[..., Settings],
-    small_corpus: Corpus,
+    on_small_corpus: None,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The run is not complete without it, and nothing is left of the half that fitted."""
-    monkeypatch.setattr(train_module, "prepare_corpus", lambda settings: small_corpus)
     settings = tiny_settings({"train.epochs": 1, "run.storage": str(tmp_path), "run.name": "run"})
     write_text = Path.write_text
 

@@ -12,7 +12,6 @@ from afa_ray import progress as progress_module
 from afa_ray import train as train_module
 from afa_ray.config import Settings
 from afa_ray.console import POLL_S, Follower
-from afa_ray.data.corpus import Corpus
 from afa_ray.data.packed import pack
 from afa_ray.data.texts import Texts
 from afa_ray.data.tokenizer import train_tokenizer
@@ -126,7 +125,7 @@ def test_tokenising_and_word_vectors_count_every_text(
 def test_evaluation_after_training_is_heard_of(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
-    small_corpus: Corpus,
+    on_small_corpus: None,
     tiny_settings: Callable[..., Settings],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -136,7 +135,6 @@ def test_evaluation_after_training_is_heard_of(
         time.sleep(1)
         return figures(*given, **options)
 
-    monkeypatch.setattr(train_module, "prepare_corpus", lambda settings: small_corpus)
     monkeypatch.setattr(finish_module, "figures_of", slow)
     monkeypatch.setattr(progress_module, "QUIET_S", 0.3)
     run = {"train.epochs": 1, "run.storage": str(tmp_path), "run.name": "slow"}

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from afa_ray.config import Settings
-from afa_ray.data.corpus import Corpus
 from afa_ray.metrics import METRICS, flat_figures
 from afa_ray.objectives.das import ClassKeywords, DirectEffect
 from afa_ray.objectives.entropy import Entropy
@@ -31,12 +30,10 @@ TINIEST = {"train.max_steps": 8, "train.epochs": 1, "evaluate.explained": 4}
 @pytest.fixture
 def written(
     tiny_settings: Callable[..., Settings],
-    small_corpus: Corpus,
+    on_small_corpus: None,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[[dict[str, Any]], set[str]]:
     """Names of all figures in the files of a run with these settings."""
-    monkeypatch.setattr("afa_ray.train.prepare_corpus", lambda _: small_corpus)
 
     def run(values: dict[str, Any]) -> set[str]:
         place = {"run.storage": str(tmp_path), "run.name": "run"}

@@ -9,7 +9,6 @@ import pytest
 
 from afa_ray import train as train_module
 from afa_ray.config import Settings
-from afa_ray.data.corpus import Corpus
 from afa_ray.dotted import override
 from afa_ray.metrics import flat_figures
 from afa_ray.records.mlflow_about import method_of, tags_of
@@ -25,12 +24,10 @@ URI, EXPERIMENT = "MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"
 
 @pytest.fixture
 def run(
-    monkeypatch: pytest.MonkeyPatch,
-    small_corpus: Corpus,
+    on_small_corpus: None,
     tiny_settings: Callable[..., Settings],
 ) -> Callable[..., Path]:
     """Trains one epoch with MLflow on; returns the folder."""
-    monkeypatch.setattr(train_module, "prepare_corpus", lambda settings: small_corpus)
 
     def start(storage: Path, **values: object) -> Path:
         own = {"train.epochs": 1, "run.storage": str(storage), "run.name": "one"}
