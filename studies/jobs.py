@@ -8,7 +8,7 @@ import math
 import os
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -21,6 +21,12 @@ def read_rows(file: Path) -> list[Row]:
     """The lines of a file of figures; none where there is no such file."""
     lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     return [json.loads(line) for line in lines]
+
+
+def append_rows(file: Path, rows: Iterable[Row]) -> None:
+    """Write the rows behind those that are there."""
+    with file.open("a", encoding="utf-8") as lines:
+        lines.writelines(json.dumps(row) + "\n" for row in rows)
 
 
 def run_jobs(
@@ -48,8 +54,7 @@ def run_jobs(
             except Exception:
                 print(f"failed: {said(job)}\n{traceback.format_exc()}", flush=True)
                 continue
-            with file.open("a", encoding="utf-8") as lines:
-                lines.writelines(json.dumps(row) + "\n" for row in rows)
+            append_rows(file, rows)
             left = spent / count * (len(jobs) - count) / 60
             print(f"{count}/{len(jobs)} {said(job)} ({left:.0f} min left)", flush=True)
 

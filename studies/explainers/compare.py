@@ -13,7 +13,6 @@ is a line of `OUT/figures.jsonl`; what is there is not repeated. Afterwards `OUT
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -39,7 +38,7 @@ from afa_ray.models.interface import AttentionModel, Inputs
 from afa_ray.records.finished import open_finished
 from afa_ray.report.view import agreement_of
 from studies.explainers.tables import tables
-from studies.jobs import read_rows
+from studies.jobs import append_rows, read_rows
 
 WITNESS = "leave_one_out"  # whose order of a text's tokens the other methods' is compared with
 LEFT_OUT = ("expnet", "shap", "lime")
@@ -62,8 +61,7 @@ def main() -> None:
         about = about_run(run)
         missing = [m for m in options.methods if (about["run"], m) not in done]
         for row in measured(run, missing, options.texts) if missing else ():
-            with file.open("a", encoding="utf-8") as rows:
-                rows.write(json.dumps(about | row) + "\n")
+            append_rows(file, [about | row])
             print(about | row, flush=True)
     (options.out / "table.md").write_text(tables(read_rows(file)), encoding="utf-8")
 

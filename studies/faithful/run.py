@@ -17,7 +17,6 @@ protocol. Needs AFA_DATA_DIR.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import tempfile
 import time
@@ -47,7 +46,7 @@ from afa_ray.models import AnyTarget
 from studies.explainers.compare import Clock
 from studies.faithful.measures import calibration_error, erasure, exchanged, masked
 from studies.faithful.tables import write_report
-from studies.jobs import read_rows, silence
+from studies.jobs import append_rows, read_rows, silence
 from studies.small_files.run import File, draw, write
 from studies.smollm2 import save_smollm2
 from studies.training import CONFIGS, trained
@@ -79,8 +78,7 @@ def main() -> None:
     file = options.out / "figures.jsonl"
     for data, seed, missing in jobs(options, file):
         for row in measured(options, data, seed, missing):
-            with file.open("a", encoding="utf-8") as rows:
-                rows.write(json.dumps(row) + "\n")
+            append_rows(file, [row])
             print(
                 " ".join(str(row[name]) for name in ("data", "seed", "form", "method")), flush=True
             )

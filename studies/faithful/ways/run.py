@@ -41,7 +41,7 @@ from studies.faithful.measures import erasure
 from studies.faithful.ways.forms import FORMS, settings_of, train_form
 from studies.faithful.ways.readings import READINGS, Timed
 from studies.faithful.ways.tables import write_report
-from studies.jobs import read_rows, silence
+from studies.jobs import append_rows, read_rows, silence
 from studies.small_files.run import File, draw, write
 
 ROWS = 1000
@@ -61,8 +61,7 @@ def main() -> None:
             }
             if any(missing.values()):
                 for row in measured(options, data, seed, missing):
-                    with file.open("a", encoding="utf-8") as rows:
-                        rows.write(json.dumps(row) + "\n")
+                    append_rows(file, [row])
                     print(*row.values(), flush=True)
     write_report(file, options.out)
 
