@@ -17,7 +17,7 @@ from typing import Any
 from afa_ray.arguments import Parser
 from afa_ray.command_line import answer, parse
 from afa_ray.config import Settings
-from afa_ray.errors import UserError, no_room
+from afa_ray.errors import UserError
 from afa_ray.json_files import read_object
 
 WEIGHTS = "model.safetensors"
@@ -44,8 +44,6 @@ def audit(options: argparse.Namespace) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        if no_room(error):
-            raise
         raise UserError(f"out = {out}: cannot be made ({error.strerror}); give another") from error
     audits = _audits(runs, out / FILE, options)
     write_whole(out / "audit.md", markdown(audits))

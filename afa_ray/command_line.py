@@ -15,7 +15,7 @@ from jsonargparse import ArgumentParser, set_parsing_settings
 from afa_ray.complaints import REMOVED, complaints, removed
 from afa_ray.config import Settings
 from afa_ray.dotted import S, flatten, leaves, override, to_yaml
-from afa_ray.errors import NO_ROOM_WORDS, DivergedError, UserError, first_line, no_room
+from afa_ray.errors import NO_ROOM_WORDS, DivergedError, UserError, first_line, full_disk
 from afa_ray.output import print_anywhere
 from afa_ray.redaction import redacted
 from afa_ray.values import read_value
@@ -63,15 +63,16 @@ def answer(module: str, work: Callable[[], int | None]) -> int:
     except DivergedError as error:
         print(f"{module}: stopped:\n{_indent(str(error))}", file=sys.stderr)
         return DIVERGED
-    except UserError as error:
-        print(f"{module}: cannot run:\n{_indent(redacted(str(error)))}", file=sys.stderr)
-        return USAGE_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:
-        if not no_room(error):
+        if full := full_disk(error):
+            said = f"cannot go on:\n  {FULL.format(_said_of_disk(full))}"
+        elif isinstance(error, UserError):
+            said = f"cannot run:\n{_indent(redacted(str(error)))}"
+        else:
             raise
-        print(f"{module}: cannot go on:\n  {FULL.format(_said_of_disk(error))}", file=sys.stderr)
+        print(f"{module}: {said}", file=sys.stderr)
         return USAGE_ERROR
 
 
@@ -221,7 +222,7 @@ def _allowed(name: str, settings: type[Settings]) -> str:
     return {bool: "true or false", int: "a whole number", float: "a number"}.get(kinds[0], "a text")
 
 
-def _said_of_disk(error: Exception) -> str:
+def _said_of_disk(error: BaseException) -> str:
     """The words for it, with the file where that is known."""
     lines = str(error).strip().splitlines()
     said = next((ln for ln in lines if any(w in ln for w in NO_ROOM_WORDS)), first_line(error))

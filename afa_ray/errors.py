@@ -24,6 +24,14 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
+def full_disk(error: BaseException | None) -> BaseException | None:
+    """What was raised for a full disk: the error, or what a UserError was made of; None where that
+    is something else."""
+    while isinstance(error, UserError):
+        error = error.__cause__ or error.__context__
+    return error if error is not None and no_room(error) else None
+
+
 def no_room(error: BaseException) -> bool:
     """Whether it says that a disk is full, a quota is used up or a file may not grow; libraries
     that are not Python's, and Ray for its workers, say so in words alone."""

@@ -20,7 +20,7 @@ from afa_ray.command_line import answer
 from afa_ray.data.asked_texts import AskedTexts
 from afa_ray.data.messages import some_rows
 from afa_ray.data.tables import check_file
-from afa_ray.errors import UserError, first_line, no_room
+from afa_ray.errors import UserError, first_line
 
 if TYPE_CHECKING:
     from afa_ray.classifier import Classifier
@@ -123,13 +123,11 @@ def _writable(out: Path) -> Iterator[None]:
     """What the disk refuses, in a sentence.
 
     Raises:
-        UserError: see there; a full disk is said by `answer`.
+        UserError: see there.
     """
     try:
         yield
     except OSError as error:
-        if no_room(error):
-            raise
         reason = error.strerror or first_line(error)
         raise UserError(
             f"out = {out}: cannot be written ({reason}); give another folder"

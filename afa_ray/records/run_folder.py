@@ -13,7 +13,7 @@ from typing import Any
 from afa_ray.complaints import REMOVED, removed, text_complaints
 from afa_ray.config import DATA_FILES, FROM_SCRATCH, Settings
 from afa_ray.dotted import S, flatten, leaves, override, to_yaml
-from afa_ray.errors import UserError, no_room
+from afa_ray.errors import UserError
 from afa_ray.json_files import DamagedError, read_object
 from afa_ray.metrics import flat_figures
 from afa_ray.recipe import CHOSEN
@@ -120,8 +120,6 @@ def require_writable(run: Path) -> None:
         with tempfile.TemporaryFile(dir=parent):
             pass
     except OSError as error:
-        if no_room(error):
-            raise
         raise UserError(
             f"run.storage = {run.parent}: cannot write there ({error.strerror}); choose a folder "
             "that you may write to"

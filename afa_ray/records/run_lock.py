@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from afa_ray.errors import UserError, no_room
+from afa_ray.errors import UserError
 
 LOCK = ".lock"
 
@@ -66,8 +66,6 @@ def _acquire(run: Path, setting: str) -> int:
     try:
         lock = os.open(run / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        if no_room(error):
-            raise
         raise UserError(
             f"{run / LOCK}: cannot be written ({error.strerror}); whose run is it?"
         ) from None

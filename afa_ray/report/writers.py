@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from afa_ray.errors import UserError, no_room
+from afa_ray.errors import UserError
 from afa_ray.report.page import page_html
 from afa_ray.report.parquet_rows import parquet_rows
 
@@ -37,8 +37,6 @@ def require_writable(path: Path) -> None:
         _unfinished(path).open("w").close()
         _unfinished(path).unlink()
     except OSError as error:
-        if no_room(error):
-            raise
         raise UserError(f"out = {path}: cannot be written ({error.strerror})") from error
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from afa_ray.config import Settings
-from afa_ray.errors import DivergedError, UserError, first_line, no_room
+from afa_ray.errors import DivergedError, UserError, first_line
 from afa_ray.models import Discriminator
 from afa_ray.models.sharding import shard
 from afa_ray.records.manifest import RAYS_OWN
@@ -91,15 +91,13 @@ def work_that_goes_on(what: str) -> Iterator[None]:
     """Errors of Ray as a sentence: `what` failed, why, and how to go on.
 
     Raises:
-        UserError: see there; a worker's full disk is said by `answer`.
+        UserError: see there.
     """
     import ray
 
     try:
         yield
     except ray.exceptions.RayError as error:
-        if no_room(error):
-            raise
         cause = getattr(error, "cause", None) or error
         raise UserError(
             f"{what} ({first_line(cause)}); what is done stays, and the same command goes on"
