@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from afa_ray.explainers.interface import Explained, chosen, decided, repeated, taken, text_tokens
+from afa_ray.explainers.quadrature import gauss_legendre
 from afa_ray.models.interface import AttentionModel, Inputs
 
 
@@ -80,9 +80,9 @@ def _mean_gradient(
 ) -> Tensor:
     """(B, L, E) of the gradients on the straight way from (B, L, E) start to end, as many points a
     pass as the model evaluates texts at once."""
-    roots, weights = np.polynomial.legendre.leggauss(steps)
-    places = torch.tensor((1 + roots) / 2, dtype=start.dtype, device=start.device)
-    shares = torch.tensor(weights / 2, dtype=torch.float32, device=start.device)
+    at, of = gauss_legendre(steps)
+    places = torch.tensor(at, dtype=start.dtype, device=start.device)
+    shares = torch.tensor(of, dtype=torch.float32, device=start.device)
     at_once = max(1, model.evaluation_batch // len(start))
     total = torch.zeros_like(start, dtype=torch.float32)
     for place, share in zip(places.split(at_once), shares.split(at_once), strict=True):

@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from afa_ray.explainers.interface import Explained, chosen, text_tokens
 from afa_ray.explainers.layers import layers_of
+from afa_ray.explainers.quadrature import gauss_legendre
 from afa_ray.models import OwnTarget
 from afa_ray.models.interface import AttentionModel, Inputs
 
@@ -81,10 +81,9 @@ def _integrated(
 
     nothing, whole = (chosen(logits(gates(end)), classes) for end in (0.0, 1.0))
     difference = whole - nothing
-    roots, weights = np.polynomial.legendre.leggauss(steps)
     scores = sum(
-        float(weight) / 2 * _slope(logits, classes, gates((1 + root) / 2))
-        for root, weight in zip(roots, weights, strict=True)
+        float(share) * _slope(logits, classes, gates(place))
+        for place, share in zip(*gauss_legendre(steps), strict=True)
     )
     assert isinstance(scores, Tensor)
     scores = scores.masked_fill(~text, 0.0)

@@ -133,7 +133,7 @@ def read_maps(
     token = _keep.set(keep)
     try:
         words = target.embedding(roll(embedded, texts.shift))
-        with _implementation(target), words, target.precision():
+        with attending_by(IMPLEMENTATION, target), words, target.precision():
             output = target.model(
                 input_ids=texts.tokens,
                 attention_mask=_seen(texts.mask),
@@ -146,9 +146,10 @@ def read_maps(
 
 
 @contextmanager
-def _implementation(target: PretrainedTarget) -> Iterator[None]:
+def attending_by(implementation: str, target: PretrainedTarget) -> Iterator[None]:
+    """Within, the model attends by one of transformers' attention interface."""
     before = target.config._attn_implementation
-    target.model.set_attn_implementation(IMPLEMENTATION)
+    target.model.set_attn_implementation(implementation)
     try:
         yield
     finally:

@@ -22,7 +22,7 @@ from afa_ray.training.worker import Job, Worker
 from studies.faithful.run import pretrained_folder
 from studies.faithful.ways.head import head_beside, with_head
 from studies.faithful.ways.teachers import by_copies, by_gates, taught
-from studies.small_files.run import CONFIGS
+from studies.training import CONFIGS
 
 EXPLAINABLE = ("--config", str(CONFIGS / "explainable.yaml"))
 PLAIN = ("--afa.lambda_adv", "0")

@@ -8,20 +8,20 @@ what is weighed. y(m) is the class's logit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import eager_mask
 
 from afa_ray.explainers.interface import chosen, text_tokens
+from afa_ray.explainers.quadrature import gauss_legendre
 from afa_ray.explainers.reading import attention_ig
+from afa_ray.models.attention_maps import attending_by
 from afa_ray.models.interface import Inputs
 from afa_ray.models.pretrained import PretrainedTarget, roll
 
@@ -67,16 +67,6 @@ AttentionInterface.register(IMPLEMENTATION, _attend)
 AttentionMaskInterface.register(IMPLEMENTATION, eager_mask)
 
 
-@contextmanager
-def _implementation(target: PretrainedTarget) -> Iterator[None]:
-    before = target.config._attn_implementation
-    target.model.set_attn_implementation(IMPLEMENTATION)
-    try:
-        yield
-    finally:
-        target.model.set_attn_implementation(before)
-
-
 def gated_pass(
     target: PretrainedTarget,
     inputs: Inputs,
@@ -89,7 +79,7 @@ def gated_pass(
     now = _Pass(roll(gates, texts.shift), first, renormalised)
     token = _pass.set(now)
     try:
-        with _implementation(target):
+        with attending_by(IMPLEMENTATION, target):
             logits = target.model(input_ids=texts.tokens, attention_mask=texts.mask.long()).logits
     finally:
         _pass.reset(token)
@@ -116,11 +106,11 @@ def layers_ig(last: int, steps: int, renormalised: bool = False) -> Callable[...
 
 
 def _points(steps: int) -> list[tuple[float, float]]:
-    """Places between 0 and 1, and their shares."""
+    """Places between 0 and 1, and their shares; of no steps, the end."""
     if steps == 0:
         return [(1.0, 1.0)]
-    roots, weights = np.polynomial.legendre.leggauss(steps)
-    return [((1 + r) / 2, w / 2) for r, w in zip(roots.tolist(), weights.tolist(), strict=True)]
+    places, shares = gauss_legendre(steps)
+    return list(zip(places.tolist(), shares.tolist(), strict=True))
 
 
 def value_norm(target: PretrainedTarget, inputs: Inputs, classes: Tensor) -> Tensor:
