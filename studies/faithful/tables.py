@@ -17,10 +17,15 @@ Row: TypeAlias = dict[str, Any]
 REFERENCE = ("plain", "ig")
 """What a row should be as faithful as: integrated gradients on the plainly trained model."""
 WITHIN = 0.01
-ROWS = ("attention", "attention_x_gradient", "attention_ig", "ig")
+ROWS = ("attention", "attention_x_gradient", "attention_ig", "layers_ig", "attn_lrp", "ig")
 SHOWN = (
     *(("plain", method) for method in (*ROWS, "leave_one_out")),
     *(("explainable", method) for method in ROWS),
+)
+JUDGED = tuple(
+    (form, method, other)
+    for form, other in (("plain", "explainable"), ("explainable", "plain"))
+    for method in ("attention", "attention_ig", "ig")
 )
 WAYS = {
     "deleted": "deleted",
@@ -38,10 +43,17 @@ def write_report(file: Path, out: Path) -> None:
         parts += [f"## {model}", "", *quality(its), ""]
         for way in (way for way in WAYS if any(way in row for row in its)):
             parts += [f"### Words {WAYS[way]}", "", *figures(its, way), ""]
-        parts += ["### The other form as the judge", "", *judged(its), ""]
+        if any(f"judged by {other}" in row for row in its for _, _, other in JUDGED):
+            parts += ["### The other form as the judge", "", *judged(its), ""]
         parts += ["### Held against integrated gradients on plain", "", *against(its), ""]
         plot(its, out / f"cost-{model}.png")
     (out / "table.md").write_text("\n".join(parts), encoding="utf-8")
+
+
+def cases(rows: Iterable[Row]) -> list[tuple[str, str]]:
+    """(form, method) of `SHOWN` that there are figures of."""
+    found = {(row["form"], row["method"]) for row in rows}
+    return [case for case in SHOWN if case in found]
 
 
 def sets_of(rows: Iterable[Row]) -> list[str]:
@@ -76,31 +88,27 @@ def quality(rows: list[Row]) -> list[str]:
 
 def figures(rows: list[Row], way: str) -> list[str]:
     """Comprehensiveness / sufficiency by data set; the mean over sets last."""
-    lines = head(("data", *(f"{method}, {form}" for form, method in SHOWN)))
-    columns: dict[tuple[str, str], list[tuple[float, float]]] = {case: [] for case in SHOWN}
+    shown_cases = cases(rows)
+    lines = head(("data", *(f"{method}, {form}" for form, method in shown_cases)))
+    columns: dict[tuple[str, str], list[tuple[float, float]]] = {case: [] for case in shown_cases}
     for data in sets_of(rows):
         cells = []
-        for case in SHOWN:
+        for case in shown_cases:
             both = [list(values(rows, data, *case, way, i).values()) for i in (0, 1)]
             cells.append(f"{shown(both[0])} / {shown(both[1])}")
             if both[0]:
                 columns[case].append((float(np.mean(both[0])), float(np.mean(both[1]))))
         lines.append(f"| {data} | {' | '.join(cells)} |")
-    means = [np.mean(columns[case], 0) if columns[case] else (np.nan,) * 2 for case in SHOWN]
+    means = [np.mean(columns[case], 0) for case in shown_cases]
     return [*lines, f"| mean | {' | '.join(f'{a:.3f} / {b:.3f}' for a, b in means)} |"]
 
 
 def judged(rows: list[Row]) -> list[str]:
     """Comprehensiveness / sufficiency by the other form's probabilities."""
-    cases = [
-        (form, method, other)
-        for form, other in (("plain", "explainable"), ("explainable", "plain"))
-        for method in ("attention", "attention_ig", "ig")
-    ]
-    lines = head(("data", *(f"{method} of {form}, judged by {o}" for form, method, o in cases)))
+    lines = head(("data", *(f"{method} of {form}, judged by {o}" for form, method, o in JUDGED)))
     for data in sets_of(rows):
         cells = []
-        for form, method, other in cases:
+        for form, method, other in JUDGED:
             name = f"judged by {other}"
             both = [values(rows, data, form, method, name, i).values() for i in (0, 1)]
             cells.append(f"{shown(both[0])} / {shown(both[1])}")
@@ -123,7 +131,7 @@ def against(rows: list[Row]) -> list[str]:
             "worse, established",
         )
     )
-    for form, method in SHOWN:
+    for form, method in cases(rows):
         if (form, method) == REFERENCE:
             continue
         gaps, good, p_values = [], 0, []
@@ -147,26 +155,43 @@ def paired(rows: list[Row], data: str, case: tuple[str, str], sign: float, figur
     return paired_difference([sign * ours[s] for s in seeds], [sign * theirs[s] for s in seeds])
 
 
+def cost(rows: list[Row], form: str, method: str) -> float:
+    """What an explanation costs, in predictions with their attention: the median over sets and
+    seeds, each on the machine that it was measured on."""
+    seconds = {
+        (row["data"], row["seed"], row["method"]): row["seconds"]
+        for row in rows
+        if row["form"] == form
+    }
+    ratios = [
+        its / seconds[data, seed, "attention"]
+        for (data, seed, name), its in seconds.items()
+        if name == method and (data, seed, "attention") in seconds
+    ]
+    return float(np.median(ratios))
+
+
 def plot(rows: list[Row], file: Path) -> None:
-    """Comprehensiveness over seconds a text, means over sets and seeds."""
+    """Comprehensiveness over cost, means over sets and seeds."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
     for form, marker, below in (("plain", "o", False), ("explainable", "s", True)):
         for method in dict.fromkeys(row["method"] for row in rows if row["form"] == form):
             its = [row for row in rows if (row["form"], row["method"]) == (form, method)]
-            cost = 1000 * max(1e-6, float(np.mean([row["seconds"] for row in its])))
-            good = float(np.mean([row["deleted"][0] for row in its]))
-            ours = method.startswith("attention")
+            at = max(0.01, cost(rows, form, method)), np.mean([row["deleted"][0] for row in its])
+            ours = method.startswith("attention") or method == "layers_ig"
             color = "C1" if ours and below else "C0" if ours else "0.6"
-            axes.plot(cost, good, marker, color=color)
+            axes.plot(*at, marker, color=color)
             if form == "plain" or method == "attention":
                 place: dict[str, Any] = {
                     "xytext": (5, -10 if ours else 4),
                     "textcoords": "offset points",
                 }
-                axes.annotate(method, (cost, good), fontsize=7, **place)
-    axes.set(xscale="log", xlabel="milliseconds a text", ylabel="comprehensiveness", ylim=(0, None))
+                axes.annotate(method, at, fontsize=7, **place)
+    axes.set(
+        xscale="log", xlabel="cost, in predictions", ylabel="comprehensiveness", ylim=(0, None)
+    )
     axes.set_title("circles: trained plainly; squares: explainable", fontsize=9)
     figure.savefig(file, dpi=120)
     plt.close(figure)
