@@ -42,7 +42,7 @@ def add_adapters(
     config = LoraConfig(
         task_type=TaskType.SEQ_CLS,
         r=r,
-        lora_alpha=alpha,  # type: ignore[arg-type]
+        lora_alpha=alpha,
         lora_dropout=dropout,
         target_modules=modules if modules == ALL_LINEAR else _names(modules),
         modules_to_save=whole,

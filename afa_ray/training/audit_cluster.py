@@ -75,7 +75,7 @@ def found_by_workers(
         with work_that_goes_on(f"workers = {workers}: a part of the audit failed"):
             yield from pool.map_unordered(
                 lambda actor, part: actor.find.remote(part, [sent[part.run]]),
-                parts,  # type: ignore[arg-type]
+                parts,
             )
 
 

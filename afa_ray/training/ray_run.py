@@ -171,19 +171,19 @@ def _trainer(job: Job, use_gpu: bool, torch_config: Any) -> Any:
     settings = job.settings.train
     least, most = settings.workers
     return TorchTrainer(
-        _worker_loop,  # type: ignore[arg-type]
+        _worker_loop,
         torch_config=torch_config,
         # by reference: Train's controller, which only hands it on, needs none of our imports
         train_loop_config={"job": ray.put(job), "use_gpu": use_gpu},
         scaling_config=ScalingConfig(
-            num_workers=least if least == most else (least, most),  # type: ignore[arg-type]
+            num_workers=least if least == most else (least, most),
             use_gpu=use_gpu,
         ),
         run_config=RunConfig(
             name=job.run.name,
             storage_path=str(job.run.parent),
             failure_config=FailureConfig(max_failures=settings.max_failures),
-            logging_config=LoggingConfig(log_level="ERROR"),  # type: ignore[call-arg]
+            logging_config=LoggingConfig(log_level="ERROR"),
         ),
     )
 
