@@ -7,6 +7,7 @@ for each worker. It must not have imported Ray, which reads a worker's environme
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import runpy
@@ -57,6 +58,7 @@ def serve(address: str) -> None:
     for name in NEEDED:
         import_module(name)
     assert "ray" not in sys.modules
+    gc.freeze()  # what is shared with all workers, none of them need look through, and so copy
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a worker
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
