@@ -16,7 +16,7 @@ train: .venv/installed
 test: lint
 	$(MAKE) --jobs 2 types tests
 
-tests: .venv/installed
+tests: .venv/compiled
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not alone" --durations=25
 
 check: lint types
@@ -47,6 +47,11 @@ campaign: .venv/installed
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --quiet --no-compile --constraint constraints.txt \
 	  --editable ".[dev,docs]"
+	touch $@
+
+# What the tests import, compiled once; their processes start together, and each would do it.
+.venv/compiled: .venv/installed
+	-$(BIN)/python -m pytest --collect-only --quiet > /dev/null
 	touch $@
 
 clean:
