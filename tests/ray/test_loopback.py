@@ -39,6 +39,7 @@ def test_sockets(address: str | None, first: str) -> None:
     environment |= {
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1",
         "RAY_TMPDIR": os.environ["RAY_TMPDIR"],
+        "RAY_enable_worker_prestart": "0",
     }
     if address:
         environment["RAY_ADDRESS"] = address

@@ -154,31 +154,17 @@ def check_untroubled(run: Path, settings: Settings) -> None:
     assert results[0]["test"]["accuracy"] == pytest.approx(results[1]["test"]["accuracy"], abs=0.02)
 
 
-def test_a_node_dies_and_another_takes_its_place(
-    head: Any, warm: dict[str, Any], settings: Settings, tmp_path: Path
-) -> None:
-    settings = with_values(settings, **{"train.num_workers": 2, "train.max_failures": 2})
-    node = head.add_node(num_cpus=1, **warm)
-    training = Training(settings, tmp_path, hold=2 * PER_EPOCH + 5)
-    training.wait_for(workers=2)
-    head.remove_node(node, allow_graceful=False)
-    head.add_node(num_cpus=1, **warm)
-    training.hold_at(3 * PER_EPOCH + 5)
-    training.wait_for(workers=2)
-    training.finish()
-    check_untroubled(training.run, settings)
-
-
-def test_elastic_workers_come_and_go_with_their_nodes(
+def test_workers_come_and_go_with_their_nodes(
     head: Any,
     warm: dict[str, Any],
     settings: Settings,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """One worker; two once a second node has joined; one again after that node's death."""
+    """One worker; two once a second node has joined; that node dies and another takes its place;
+    one worker again once that has died, too."""
     look_every_second(monkeypatch)
-    settings = with_values(settings, **{"train.num_workers": "1:2", "train.max_failures": 2})
+    settings = with_values(settings, **{"train.num_workers": "1:2", "train.max_failures": 4})
     training = Training(settings, tmp_path, hold=PER_EPOCH + 5)
     training.wait_for(workers=1)
     node = head.add_node(num_cpus=1, **warm)
@@ -186,8 +172,12 @@ def test_elastic_workers_come_and_go_with_their_nodes(
     training.hold_at(2 * PER_EPOCH + 5)
     training.wait_for(workers=2)
     head.remove_node(node, allow_graceful=False)
-    training.wait_for_workers(1)
+    node = head.add_node(num_cpus=1, **warm)
     training.hold_at(3 * PER_EPOCH + 5)
+    training.wait_for(workers=2)
+    head.remove_node(node, allow_graceful=False)
+    training.wait_for_workers(1)
+    training.hold_at(4 * PER_EPOCH + 5)
     training.wait_for(workers=1)
     training.finish()
     check_untroubled(training.run, settings)

@@ -152,7 +152,7 @@ def test_the_split_may_have_a_seed_of_its_own(tmp_path: Path) -> None:
     rows = "".join(f"text number{i} and number{i % 7},{i % 2}\n" for i in range(60))
     (tmp_path / "own.csv").write_text("text,label\n" + rows)
     values = {"data.name": "own", "data.train_file": str(tmp_path / "own.csv"),
-              "target.word2vec": False}  # fmt: skip
+              "target.word2vec": False, "target.bag_of_words": False}  # fmt: skip
 
     def test_texts(seed: int, split_seed: int | None) -> list[int]:
         seeds = {"train.seed": seed, "data.split_seed": split_seed}
