@@ -9,8 +9,11 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
-from afa_ray import models
-from afa_ray.models.opened import attention_row
+from afa_ray.importing import lasting
+
+with lasting():
+    from afa_ray import models
+    from afa_ray.models.opened import attention_row
 
 if TYPE_CHECKING:
     from afa_ray.classifier import Classifier, Explanation, load

@@ -8,7 +8,7 @@ import shutil
 import socket
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from afa_ray.data.packed import pack
 from afa_ray.data.texts import RawCorpus, Texts
 from afa_ray.data.tokenizer import special_ids, train_tokenizer
 from afa_ray.dotted import override
+from afa_ray.importing import lasting
 from afa_ray.records import mlflow_database
 from afa_ray.records.mlflow_place import sqlite_database
 from afa_ray.training.learner import Learner, build_learner
@@ -33,6 +34,12 @@ from afa_ray.training.players import build_players
 # For the processes started from here: by default, OpenMP threads that wait spin on their core, and
 # two processes that train side by side are ten times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    with lasting():
+        return (yield)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -7,7 +7,6 @@ for each worker. It must not have imported Ray, which reads a worker's environme
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import runpy
@@ -21,6 +20,8 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
+from afa_ray.importing import lasting
+
 ROOT = Path(__file__).parents[2]
 ADDRESS = "AFA_NURSERY"  # in the environment of a node: the nursery's socket
 NODE = {  # what a node is started with; no test reads Ray's logs or has a cluster grow by itself
@@ -28,7 +29,10 @@ NODE = {  # what a node is started with; no test reads Ray's logs or has a clust
     "include_log_monitor": False,
     "no_monitor": True,
 }
-RARELY = {"REPORTER_UPDATE_INTERVAL_MS": "60000"}  # when a node looks at all of its processes
+RARELY = {  # when a node looks at all of its processes; whether it counts what they do
+    "REPORTER_UPDATE_INTERVAL_MS": "60000",
+    "RAY_enable_metrics_collection": "0",
+}
 NEEDED = (
     "afa_ray.train", "afa_ray.explaining.parts", "tune.imbalance_measures", "mlflow",
     "sklearn.feature_extraction.text", "sklearn.linear_model", "sklearn.model_selection",
@@ -55,10 +59,10 @@ def nursery(folder: str) -> Iterator[str]:
 
 def serve(address: str) -> None:
     """Fork a worker for each that asks, until nobody holds the other end of the input."""
-    for name in NEEDED:
-        import_module(name)
+    with lasting():  # what all workers share none of them looks through, and so copies
+        for name in NEEDED:
+            import_module(name)
     assert "ray" not in sys.modules
-    gc.freeze()  # what is shared with all workers, none of them need look through, and so copy
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a worker
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)

@@ -25,6 +25,7 @@ import psutil
 import pytest
 
 from tests.conftest import TINY, free_port
+from tests.ray.nursery import RARELY
 from tests.ray.small_study import write_texts
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -136,6 +137,7 @@ def head() -> Iterator[Head]:
         "RAY_prestart_worker_first_driver": "0",
         "RAY_worker_niceness": "0",  # other tests run beside these
         "OMP_WAIT_POLICY": "PASSIVE",
+        **RARELY,
     }
     try:
         done = subprocess.run(

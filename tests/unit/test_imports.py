@@ -9,8 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ORDER = (  # a room may import those above it, and itself
-    ("envs", "afa_ray.errors", "afa_ray.metrics", "afa_ray.noise", "afa_ray.output",
-     "afa_ray.supervision"),
+    ("envs", "afa_ray.errors", "afa_ray.importing", "afa_ray.metrics", "afa_ray.noise",
+     "afa_ray.output", "afa_ray.supervision"),
     ("afa_ray.yaml_files",),
     ("afa_ray.config",),
     ("afa_ray.arguments", "afa_ray.dotted", "afa_ray.hub", "afa_ray.json_files", "afa_ray.method",
