@@ -22,7 +22,7 @@ class TargetForSequenceClassification(Target, PreTrainedModel):
     def __init__(self, config: TargetConfig) -> None:
         PreTrainedModel.__init__(self, config)
         self.make_parts()
-        self.post_init()
+        PreTrainedModel.post_init(self)
 
     @property
     def target(self) -> TargetForSequenceClassification:
@@ -40,7 +40,7 @@ class EncodedForSequenceClassification(EncodedTarget, PreTrainedModel):
     def __init__(self, config: EncodedConfig) -> None:
         PreTrainedModel.__init__(self, config)
         self.make_parts()
-        self.post_init()
+        PreTrainedModel.post_init(self)
 
     @property
     def encoded(self) -> EncodedForSequenceClassification:
@@ -58,4 +58,4 @@ class DiscriminatorModel(Discriminator, PreTrainedModel):
     def __init__(self, config: DiscriminatorConfig) -> None:
         PreTrainedModel.__init__(self, config)
         self.make_parts()
-        self.post_init()
+        PreTrainedModel.post_init(self)

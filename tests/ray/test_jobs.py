@@ -84,14 +84,14 @@ class Head:
         """All that the node and its jobs have started: their environment tells."""
         return processes_of(self.environment["RAY_TMPDIR"])
 
-    def process_named(self, part: str) -> psutil.Process:
-        """The latest process with those words in its command line, but for shells."""
+    def named(self, part: str) -> list[psutil.Process]:
+        """The processes with those words in their command lines, but for shells, by age."""
         found = []
         for process in self.processes():
             with suppress(psutil.Error):  # it has ended meanwhile
                 if part in " ".join(process.cmdline()) and "bash" not in process.name():
                     found.append(process)
-        return found[-1]
+        return found
 
 
 def processes_of(folder: str) -> list[psutil.Process]:
@@ -233,7 +233,7 @@ def test_a_run_that_crashed_is_continued(head: Head, tmp_path: Path) -> None:
     with ThreadPoolExecutor() as pool:
         submitted = pool.submit(head.submit, *command)
         wait_until(lambda: in_epoch(run, 3), submitted)
-        head.process_named("RayTrainWorker").kill()
+        head.named("RayTrainWorker")[-1].kill()
         crashed = submitted.result()
     assert crashed.returncode == 1
     assert "ended early; the same settings with --run.name first continue" in crashed.stdout
@@ -266,9 +266,10 @@ def search_arguments(storage: Path, **values: Any) -> list[str]:
     return ["python", "-m", "tune.search", *arguments(storage, "sweep", **small | values)[3:]]
 
 
-def test_a_search_that_was_stopped_is_continued(head: Head, tmp_path: Path) -> None:
-    command = search_arguments(tmp_path)
-    ended = partial(ended_trials, tmp_path / "sweep")
+def test_a_search_that_is_stopped_keeps_what_it_has(head: Head, tmp_path: Path) -> None:
+    """`ray job stop`: trials that have ended stay whole, no other goes on. (The same command then
+    continues, as after a kill: `test_search`.)"""
+    command, ended = search_arguments(tmp_path), partial(ended_trials, tmp_path / "sweep")
     with ThreadPoolExecutor() as pool:
         submitted = pool.submit(head.submit, *command, options=("--submission-id", "sweep"))
         wait_until(lambda: ended() >= 1, submitted)
@@ -276,14 +277,8 @@ def test_a_search_that_was_stopped_is_continued(head: Head, tmp_path: Path) -> N
         assert submitted.result().returncode == 0
     assert ended() < 2
     assert not (tmp_path / "sweep" / "best.yaml").exists()
-    done = head.submit(*command)
-    print(done.stdout)
-    assert done.returncode == 0
-    assert "2/2" in done.stdout
-    assert "best: trial-" in done.stdout
-    assert "Traceback" not in done.stdout
-    assert len(json.loads((tmp_path / "sweep" / "trials.json").read_text())) == ended() == 2
-    assert len(list((tmp_path / "sweep" / "final").glob("*/result.json"))) == 1
+    wait_until(lambda: not head.named("ImplicitFunc"))
+    assert ended() < 2
 
 
 def ended_trials(study: Path) -> int:

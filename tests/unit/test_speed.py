@@ -186,12 +186,12 @@ def test_two_workers_and_many_environments() -> None:
 @pytest.mark.slow
 def test_memory_grows_with_the_length_of_texts_as_their_embeddings_do() -> None:
     settings = SpeedSettings()
-    short, long = (in_a_new_process(memory._train, settings, n, False) for n in (256, 1024))
-    embeddings = memory.TEXTS * (1024 - 256) * 512 * 4  # bytes
+    short, long = (in_a_new_process(memory._train, settings, n, False) for n in (128, 512))
+    embeddings = memory.TEXTS * (512 - 128) * 512 * 4  # bytes
     assert embeddings < long - short < 12 * embeddings
     found = {
         "texts": memory.TEXTS,
-        "by_length": {"afa": {256: short, 1024: long}},
+        "by_length": {"afa": {128: short, 512: long}},
         "corpora": [
             {"rows": 300, "file_bytes": 2e6, "packed_bytes": 1e6, "memory_bytes": 3e6,
              "rows_per_second": 70.0}
