@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 def curves_plot(found: Found, methods: Sequence[str], title: str, path: Path) -> None:
     """A panel a share of the rarer class: mean AUC ± 95% t-interval against training texts."""
     shares = list(dict.fromkeys(cell.share for _, cell in found))
+    sizes = sorted({cell.size for _, cell in found})
+    ticks = sizes[:: 1 + len(sizes) // 5]
     figure = blank((1 + 2.7 * len(shares), 3.2))
     for number, share in enumerate(shares, start=1):
         axes = figure.add_subplot(1, len(shares), number)
@@ -26,6 +28,8 @@ def curves_plot(found: Found, methods: Sequence[str], title: str, path: Path) ->
         axes.set_title(f"{share:g}% of the rarer class", fontsize=10)
         axes.set_xlabel("training texts")
         axes.set_xscale("log")
+        axes.set_xticks(ticks, labels=[f"{tick:,}" for tick in ticks])
+        axes.minorticks_off()
         low, high = axes.get_ylim()
         axes.set_ylim(max(0, low), min(1.02, high))
         axes.grid(alpha=0.25)
