@@ -44,6 +44,7 @@ campaign: .venv/installed
 # Python compiles what is imported, once; pip would compile all of it, which takes longer than to install.
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --quiet --no-compile --constraint constraints.txt \
 	  --editable ".[dev,docs]"
 	touch $@
