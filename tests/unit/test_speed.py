@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from afa_ray.benchmark import memory, scale, step, surroundings
+from afa_ray.benchmark import memory, profile, scale, step, surroundings
 from afa_ray.benchmark.__main__ import main
 from afa_ray.benchmark.corpora import in_a_new_process
 from afa_ray.benchmark.options import SpeedSettings, speed_complaints
@@ -93,7 +93,10 @@ def test_every_mistake_is_reported() -> None:
 
 
 @pytest.mark.slow
-def test_a_small_benchmark_leaves_figures_tables_and_plots(tmp_path: Path) -> None:
+def test_a_small_benchmark_leaves_figures_tables_and_plots(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(profile, "UPDATES", 2)
     status = main(
         ["--benchmark.parts", "step,profile,scale", "--benchmark.sizes", "4x8",
          "--benchmark.rounds", "2", "--benchmark.updates", "1", "--benchmark.threads", "1",
