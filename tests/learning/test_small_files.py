@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -12,9 +13,16 @@ from sklearn.pipeline import make_pipeline
 from afa_ray.data.tickets import generate_tickets, write_tickets
 from afa_ray.train import main
 
+CONFIGS = Path(__file__).parents[2] / "afa_ray" / "configs"
+METHODS = {
+    "defaults": [],
+    "explainable": ["--config", str(CONFIGS / "explainable.yaml"), "--train.max_steps", "300"],
+    "plain": ["--afa.lambda_adv", "0"],
+}
 
-def test_two_hundred_tickets(tmp_path: Path) -> None:
-    """By the defaults. (By `explainable`, more of them: the README's example.)"""
+
+@pytest.mark.parametrize("method", METHODS)
+def test_two_hundred_tickets(method: str, tmp_path: Path) -> None:
     write_tickets(tmp_path / "train.csv", 200, seed=0)
     write_tickets(tmp_path / "test.csv", 500, seed=1)
     train, test = generate_tickets(200, 0), generate_tickets(500, 1)
@@ -26,7 +34,7 @@ def test_two_hundred_tickets(tmp_path: Path) -> None:
         "--data.label_column", "team", "--run.storage", str(tmp_path), "--run.name", "run",
         "--train.num_workers", "0", "--mlflow.uri", "none",
     ]  # fmt: skip
-    assert main(arguments) == 0
+    assert main([*METHODS[method], *arguments]) == 0
     result = json.loads((tmp_path / "run" / "result.json").read_text(encoding="utf-8"))
     assert result["test"]["accuracy"] > words - 0.03
     assert result["settings"]["train.batch_size"] == 16

@@ -40,11 +40,9 @@ def packed(rows: list[list[int]], labels: list[int], marks: bool = False) -> Pac
 def test_it_is_as_good_as_one_over_raw_words(data_dir: Path, name: str) -> None:
     values = {"data.name": name, "data.dir": str(data_dir), "target.word2vec": False}
     settings = override(Settings(), values | {"target.bag_of_words": False})
-    raw = load_raw(name, data_dir=str(data_dir), seed=0)
-    some = np.random.default_rng(0).permutation(len(raw.train))[:2000]
-    raw = dataclasses.replace(raw, train=raw.train.take(some))
-    corpus = prepare_corpus(settings, raw)
+    corpus = prepare_corpus(settings)
     found = bag_of_words(corpus).figures(corpus.test.labels)
+    raw = load_raw(name, data_dir=str(data_dir), seed=0)
     train = raw.train
     if raw.validation is None:
         train = train.take(stratified_split(train.labels, 0.1, 0)[0])
@@ -53,7 +51,7 @@ def test_it_is_as_good_as_one_over_raw_words(data_dir: Path, name: str) -> None:
     ).fit(list(train.texts), train.labels)
     expected = words.score(list(raw.test.texts), raw.test.labels)
     assert found["accuracy"] == pytest.approx(expected, abs=0.012)
-    assert found["accuracy"] > {"sms_spam": 0.97, "sst2_sentences": 0.74}[name]
+    assert found["accuracy"] > {"sms_spam": 0.97, "sst2_sentences": 0.80}[name]
     assert found["texts"] == len(corpus.train)
 
 
