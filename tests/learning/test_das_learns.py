@@ -38,7 +38,7 @@ def texts_of(count: int, seed: int, shares: tuple[float, float]) -> Texts:
 
 def accuracy(method: str, seed: int, run: Path) -> float:
     settings = override(Settings(), {**SETTINGS, "supervision.method": method, "train.seed": seed})
-    train, test = texts_of(300, seed, (0, 0.9)), texts_of(500, 1000 + seed, (0.5, 0.5))
+    train, test = texts_of(300, seed, (0, 0.9)), texts_of(300, 1000 + seed, (0.5, 0.5))
     raw = RawCorpus("zorps", ["no", "yes"], train, test.take(np.arange(20)), test)
     corpus = prepare_corpus(settings, raw)
     run.mkdir()

@@ -20,7 +20,7 @@ def run_page(name: str) -> dict[str, Any]:
 
 def test_add_an_objective(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(generated, "REVIEW_SIZES", (3000, 100, 300))
+    monkeypatch.setattr(generated, "REVIEW_SIZES", (1500, 100, 300))
     names = run_page("add-an-objective")
     assert names["result"]["agreement"]["auroc"] > 0.85
     (run,) = (tmp_path / "runs").glob("reviews-*")

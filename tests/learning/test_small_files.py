@@ -15,7 +15,7 @@ from afa_ray.train import main
 
 CONFIGS = Path(__file__).parents[2] / "afa_ray" / "configs"
 METHODS = {
-    "defaults": [],
+    "defaults": ["--train.max_steps", "300"],
     "explainable": ["--config", str(CONFIGS / "explainable.yaml"), "--train.max_steps", "300"],
     "plain": ["--afa.lambda_adv", "0"],
 }

@@ -34,6 +34,7 @@ ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 PER_EPOCH = 12  # 96 training texts / 8
 EPOCHS = 16  # many: a run must not be done before it is killed in its third
+UPDATES = 60  # of the quick start
 TEXTS = {"train": 96, "validation": 16, "test": 16}
 VALUES = TINY | {
     "data.name": "small",
@@ -95,19 +96,21 @@ class Head:
 
 
 def processes_of(folder: str) -> list[psutil.Process]:
-    """The processes with that RAY_TMPDIR, by age; other clusters of this machine have others."""
-    found = []
+    """The processes with that RAY_TMPDIR and their children, by age; other clusters of this machine
+    have others. (Ray's agents write their name over their environment. Left alone, one whose node
+    is a zombie keeps a core busy.)"""
+    found = set()
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             if process.environ().get("RAY_TMPDIR") == folder:
-                found.append(process)
+                found |= {process, *process.children(recursive=True)}
     return sorted(found, key=lambda process: process.create_time())
 
 
 def quick_start(dashboard: int) -> str:
     """What docs/how-to/clusters.md has a user type, on free ports and with the `.venv` of this.
 
-    Two CPUs whatever the machine has.
+    Two CPUs whatever the machine has, and half of the updates.
     """
     page = (ROOT / "docs" / "how-to" / "clusters.md").read_text(encoding="utf-8")
     marked = re.search(r"<!-- a test types this.*?```bash\n(.*?)```", page, re.DOTALL)
@@ -118,7 +121,8 @@ def quick_start(dashboard: int) -> str:
     given = " ".join(f"--{name} {value}" for name, value in ports.items())
     typed = marked[1].replace("--head", f"--head {given}", 1)
     assert "8265" in typed
-    return typed.replace("8265", str(dashboard)).replace(".venv/bin", str(BIN))
+    typed = typed.replace("8265", str(dashboard)).replace(".venv/bin", str(BIN))
+    return typed.replace("--run.name", f"--train.max_steps {UPDATES} --run.name")
 
 
 @pytest.fixture(scope="module")
@@ -225,8 +229,7 @@ def test_the_quick_start(head: Head) -> None:
 
 def test_a_run_that_crashed_is_continued(head: Head, tmp_path: Path) -> None:
     """SIGKILL of its worker, which `train.max_failures` does not forgive; then, in one job, without
-    workers, a run with a mistake, and a search whose results would lie in the job's copy of the
-    working directory."""
+    workers, and a search whose results would lie in the job's copy of the working directory."""
     values = {"train.epochs": EPOCHS, "train.max_failures": 0}
     command = arguments(tmp_path, "first", **values)
     run = tmp_path / "first"
@@ -240,10 +243,8 @@ def test_a_run_that_crashed_is_continued(head: Head, tmp_path: Path) -> None:
     assert not (run / "result.json").exists()
 
     again = arguments(tmp_path, "first", **values, **{"train.num_workers": 0})
-    mistake = arguments(tmp_path, "refused", **{"afa.k": 0})
     in_copy = search_arguments(tmp_path, **{"run.storage": "runs"})
-    all_three = f"{shlex.join(again)} && {{ {shlex.join(mistake)}; {shlex.join(in_copy)}; }}"
-    done = head.submit("sh", "-c", all_three)
+    done = head.submit("sh", "-c", f"{shlex.join(again)} && {shlex.join(in_copy)}")
     print(done.stdout)
     counted = (f"epoch {EPOCHS} ", f"/{EPOCHS * PER_EPOCH}")
     for text in ("  resume  after", *counted, "test (epoch "):
@@ -251,8 +252,6 @@ def test_a_run_that_crashed_is_continued(head: Head, tmp_path: Path) -> None:
     assert "Traceback" not in done.stdout
     check_complete(run)
     assert done.returncode == 1
-    assert "afa_ray.train: cannot run:" in done.stdout
-    assert "afa.k = 0: must be at least 1" in done.stdout
     assert "tune.search: cannot run:" in done.stdout
     assert "run.storage = runs: lies in a Ray job's copy" in done.stdout
     assert "entrypoint command failed with exit code 2" in done.stdout
