@@ -10,7 +10,6 @@ from afa_ray.config import (
     DATA_FILES,
     FROM_SCRATCH,
     SINGLE_LAYER,
-    DiscriminatorSettings,
     LoraSettings,
     MlflowSettings,
     Settings,
@@ -116,7 +115,7 @@ def complaints(settings: Settings) -> list[str]:
     if settings.target.name == "cnn" and settings.target.hidden_size % 4:
         size = settings.target.hidden_size
         found.append(f"target.hidden_size = {size}: must be a multiple of 4 for target.name = cnn")
-    found += _judge_complaints(settings.discriminator)
+    found += _judge_complaints(settings)
     if settings.data.split_seed is not None and not 0 <= settings.data.split_seed < 2**32:
         found.append(
             f"data.split_seed = {settings.data.split_seed}: must be between 0 and 4294967295"
@@ -140,14 +139,20 @@ def text_complaints(values: Mapping[str, Any]) -> list[str]:
     return [fault for fault in faults if fault]
 
 
-def _judge_complaints(discriminator: DiscriminatorSettings) -> list[str]:
-    """What does not go together with a Target that judges its own masks."""
-    if discriminator.judge == "trained" or discriminator.pairing == "contrast":
-        return []
-    return [
-        "discriminator.pairing = original: discriminator.judge = target asks how far a copy "
-        "still looks like its class; use contrast"
-    ]
+def _judge_complaints(settings: Settings) -> list[str]:
+    """What does not go together with a Target as the judge."""
+    judge, found = settings.discriminator.judge, []
+    if judge != "trained" and settings.discriminator.pairing == "original":
+        found.append(
+            f"discriminator.pairing = original: discriminator.judge = {judge} asks how far a copy "
+            "still looks like its class; use contrast"
+        )
+    if judge == "twin" and settings.train.shard:
+        found.append(
+            "train.shard: discriminator.judge = twin would keep a second Target whole on every "
+            "worker; use target"
+        )
+    return found
 
 
 def _supervision_complaints(settings: Settings) -> list[str]:

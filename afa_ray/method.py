@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 PLAIN = "plain"
+JUDGES = {"target": "the target", "twin": "a twin"}
 
 
 def method_of(values: Mapping[str, Any]) -> str:
-    """plain, random, or the pairing, and whether the Target is the judge; where attention is
+    """plain, random, or the pairing, and the judge, if it is a Target; where attention is
     supervised, by which method, alone or behind a plus sign.
 
     Args:
@@ -26,7 +27,7 @@ def _feedback(values: Mapping[str, Any]) -> str:
         return PLAIN
     judge = values.get("discriminator.judge", "trained")
     name = "random" if values.get("afa.epsilon") == 1 else values["discriminator.pairing"]
-    return f"{name}, judged by the target" if judge == "target" else str(name)
+    return f"{name}, judged by {JUDGES[judge]}" if judge in JUDGES else str(name)
 
 
 def described(values: Mapping[str, Any]) -> str:

@@ -108,8 +108,8 @@ def speed_complaints(settings: SpeedSettings) -> list[str]:
         found.append("afa.lambda_adv = 0: without feedback there is nothing to compare")
     if settings.discriminator.judge != "trained":
         found.append(
-            "discriminator.judge = target: afa is timed with a Discriminator; the contender "
-            "explainable is one that judges itself"
+            f"discriminator.judge = {settings.discriminator.judge}: afa is timed with a "
+            "Discriminator; the contender explainable is one that judges itself"
         )
     found += unknown_names("parts", options.parts, PARTS)
     found += unknown_names("contenders", options.contenders, UPDATE_CONTENDERS)

@@ -14,6 +14,7 @@ from typing import Any
 from afa_ray.errors import UserError
 from afa_ray.evaluation.plots import plot_deletion_curves
 from afa_ray.json_files import read_object
+from afa_ray.method import method_of
 from afa_ray.output import print_anywhere
 
 Runs = list[tuple[str, dict[str, Any]]]  # folder name, content of result.json
@@ -25,13 +26,7 @@ COLUMNS = (
 
 
 def method(result: dict[str, Any]) -> str:
-    """Which of `METHODS` a run used, or which of supervision."""
-    settings = result["settings"]
-    used = "plain" if settings["afa.lambda_adv"] == 0 else settings["discriminator.pairing"]
-    told = settings.get("supervision.method", "none")
-    if told == "none":
-        return str(used)
-    return str(told) if used == "plain" else f"{used} + {told}"
+    return method_of(result["settings"])
 
 
 def order(name: str) -> tuple[int, str]:

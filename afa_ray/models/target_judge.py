@@ -1,4 +1,4 @@
-"""The Target as the judge of its own masks: there is no other network, and nothing to learn."""
+"""A Target as a judge of masks: of its own, or, as a twin that learns to be one, of another's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from afa_ray.models.interface import reading_for
 from afa_ray.models.target import Target
@@ -21,10 +21,16 @@ class TargetJudge:
     In pairing `contrast` the Discriminator tells masked sequences of class c from untouched ones of
     other classes. What the Target itself holds to be of another class passes for one of these, so
     that a mask is paid r = -log(1 - D) = -log p(c | X~) (E6): the loss of the Target on its copy.
+
+    A twin learns that by the Discriminator's loss (E5), with X' an untouched text of another class:
+    L_D = -log(1 - p(c | X')) - log p(c | X~).
+
+    Args:
+        module: what computes the Target's output, by default itself (DistributedDataParallel).
     """
 
-    def __init__(self, target: AnyTarget) -> None:
-        self.target = target
+    def __init__(self, target: AnyTarget, module: nn.Module | None = None) -> None:
+        self.target, self.module = target, module or target
 
     @property
     def shares_copies(self) -> bool:
@@ -43,7 +49,7 @@ class TargetJudge:
         classes = classes if query is None else classes[:, 0]
         if deleted is None:
             present = input_ids != self.target.config.pad_token_id
-            logits = self.target(input_ids, attention_mask=present, **reading_for(query)).logits
+            logits = self.module(input_ids, attention_mask=present, **reading_for(query)).logits
         else:
             assert isinstance(self.target, Target)
             logits, classes = self.target.copies(input_ids, deleted), classes[:, None]

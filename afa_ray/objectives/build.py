@@ -18,7 +18,7 @@ from afa_ray.objectives.judges import Judge, TargetAsJudge, TrainedJudge
 def build_objectives(
     settings: Settings,
     target: AnyTarget,
-    discriminator: Discriminator | None,
+    discriminator: Discriminator | AnyTarget | None,
     *,
     wrap: Wrap = lambda module: module,
     add_up: Callable[[Tensor], object] = lambda tensor: tensor,

@@ -1,4 +1,4 @@
-"""The two judges that pay for masks: a Discriminator that learns from them first, or the Target."""
+"""The judges that pay for masks: a Discriminator that learns from them first, or the Target."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from afa_ray.config import Settings
+from afa_ray.config import Settings, decided
 from afa_ray.data.parts import Part
 from afa_ray.models import AnyTarget, Discriminator, TargetJudge
 from afa_ray.models.precision import autocast
@@ -67,28 +67,35 @@ class TargetAsJudge:
 
 
 class TrainedJudge:
-    """A Discriminator with an optimiser of its own.
+    """A Discriminator, or a second Target as one, with an optimiser of its own.
 
     Its update uses the first of the M masks of a sequence: a simplification of Algorithm 1 of Liu
     (arXiv 2512.20661).
 
     Args:
-        settings: `discriminator` and `train` are used here; discriminator: on its device.
+        settings: `discriminator` and `train` are used here; network: on its device.
         wrap: applied to it for its update (DistributedDataParallel).
     """
 
-    figures = ("loss_d", "d_accuracy")
+    figures: tuple[str, ...] = ("loss_d", "d_accuracy")
 
     def __init__(
-        self, settings: Settings, discriminator: Discriminator, pad_id: int, wrap: Wrap
+        self, settings: Settings, network: Discriminator | AnyTarget, pad_id: int, wrap: Wrap
     ) -> None:
         self.contrast = settings.discriminator.pairing == "contrast"
         self.needs = frozenset({"partners"} if self.contrast else ())
-        self.players = {"discriminator": discriminator}
-        self.optimizer: RowAdam = adam(discriminator, settings.train.discriminator_lr)
-        self.discriminator = self.network = discriminator
+        self.players = {"discriminator": network}
+        self.network = network
         self.precision, self.pad_id = settings.train.precision, pad_id
-        self._wrapped = wrapped(discriminator, wrap)
+        self._wrapped = wrapped(network, wrap)
+        self.discriminator: Any = network
+        self._verdict: Any = self._wrapped
+        rate = settings.train.discriminator_lr
+        if not isinstance(network, Discriminator):
+            self.discriminator = TargetJudge(network)
+            self._verdict = TargetJudge(network, self._wrapped)
+            rate = decided(settings.train.target_lr)
+        self.optimizer: RowAdam = adam(network, rate)
 
     def condition(self, part: Part) -> Tensor:
         """The class; it reads texts alone."""
@@ -120,12 +127,12 @@ class TrainedJudge:
         """(B,) logits of untouched sequences, and of the masked ones."""
         if part.partners is None and env.shares_copies:
             deleted = torch.stack([torch.zeros_like(mask), mask], 1)
-            untouched_logits, masked_logits = self._wrapped(part.tokens, deleted=deleted).unbind(1)
+            untouched_logits, masked_logits = self._verdict(part.tokens, deleted=deleted).unbind(1)
             return untouched_logits, masked_logits
         untouched = part.tokens if part.partners is None else part.partners
         both = stack_padded(untouched, env.masked(mask), self.pad_id)
         condition = (part.labels.repeat(2),) if self.contrast else ()
-        untouched_logits, masked_logits = self._wrapped(both, *condition).chunk(2)
+        untouched_logits, masked_logits = self._verdict(both, *condition).chunk(2)
         return untouched_logits, masked_logits
 
 

@@ -116,8 +116,10 @@ def estimate_memory(settings: Settings, learner: Learner, longest: Batch) -> Mem
     shards = train.workers[1] if train.shard else 1
     memory = parameter_memory(learner.target, shards)
     judge = learner.players.get("discriminator")
-    if isinstance(judge, Discriminator):
+    twin = judge is not None and not isinstance(judge, Discriminator)
+    if judge is not None:
         memory = add(memory, parameter_memory(judge))
+    if isinstance(judge, Discriminator):
         memory = replace(memory, weights=memory.weights + judge.frozen_bytes)
     if settings.target.pretrained:
         half = settings.target.dtype == "bfloat16" or learner.device.type == "cuda"
@@ -125,7 +127,8 @@ def estimate_memory(settings: Settings, learner: Learner, longest: Batch) -> Mem
         kept = activation_memory(
             learner.target.config, positions, 2 if half else 4, train.gradient_checkpointing
         )
-        memory = replace(memory, activations=kept)
+        copies = 3 if twin else 1  # it reads texts and their copies, while the Target's are kept
+        memory = replace(memory, activations=kept * copies)
     return memory
 
 

@@ -146,18 +146,21 @@ def save_models(job: Job, worker: Worker, result: dict[str, Any]) -> None:
     if worker.sharded:
         target = build_players(job.settings, job.corpus).target
         load_trained(target, worker.best)
-    if isinstance(target, OwnTarget):
-        save_player(target, folder)
-    else:
-        target.save_pretrained(folder, merge=job.settings.target.lora.merge)
+    _save(target, folder, merge=job.settings.target.lora.merge)
     job.corpus.tokenizer.save_pretrained(folder)
     (folder / "README.md").write_text(model_card(result), encoding="utf-8")
     _replace(folder, job.run / "model")
-    discriminator = learner.players.get("discriminator")
-    if isinstance(discriminator, Discriminator):
+    if (discriminator := learner.players.get("discriminator")) is not None:
         folder = _empty(job.run / ".discriminator")
-        save_player(discriminator, folder)
+        _save(discriminator, folder, merge=job.settings.target.lora.merge)
         _replace(folder, job.run / "discriminator")
+
+
+def _save(player: Any, folder: Path, *, merge: bool) -> None:
+    if isinstance(player, OwnTarget | Discriminator):
+        save_player(player, folder)
+    else:
+        player.save_pretrained(folder, merge=merge)
 
 
 def _empty(folder: Path) -> Path:

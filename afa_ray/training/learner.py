@@ -179,7 +179,7 @@ class Learner:
 def build_learner(
     settings: Settings,
     target: AnyTarget,
-    discriminator: Discriminator | None,
+    discriminator: Discriminator | AnyTarget | None,
     *,
     pad_id: int,
     device: torch.device,

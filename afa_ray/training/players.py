@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 
 class Players(NamedTuple):
-    """`discriminator` is None where there is no feedback, or where the Target is its own judge;
-    `notes` are for the user."""
+    """`discriminator` is None where there is no feedback, or where the Target is its own judge, and
+    a second Target where that is to be a twin; `notes` are for the user."""
 
     target: AnyTarget
-    discriminator: Discriminator | None
+    discriminator: Discriminator | AnyTarget | None
     notes: list[str]
 
 
@@ -60,22 +60,33 @@ def build_players(settings: Settings, corpus: Corpus) -> Players:
     Raises:
         UserError: the pretrained model cannot be used, or has nothing to train.
     """
-    torch.manual_seed(settings.train.seed)
-    target: AnyTarget
-    if settings.target.pretrained:
-        target, notes = _pretrained(settings, corpus)
-    elif settings.target.name in ENCODERS:
-        target, notes = _encoded(settings, corpus), []
-    else:
-        target, notes = _single_layer(settings, corpus), []
+    target, notes = _target(settings, corpus)
     if not any(parameter.requires_grad for parameter in target.parameters()):
         raise UserError(f"target.name = {settings.target.name}: no weight of it is trainable")
-    discriminator = None
-    if settings.afa.lambda_adv and settings.discriminator.judge == "trained":
-        discriminator = make_discriminator(
-            settings, target, len(corpus.tokenizer), len(corpus.label_names), corpus.max_length
-        )
+    judge = settings.discriminator.judge if settings.afa.lambda_adv else "target"
+    if judge == "twin":
+        if corpus.train.queries is not None:
+            raise UserError(
+                "discriminator.judge = twin: learns from texts of other classes, which are not "
+                f"asked what a text of {corpus.name} is; use target"
+            )
+        return Players(target, _target(settings, corpus)[0], notes)
+    if judge == "target":
+        return Players(target, None, notes)
+    discriminator = make_discriminator(
+        settings, target, len(corpus.tokenizer), len(corpus.label_names), corpus.max_length
+    )
     return Players(target, discriminator, notes)
+
+
+def _target(settings: Settings, corpus: Corpus) -> tuple[AnyTarget, list[str]]:
+    """A Target with the initial weights of the seed, always the same ones, and notes."""
+    torch.manual_seed(settings.train.seed)
+    if settings.target.pretrained:
+        return _pretrained(settings, corpus)
+    if settings.target.name in ENCODERS:
+        return _encoded(settings, corpus), []
+    return _single_layer(settings, corpus), []
 
 
 def asks_by_label(settings: Settings, classes: int) -> bool:

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import AutoModelForSequenceClassification
 
 from afa_ray import train as train_module
 from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus
+from afa_ray.models import Target
 from afa_ray.records.manifest import latest_checkpoint
 from afa_ray.training.learner import Learner
 from tests.conftest import with_values
@@ -55,14 +57,16 @@ def records(run: Path) -> list[dict]:
 
 
 OWN_JUDGE = {"discriminator.pairing": "contrast", "discriminator.judge": "target", "target.hops": 2}
+TWIN = OWN_JUDGE | {"discriminator.judge": "twin"}
 SANA = {"afa.lambda_adv": 0.0, "supervision.method": "sana", "supervision.sana.seed": "attention"}
 PLAYERS = {"own": ("target",), "sana": ("target", "sana")}
 
 
 @pytest.mark.parametrize(
-    "feedback", [{}, {"discriminator.pairing": "contrast", "train.average": 7}, OWN_JUDGE, SANA],
-    ids=["original", "contrast", "own", "sana"],
-)  # fmt: skip
+    "feedback",
+    [{}, {"discriminator.pairing": "contrast", "train.average": 7}, OWN_JUDGE, TWIN, SANA],
+    ids=["original", "contrast", "own", "twin", "sana"],
+)
 @pytest.mark.parametrize("stop", [4, 13, 20, 28])  # within epochs 1, 2, 2 and 3 of 10 updates
 def test_resumed_equals_uninterrupted(
     tiny_settings: Callable[..., Settings],
@@ -85,6 +89,9 @@ def test_resumed_equals_uninterrupted(
             run(settings, "parts")
     parts = run(settings, "parts")
     assert records(parts) == records(whole)
+    if name == "twin":
+        kept = AutoModelForSequenceClassification.from_pretrained(parts / "discriminator")
+        assert isinstance(kept, Target)
     if name != "sana":  # which plays nothing
         assert (parts / "samples.jsonl").read_text() == (whole / "samples.jsonl").read_text()
     ends = [latest_checkpoint(folder) for folder in (whole, parts)]

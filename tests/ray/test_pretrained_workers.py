@@ -53,10 +53,13 @@ def run(
 def test_two_workers_equal_one(
     run: Callable[..., tuple[dict, Path]], lora: int, sharded: bool
 ) -> None:
-    """With the model whole in each and all weights trained, or sharded with adapters."""
+    """With the model whole in each and all weights trained, its twin's too, or sharded with
+    adapters."""
     options = {"target__lora__r": lora, "train__accumulation_steps": 2}
     if lora:
         options["target__lora__merge"] = True
+    else:
+        options |= {"discriminator__judge": "twin", "discriminator__pairing": "contrast"}
     alone, folder = run("alone", **options)
     options |= {"train__num_workers": 2, "train__shard": sharded}
     figures, other = run("shared", train__gradient_checkpointing=sharded, **options)

@@ -111,6 +111,10 @@ def test_every_fault_is_reported_at_once() -> None:
             ["--discriminator.judge", "target", "--discriminator.pairing", "original"],
             "discriminator.pairing = original: discriminator.j",
         ),
+        (
+            ["--discriminator.judge", "twin", "--train.shard", "true", "--train.num_workers", "2"],
+            "train.shard: discriminator.judge = twin would",
+        ),
         (["--k", "3"], "k = 3: there is no such setting; did you mean afa.k?"),
         (["--afa.k"], "afa.k: a value is missing"),
         (["reviews"], "reviews: settings are given as --name value"),

@@ -16,7 +16,7 @@ from afa_ray.config import AfaSettings, Settings
 from afa_ray.data.batches import Batch, worker_batches
 from afa_ray.data.corpus import Corpus
 from afa_ray.data.parts import parts_of
-from afa_ray.models import Discriminator
+from afa_ray.models import Discriminator, Target
 from afa_ray.noise import uniform
 from afa_ray.objectives.judges import stack_padded
 from afa_ray.training.learner import Learner, averages
@@ -127,21 +127,26 @@ def textbook_choice(
 
 
 def textbook_game(
-    discriminator: Discriminator, batch: Batch, copies: list[Tensor], settings: Settings
+    discriminator: Discriminator | Target, batch: Batch, copies: list[Tensor], settings: Settings
 ) -> tuple[dict[str, Tensor], list[Tensor]]:
     """The Discriminator's step, and then its rewards for each copy."""
-    contrast = settings.discriminator.pairing == "contrast"
-    condition = (torch.from_numpy(batch.labels),) if contrast else ()
+    labels = torch.from_numpy(batch.labels)
+    condition = (labels,) if settings.discriminator.pairing == "contrast" else ()
+
+    def d(tokens: Tensor) -> Tensor:
+        """The probability of "untouched"; a twin's, that of any other class."""
+        if isinstance(discriminator, Target):
+            others = F.one_hot(labels, discriminator.config.num_labels) == 0
+            return (discriminator(tokens).logits.softmax(-1) * others).sum(-1)
+        return torch.sigmoid(discriminator(tokens, *condition))
+
     untouched = torch.from_numpy(batch.tokens if batch.partners is None else batch.partners)
-    d_untouched = torch.sigmoid(discriminator(untouched, *condition))
-    d_masked = torch.sigmoid(discriminator(copies[0], *condition))
-    loss_d = -(d_untouched.log() + (1 - d_masked).log()).mean()
+    loss_d = -(d(untouched).log() + (1 - d(copies[0])).log()).mean()
     adam_d = torch.optim.Adam(discriminator.parameters(), settings.train.discriminator_lr)
     adam_d.zero_grad()
     loss_d.backward()
     adam_d.step()
-    rewards = [-torch.log(1 - torch.sigmoid(discriminator(x, *condition))) for x in copies]
-    return {"loss_d": loss_d}, rewards
+    return {"loss_d": loss_d}, [-torch.log(1 - d(x)) for x in copies]
 
 
 WHITENED = {
@@ -184,17 +189,20 @@ def test_update_equals_the_textbook(
     check_update(learner, settings, first_batch(small_corpus, pairing == "contrast"))
 
 
+@pytest.mark.parametrize("judge", ["target", "twin"])
 @pytest.mark.parametrize("policy", ["topk", "plackett-luce"])
 @pytest.mark.parametrize("mask", ["delete", "token"])
 @pytest.mark.parametrize("hops", [1, 2])
-def test_update_by_its_own_judgement_equals_the_textbook(
+def test_update_by_the_judgement_of_a_target_equals_the_textbook(
     tiny_settings: Callable[..., Settings],
     make_learner: Callable[..., Learner],
     small_corpus: Corpus,
+    judge: str,
     policy: str,
     mask: str,
     hops: int,
 ) -> None:
+    """Its own, or that of a twin, which begins alike and learns from masks first."""
     settings = tiny_settings(
         {
             "target.dropout": 0.0,
@@ -203,13 +211,14 @@ def test_update_by_its_own_judgement_equals_the_textbook(
             "afa.mask": mask,
             "afa.whiten_advantage": policy == "topk",
             "discriminator.pairing": "contrast",
-            "discriminator.judge": "target",
+            "discriminator.judge": judge,
         }
     )
     learner = make_learner(settings)
-    for parameter in learner.target.parameters():
-        parameter.data *= 3
-    check_update(learner, settings, first_batch(small_corpus, False))
+    for player in learner.players.values():
+        for parameter in player.parameters():
+            parameter.data *= 3
+    check_update(learner, settings, first_batch(small_corpus, judge == "twin"))
 
 
 def check_update(learner: Learner, settings: Settings, batch: Batch) -> None:

@@ -22,6 +22,7 @@ from afa_ray.config import Settings
 from afa_ray.data.asked_texts import AskedTexts
 from afa_ray.data.facts import FACT_NAMES, PEOPLE, ROOMS, SIZES, generate_facts
 from afa_ray.data.sources import load_raw
+from afa_ray.dotted import override
 from afa_ray.errors import UserError
 from afa_ray.evaluation import adversarial_attention
 from afa_ray.evaluation.adversarial_attention import search_loss
@@ -236,6 +237,9 @@ def test_pairs_are_trained_judged_and_kept_apart_by_their_queries(
         "train.epochs": 6, "run.storage": str(tmp_path), "run.name": "a",
         "discriminator.pairing": "contrast", "discriminator.judge": "target", "afa.k": 1,
     })  # fmt: skip
+    with pytest.raises(UserError, match="judge = twin: learns from texts of other classes, which"):
+        train(override(settings, {"discriminator.judge": "twin"}))
+    assert not (tmp_path / "a").exists()
     train(settings)
     result = json.loads((tmp_path / "a" / "result.json").read_text())
     assert result["test"]["accuracy"] == 1

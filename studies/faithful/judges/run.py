@@ -38,11 +38,12 @@ from afa_ray.evaluation.classification import classification_metrics
 from afa_ray.evaluation.deletion import DELETION
 from afa_ray.evaluation.one_pass import figures
 from afa_ray.evaluation.prediction import predict
+from afa_ray.objectives.judges import TrainedJudge
 from afa_ray.training.making import Further, no_more
 from afa_ray.training.process import usable_cores
 from studies.explainers.compare import Clock
 from studies.faithful.judges.tables import write_report
-from studies.faithful.judges.twin import alternation, classes, judged
+from studies.faithful.judges.twin import ByClasses, Judged, Thrice, averaged, trained_as
 from studies.faithful.measures import erasure
 from studies.jobs import Row, read_rows, run_jobs, silence
 from studies.small_files.run import File, draw, write
@@ -63,11 +64,13 @@ FORMS: dict[str, Form] = {
     "plain": Form(NO_OTHER),
     "the Target": Form(),
     "Discriminator": Form(("--discriminator.judge", "trained")),
-    "twin": Form(NO_OTHER, partial(judged, loss=alternation)),
-    "twin, three updates": Form(NO_OTHER, partial(judged, loss=alternation, steps=3)),
-    "twin, random weights": Form(NO_OTHER, partial(judged, loss=alternation, start=False)),
-    "twin, classes": Form(NO_OTHER, partial(judged, loss=classes)),
-    "average": Form(NO_OTHER, partial(judged, loss=None)),
+    "twin": Form(("--discriminator.judge", "twin")),
+    "twin, three updates": Form(NO_OTHER, partial(Judged, make=trained_as(Thrice))),
+    "twin, random weights": Form(
+        NO_OTHER, partial(Judged, make=trained_as(TrainedJudge), start=False)
+    ),
+    "twin, classes": Form(NO_OTHER, partial(Judged, make=trained_as(ByClasses))),
+    "average": Form(NO_OTHER, partial(Judged, make=averaged)),
 }
 
 
