@@ -11,17 +11,21 @@ import json
 import sys
 from collections.abc import Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from afa_ray.arguments import Parser
 from afa_ray.command_line import answer, parse
 from afa_ray.config import Settings
+from afa_ray.dotted import override
 from afa_ray.errors import UserError
 from afa_ray.json_files import read_object
 
 WEIGHTS = "model.safetensors"
 FILE = "audit.json"
+Model: TypeAlias = tuple[Path, Settings]
+"""A run, or another classifier, with its settings."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,25 +40,33 @@ def audit(options: argparse.Namespace) -> None:
     Raises:
         UserError: no such run or test, or no place to write to; nothing is written then.
     """
+    from afa_ray.records.mlflow_audit import track_audit
     from afa_ray.records.run_folder import write_whole
     from afa_ray.report.audit import audit_html, markdown, verdict
+    from afa_ray.report.audit_headlines import headlines
 
-    runs = [_complete(Path(run).expanduser()) for run in options.runs]
-    out = Path(options.out).expanduser() if options.out else runs[0] / "audit"
+    models = [_model(Path(name).expanduser(), options) for name in options.runs]
+    first, _ = models[0]
+    out = Path("audit") if options.data else first / "audit"
+    if options.out:
+        out = Path(options.out).expanduser()
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"out = {out}: cannot be made ({error.strerror}); give another") from error
-    audits = _audits(runs, out / FILE, options)
+    audits = _audits(models, out / FILE, options)
     write_whole(out / "audit.md", markdown(audits))
     write_whole(out / "report.html", audit_html(audits))
     for each in audits:
         print(each["model"], *(f"  {sentence}" for sentence in verdict(each)), sep="\n")
     print(f"page    {out / 'report.html'}")
+    for (model, settings), each in zip(models, audits, strict=True):
+        files = [out / name for name in (FILE, "audit.md", "report.html")]
+        track_audit(model, settings, headlines(each["tests"]), files)
 
 
-def _audits(runs: list[Path], file: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
-    """What is known of each run, after what was not has been found out, and kept in the file."""
+def _audits(models: list[Model], file: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
+    """What is known of each model, after what was not has been found out, and kept in the file."""
     from afa_ray.records.audited import audit_key
     from afa_ray.training.open_audits import Asked, Open, find_missing, is_there
 
@@ -62,9 +74,9 @@ def _audits(runs: list[Path], file: Path, options: argparse.Namespace) -> list[d
     known = (read_object(file) or {}) if file.exists() else {}
     audits: list[dict[str, Any]] = []
     open_ones: list[Open] = []
-    for run in runs:
-        settings: Settings = parse(["--config", str(run / "config.yaml")])
-        key = audit_key(run / "model" / WEIGHTS, settings, asked.texts, asked.seed)
+    for run, settings in models:
+        weights = str(run) if options.data else str(run / "model")
+        key = audit_key(weights, settings, asked.texts, asked.seed)
         there = known.setdefault(key, {"model": run.name, "tests": {}})
         missing = [name for name in options.tests if not is_there(name, there, asked.limits)]
         if missing and not any(there is before for before in audits):
@@ -80,13 +92,35 @@ def _keep(file: Path, known: dict[str, Any]) -> None:
     write_whole(file, json.dumps(known, indent=1))
 
 
-def _complete(run: Path) -> Path:
-    if not (run / "model" / WEIGHTS).is_file() or not (run / "config.yaml").is_file():
+def _model(name: Path, options: argparse.Namespace) -> Model:
+    """A complete run with its settings, or with data another classifier.
+
+    Raises:
+        UserError: it is neither.
+    """
+    complete = (name / "model" / WEIGHTS).is_file() and (name / "config.yaml").is_file()
+    if not options.data:
+        if not complete:
+            raise UserError(
+                f"{name}: is not the folder of a complete run (config.yaml and model/{WEIGHTS}); "
+                "give one that afa_ray.train has finished, or with another classifier its data "
+                "(--data.train_file, --data.test_file)"
+            )
+        return name, parse(["--config", str(name / "config.yaml")])
+    if complete:
         raise UserError(
-            f"{run}: is not the folder of a complete run (config.yaml and model/{WEIGHTS}); give "
-            "one that afa_ray.train has finished"
+            f"{options.data[0]}: run {name} has data of its own; to test its model on others, give "
+            f"{name / 'model'}"
         )
-    return run
+    return name, _alone(parse(["--mlflow.uri", "none", *options.data]))
+
+
+def _alone(settings: Settings) -> Settings:
+    """With test texts alone, which are read for classes, too."""
+    data = settings.data
+    if data.test_file and not data.train_file:
+        return override(settings, {"data.train_file": data.test_file})
+    return settings
 
 
 def options_of(arguments: Sequence[str]) -> argparse.Namespace:
@@ -97,16 +131,25 @@ def options_of(arguments: Sequence[str]) -> argparse.Namespace:
         SystemExit: 0 after `--help`.
     """
     from afa_ray.evaluation.audit import TESTS
+    from afa_ray.evaluation.comparisons import COMPARISONS
     from afa_ray.training.bench import Limits
     from afa_ray.training.trained_tests import TRAINED_TESTS
 
-    known = (*TESTS, *TRAINED_TESTS)
-    given = _parser(", ".join(TESTS), ", ".join(TRAINED_TESTS)).read(arguments)
-    given.tests = list(TESTS) if given.tests is None else given.tests.split(",")
+    default = (*COMPARISONS, *TESTS)
+    known = (*default, *TRAINED_TESTS)
+    data, others = _data_of(arguments)
+    given = _parser(", ".join(default), ", ".join(TRAINED_TESTS)).read(others)
+    given.data = data
+    given.tests = list(default) if given.tests is None else given.tests.split(",")
     faults = [
         f"tests = {name}: there is no such test; take from {', '.join(known)}"
         for name in given.tests
         if name not in known
+    ]
+    faults += [
+        f"tests = {name}: trains models as a run was, and {given.runs[0]} is none; leave it out"
+        for name in given.tests
+        if data and name in TRAINED_TESTS
     ]
     for name in ("texts", "train_texts"):
         if getattr(given, name) < 0:
@@ -129,13 +172,34 @@ def options_of(arguments: Sequence[str]) -> argparse.Namespace:
     return given
 
 
+def _data_of(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The settings of data among the arguments, with their values, and all others."""
+    data: list[str] = []
+    others: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        if not word.startswith("--data."):
+            others.append(word)
+        elif "=" in word:
+            data.append(word)
+        else:
+            data += [word, *islice(words, 1)]
+    return data, others
+
+
 def _parser(tests: str, trained: str) -> Parser:
     parser = Parser(
         prog="python -m afa_ray.audit",
         description="Hold attention to the published tests of attention as explanation.",
     )
     option = parser.add_argument
-    option("runs", metavar="RUN", nargs="+", help="folders of finished runs")
+    option(
+        "runs",
+        metavar="RUN",
+        nargs="+",
+        help="folders of finished runs; or, with their data "
+        "(--data.name, --data.train_file, …), folders of classifiers or ids on the hub",
+    )
     option("--texts", type=int, default=300, help="test texts, stratified; 0: all (default: 300)")
     option(
         "--tests",

@@ -25,8 +25,8 @@ FIGURES = (
 )  # fmt: skip
 
 
-def _lost(target: AnyTarget, batch: Scored) -> Tensor:
-    """(4,) probability of the predicted class that is lost, summed over texts."""
+def lost(target: AnyTarget, batch: Scored) -> Tensor:
+    """(4, n) `FIGURES` of each text: probability of the predicted class that is lost."""
     best, predicted = batch.probabilities.max(-1)
     pad_id = target.config.pad_token_id
     deleted = (
@@ -34,15 +34,19 @@ def _lost(target: AnyTarget, batch: Scored) -> Tensor:
         for score in (batch.scores, batch.chance)
         for masks in without_and_only(ranks(score, batch.maskable), batch.maskable)
     )
-    lost = [best - left(target, copies, predicted, batch.query) for copies in deleted]
-    return torch.stack(lost).double().sum(-1)
+    found = [best - left(target, copies, predicted, batch.query) for copies in deleted]
+    return torch.stack(found).double()
 
 
-def _means(lost: Tensor, count: int) -> dict[str, float]:
-    return dict(zip(FIGURES, (lost / count).tolist(), strict=True))
+def _sums(target: AnyTarget, batch: Scored) -> Tensor:
+    return lost(target, batch).sum(-1)
 
 
-ERASURE = Measure((len(FIGURES),), _lost, _means)
+def _means(sums: Tensor, count: int) -> dict[str, float]:
+    return dict(zip(FIGURES, (sums / count).tolist(), strict=True))
+
+
+ERASURE = Measure((len(FIGURES),), _sums, _means)
 """Means over texts and `SHARES` of p(c | X) - p(c | X'), c the class predicted for X.
 
 X' is X without its tokens of highest score (comprehensiveness: large where the decision needs

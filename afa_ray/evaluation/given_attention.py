@@ -52,3 +52,21 @@ def _repeatedly(model: AttentionModel, inputs: Inputs, rows: Tensor) -> Tensor:
     logits = model.decide(embedded, copies, given).logits
     assert logits is not None
     return logits.float().softmax(-1).view(count, texts, -1).transpose(0, 1)
+
+
+def what_is_given(model: AttentionModel) -> str:
+    """Which attention the row is, where a model has more, for people who read the figures."""
+    if isinstance(model, EncodedTarget):
+        return ""
+    if isinstance(model, Target):
+        if model.config.hops == 1:
+            return ""
+        return (
+            f"It reads each text {model.config.hops} times. Its attention is the last reading's; "
+            "where tests give it other attention, what the reading before has found stays, and "
+            "reaches the decision beside it."
+        )
+    return (
+        "Its attention is the last layer's, at the place where the classifier reads; where tests "
+        "give it other attention, all that lies below stays as it is."
+    )

@@ -81,7 +81,7 @@ def figures(
         for name, each in measures.items()
     }
     for examples, tokens in batches_on_device(texts, target, rank, workers, advance):
-        batch = _score(target, texts, examples, tokens, special_ids, seed, explainer)
+        batch = scored(target, texts, examples, tokens, special_ids, seed, explainer)
         for name, each in measures.items():
             sums[name] += each.sums(target, batch)
     for total in sums.values():
@@ -101,7 +101,7 @@ def figure(
     return figures(target, texts, special_ids, seed, {"": measure}, **options)[""]
 
 
-def _score(
+def scored(
     target: AnyTarget,
     texts: PackedTexts,
     examples: np.ndarray,
@@ -110,6 +110,8 @@ def _score(
     seed: int,
     explainer: Explainer | None,
 ) -> Scored:
+    """The texts of these numbers, read; see `figures`."""
+
     def send(array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(target.device)
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from afa_ray.config import DATA_FILES, Settings
 from afa_ray.dotted import flatten
+from afa_ray.errors import UserError, first_line
+from afa_ray.hub import hub_is_away
 from afa_ray.records.fingerprints import file_fingerprints
 from afa_ray.records.manifest import file_digest
 
@@ -15,14 +17,46 @@ PLACES = {"data.dir", *(f"data.{name}" for name in DATA_FILES)}  # where data ar
 SHOWN = 16  # hexadecimal digits
 
 
-def audit_key(weights: Path, settings: Settings, texts: int, seed: int) -> str:
+def audit_key(model: str, settings: Settings, texts: int, seed: int) -> str:
     """One for each model, data and question.
 
     Args:
-        weights: the model's file; settings: the run's. texts, seed: of the texts that are drawn.
+        model: see `weights_digest`; settings: `data` and the seed. texts, seed: of the texts that
+            are drawn.
     """
     asked = f"{texts} texts, seed {seed}"
-    return f"{file_digest(weights)}, data {data_digest(settings)}, {asked}"
+    return f"{weights_digest(model)}, data {data_digest(settings)}, {asked}"
+
+
+def weights_digest(model: str) -> str:
+    """Of the weights in a model's folder; of an id on the hub its revision.
+
+    Raises:
+        UserError: there are none.
+    """
+    folder = Path(model)
+    if not folder.is_dir():
+        return _revision(model)
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise UserError(f"{model}: holds no weights (*.safetensors); give a model's folder")
+    return "+".join(file_digest(file) for file in files)
+
+
+def _revision(model: str) -> str:
+    from transformers.utils import logging
+    from transformers.utils.hub import cached_file
+
+    hub_is_away()  # then what is on this machine is taken
+    logging.set_verbosity_error()
+    try:
+        config = cached_file(model, "config.json")
+    except OSError as error:
+        raise UserError(
+            f"{model}: neither a folder nor a model that the hub gives ({first_line(error)})"
+        ) from error
+    assert config is not None
+    return f"{model}@{Path(config).parent.name}"
 
 
 def data_digest(settings: Settings) -> str:

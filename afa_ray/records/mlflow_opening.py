@@ -96,6 +96,17 @@ def find_or_create(
     return found
 
 
+def remembered(run: Path, uri: str) -> MlflowRun | None:
+    """The run of a folder at a server, if it has one there.
+
+    Raises:
+        UnreachableError: the server does not answer.
+    """
+    with speaking_to(uri) as client:
+        info = _remembered_run(client, run, uri)
+    return None if info is None else MlflowRun(uri, info.experiment_id, info.run_id)
+
+
 def _remembered_run(client: Any, run: Path, uri: str) -> Any:
     """The run that the folder remembers, or None; None also if somebody has deleted it."""
     from mlflow.exceptions import MlflowException

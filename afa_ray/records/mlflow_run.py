@@ -97,6 +97,12 @@ class MlflowRun:
                 with _without_secrets(file) as shown:
                     client.log_artifact(self.run_id, str(shown), None if place == "." else place)
 
+    def log_to(self, place: str, files: Iterable[Path]) -> None:
+        """Upload files as artifacts, all at one place."""
+        with speaking_to(self.uri) as client:
+            for file in files:
+                client.log_artifact(self.run_id, str(file), place)
+
     def finish(self, folder: Path, figures: Mapping[str, float], step: int) -> None:
         """Log the final figures and the files of a run's or a study's folder, and close the run.
 

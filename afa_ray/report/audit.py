@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from afa_ray.report import drawings
+from afa_ray.report.audit_headlines import side_by_side
 from afa_ray.report.audit_words import ROWS, SENTENCES
 from afa_ray.report.drawings import HIGH, WIDE, heat
 from afa_ray.report.page import render
@@ -21,6 +22,10 @@ def verdict(audit: Audit) -> list[str]:
 
 def markdown(audits: Sequence[Audit]) -> str:
     lines = ["# Is attention an explanation?"]
+    if beside := side_by_side(audits):
+        names = " | ".join(audit["model"] for audit in audits)
+        lines += ["", f"| | {names} |", "|---" * (1 + len(audits)) + "|"]
+        lines += [f"| {says} | {' | '.join(values)} |" for says, values in beside]
     for audit in audits:
         lines += ["", f"## {audit['model']}", "", about(audit), ""]
         lines += [f"- {sentence}" for sentence in verdict(audit)]
@@ -52,7 +57,7 @@ def marks(name: str, test: Mapping[str, Any], audit: Audit) -> list[tuple[str, f
 def about(audit: Audit) -> str:
     return (
         f"{audit['texts']:,} test texts of {audit['data']}, intervals (95%) over texts, or over "
-        "models where any are trained."
+        f"models where any are trained. {audit.get('row', '')}".rstrip()
     )
 
 
@@ -71,7 +76,8 @@ def audit_html(audits: Sequence[Audit]) -> str:
         }
         for audit in audits
     ]
-    return render("audit.html", audits=views, wide=WIDE, high=HIGH)
+    beside = side_by_side(audits)
+    return render("audit.html", audits=views, beside=beside, wide=WIDE, high=HIGH)
 
 
 def _view(name: str, test: Mapping[str, Any], audit: Audit) -> dict[str, Any]:

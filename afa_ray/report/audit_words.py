@@ -9,11 +9,57 @@ from typing import Any
 Figures = Mapping[str, Any]
 NEARLY = 0.01  # of macro F1, which is taken for none
 Rows = list[tuple[str, str]]
+NAMES = {
+    "attention": "attention",
+    "attention_ig": "attention read for the class (attention_ig)",
+    "layers_ig": "the same in all layers (layers_ig)",
+    "attn_lrp": "relevance (attn_lrp)",
+    "gae": "attention times gradient (gae)",
+    "leave_one_out": "leaving one word out",
+    "ig": "integrated gradients",
+    "random": "chance",
+}
 
 
 def with_interval(of: Mapping[str, float]) -> str:
     half = of["half_width"]
     return f"{of['mean']:.3f} ± {half:.3f}" if math.isfinite(half) else f"{of['mean']:.3f}"
+
+
+def _classification(found: Figures) -> Rows:
+    return [
+        ("accuracy, 0 to 1", with_interval(found["accuracy"])),
+        ("macro F1, 0 to 1", f"{found['macro_f1']:.3f}"),
+        (
+            "accuracy while the most attended words are deleted, by that while random ones are",
+            f"{found['normalized_area']:.3f}",
+        ),
+    ]
+
+
+def _explainers(found: Figures) -> Rows:
+    return [
+        (
+            f"{NAMES[name]}: probability that goes without its words; with them alone",
+            f"not defined here: {x['refused']}"
+            if "refused" in x
+            else f"{with_interval(x['comprehensiveness'])}; {with_interval(x['sufficiency'])} "
+            f"({_time(x['seconds'])} a text)",
+        )
+        for name, x in found["methods"].items()
+    ]
+
+
+def _time(seconds: float) -> str:
+    return f"{1000 * seconds:.1f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def _plausibility(found: Figures) -> Rows:
+    return [
+        (f"{NAMES[name]}: AUROC for marked words, 0 to 1; average precision",
+         f"{with_interval(x['auroc'])}; {with_interval(x['average_precision'])}")
+        for name, x in found["methods"].items()
+    ]  # fmt: skip
 
 
 def _correlation(found: Figures) -> Rows:
@@ -94,6 +140,40 @@ def _attefa(found: Figures) -> Rows:
 
 def _sd(of: Mapping[str, float]) -> str:
     return f"{of['deviation']:.3f}" if math.isfinite(of["deviation"]) else "of one alone: none"
+
+
+def _say_classification(found: Figures) -> str:
+    return (
+        f"The classifier is right in {found['accuracy']['mean']:.0%} of these texts. As words are "
+        "deleted, the most attended first, its accuracy is "
+        f"{found['normalized_area']:.0%} of what it is when random ones go (100%: attention is no "
+        "guide)."
+    )
+
+
+def _say_explainers(found: Figures) -> str:
+    went = {
+        name: x["comprehensiveness"]["mean"]
+        for name, x in found["methods"].items()
+        if "refused" not in x
+    }
+    costly = f"{went['ig']:.2f} without those of integrated gradients and by " * ("ig" in went)
+    return (
+        "Without the words that attention names, the probability of the decision falls by "
+        f"{went['attention']:.2f}; by {costly}{went['random']:.2f} without random ones."
+    )
+
+
+def _say_plausibility(found: Figures) -> str:
+    methods = {name: x["auroc"]["mean"] for name, x in found["methods"].items()}
+    if not methods or math.isnan(methods["attention"]):
+        return "Nobody marked words in these texts: whether people would name the same is not said."
+    best = max(methods, key=lambda name: methods[name])
+    return (
+        "Of a marked word and another one, attention puts the marked one first in "
+        f"{methods['attention']:.0%} of all pairs (50%: by chance); at best, by {NAMES[best]}, it "
+        f"is {methods[best]:.0%}."
+    )
 
 
 def _say_correlation(found: Figures) -> str:
@@ -179,6 +259,9 @@ def _say_attefa(found: Figures) -> str:
 
 
 ROWS: dict[str, Callable[[Figures], Rows]] = {
+    "classification": _classification,
+    "explainers": _explainers,
+    "plausibility": _plausibility,
     "correlation": _correlation,
     "permutation": _permutation,
     "adversarial": _adversarial,
@@ -188,6 +271,9 @@ ROWS: dict[str, Callable[[Figures], Rows]] = {
     "attefa": _attefa,
 }
 SENTENCES: dict[str, Callable[[Figures], str]] = {
+    "classification": _say_classification,
+    "explainers": _say_explainers,
+    "plausibility": _say_plausibility,
     "adversarial": _say_adversarial,
     "permutation": _say_permutation,
     "correlation": _say_correlation,

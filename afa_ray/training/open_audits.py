@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from afa_ray.config import Settings
 from afa_ray.data.sample import sample
-from afa_ray.records.finished import open_finished
+from afa_ray.evaluation.given_attention import what_is_given
+from afa_ray.records.finished import open_finished, open_given
+from afa_ray.records.run_folder import CONFIG
 from afa_ray.report.bar import progress_bar
 from afa_ray.training.bench import Bench, Limits
 from afa_ray.training.one_test import tested
@@ -39,7 +41,8 @@ class Asked(NamedTuple):
 
 
 class Open(NamedTuple):
-    """A run, its settings, the tests that are missing, and its audit, which they are put into."""
+    """A run, or another classifier; its settings; the tests that are missing, and its audit, which
+    they are put into."""
 
     run: Path
     settings: Settings
@@ -74,11 +77,15 @@ def _bench(each: Open, asked: Asked, keep: Callable[[], None]) -> Bench:
     more than one is trained again."""
     trained = any(name in TRAINED_TESTS for name in each.missing)
     device = "cpu" if asked.workers else asked.device
-    target, corpus = open_finished(each.run, each.settings, device, fresh=trained)
+    if (each.run / CONFIG).exists():
+        target, corpus = open_finished(each.run, each.settings, device, fresh=trained)
+    else:
+        target, corpus = open_given(str(each.run), each.settings, device)
     texts = sample(corpus.test, asked.texts, asked.seed)
     of = json.dumps({**asdict(asked.limits), "seeds": None})
     kept = each.there.setdefault("models", {}).setdefault(of, {})
-    each.there.update({"texts": len(texts), "data": corpus.name})
+    about = {"texts": len(texts), "data": corpus.name, "row": what_is_given(target)}
+    each.there.update(about)
     limits, seed = asked.limits, asked.seed
     return Bench(target, each.settings, corpus, texts, limits, seed, kept=kept, keep=keep)
 

@@ -6,24 +6,41 @@ import json
 import math
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from mlflow import MlflowClient
+from transformers import AutoModelForSequenceClassification
 
+import afa_ray
 from afa_ray import audit
+from afa_ray.command_line import parse
 from afa_ray.config import Settings
+from afa_ray.data.tokenizer import special_ids
 from afa_ray.dotted import override
+from afa_ray.evaluation.agreement import AGREEMENT
 from afa_ray.evaluation.audit import TESTS, interval
+from afa_ray.evaluation.comparisons import run_classification, run_explainers, run_plausibility
+from afa_ray.evaluation.erasure import ERASURE
+from afa_ray.evaluation.one_pass import figure
+from afa_ray.evaluation.prediction import predict
+from afa_ray.explainers import EXPLAINERS
+from afa_ray.progress import ignored
 from afa_ray.records.audited import data_digest
+from afa_ray.records.finished import open_finished
 from afa_ray.report.audit import audit_html, markdown, verdict
+from afa_ray.report.audit_words import SENTENCES
 from afa_ray.report.drawings import curve, heat, histogram, reach, scale, violins
 from afa_ray.train import train
 from afa_ray.training.audit_cluster import AuditWorker, Outcome, Part
 from afa_ray.training.bench import Bench
-from tests.conftest import with_values
+from tests.conftest import small_texts, with_values
+from tests.families import save_tiny
+from tests.tokenizers import word_pieces
 
 pytestmark = pytest.mark.usefixtures("fewer_texts")
 
@@ -240,3 +257,99 @@ def test_published_figures_stand_beside_ours_and_words_are_escaped() -> None:
     assert "<i>" not in page.replace("<i>b", "")
     assert "&lt;i&gt;" in page
     assert "| published: an LSTM | 0.0769 |" in markdown([found])
+
+
+def a_classifier(folder: Path, labels: dict[int, str]) -> str:
+    """A tiny BERT that nobody here trained, saved as transformers does."""
+    tokenizer = word_pieces(small_texts(240, 5).texts)
+    name = save_tiny("bert", folder, tokenizer)
+    model = AutoModelForSequenceClassification.from_pretrained(name, id2label=labels)
+    model.save_pretrained(name)
+    return name
+
+
+def test_another_classifier_is_audited_with_its_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its classes stand in its own order, whatever that of the file."""
+    monkeypatch.chdir(tmp_path)
+    name = a_classifier(tmp_path / "bert", {0: "good", 1: "bad"})
+    rows = small_texts(40, 1)
+    names = [("bad", "good")[label] for label in rows.labels]
+    lines = [f"{text},{label}" for text, label in zip(rows.texts, names, strict=True)]
+    Path("test.csv").write_text("\n".join(["text,label", *lines]) + "\n")
+    data = ["--data.name", "mine", "--data.test_file", "test.csv"]
+    said = ["--texts", "0", "--tests", "classification,explainers"]
+    assert audit.main([name, *data, *said]) == 0
+    found = json.loads(Path("audit/audit.json").read_text())
+    (tests,) = [each["tests"] for each in found.values()]
+    predicted = afa_ray.load(name).predict(list(rows.texts))
+    right = np.mean([each.label == label for each, label in zip(predicted, names, strict=True)])
+    assert tests["classification"]["figures"]["accuracy"]["mean"] == pytest.approx(right)
+    assert "Its attention is the last layer's" in Path("audit/audit.md").read_text()
+    capsys.readouterr()
+
+    def refused(*words: str) -> str:
+        assert audit.main(words) == 2
+        return capsys.readouterr().err
+
+    assert "attefa: trains models as a run was" in refused(name, *data, "--tests", "attefa")
+    assert "data.test_fil = x: there is no such" in refused(name, "--data.test_fil", "x")
+    assert "or with another classifier its data" in refused(name)
+    Path("test.csv").write_text(Path("test.csv").read_text().replace("bad", "poor"))
+    assert "has the classes good, bad, and the data good, poor" in refused(name, *data)
+
+
+def test_a_run_has_data_of_its_own(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert audit.main([str(run), "--data.name=reviews"]) == 2
+    assert "has data of its own; to test its model on others, give" in capsys.readouterr().err
+
+
+def test_comparisons_are_means_of_the_evaluation(run: Path, tiny_settings: Any) -> None:
+    settings = parse(["--config", str(run / "config.yaml")])
+    target, corpus = open_finished(run, settings, "cpu")
+    special = special_ids(corpus.tokenizer)
+    texts = corpus.test.take(np.arange(12))
+    methods = run_explainers(target, (texts, special), 0, ignored)["methods"]
+    for method in ("attention", "ig"):
+        expected = figure(target, texts, special, 0, ERASURE, explainer=EXPLAINERS[method])
+        for name in ("comprehensiveness", "sufficiency"):
+            assert methods[method][name]["mean"] == pytest.approx(expected[name], abs=1e-6)
+    assert "absorbed" in methods["attn_lrp"]["refused"]
+    agreed = run_plausibility(target, (texts, special), 0, ignored)["methods"]["attention"]
+    expected = figure(target, texts, special, 0, AGREEMENT)
+    assert agreed["auroc"]["mean"] == pytest.approx(expected["auroc"])
+    assert agreed["auroc"]["texts"] == expected["texts"] > 0
+    unmarked = replace(texts, marks=None)
+    assert run_plausibility(target, (unmarked, special), 0, ignored) == {"methods": {}}
+    assert "Nobody marked" in SENTENCES["plausibility"]({"methods": {}})
+    right = run_classification(target, (texts, special), 0, ignored)["accuracy"]["mean"]
+    assert right == (predict(target, texts).numpy() == texts.labels).mean()
+
+
+def test_mlflow_gets_what_was_found_and_models_stand_side_by_side(
+    tiny_settings: Any, tmp_path: Path
+) -> None:
+    for seed, name in enumerate(("one", "two")):
+        values = {
+            "run.name": name,
+            "train.seed": seed,
+            "mlflow.uri": None,
+            "train.max_steps": 2,
+            "target.hops": 2,
+        }
+        train(tiny_settings({"run.storage": str(tmp_path), "evaluate.texts": 4, **values}))
+    runs = [str(tmp_path / name) for name in ("one", "two")]
+    assert audit.main([*runs, "--texts", "4", "--tests", "classification,permutation"]) == 0
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    logged = client.search_runs([client.get_experiment_by_name("afa_ray").experiment_id])
+    assert [run.info.status for run in logged] == ["FINISHED"] * 2
+    for run in logged:
+        assert {"audit/accuracy", "audit/permutation"} <= run.data.metrics.keys()
+        names = {artifact.path for artifact in client.list_artifacts(run.info.run_id, "audit")}
+        assert names == {"audit/audit.json", "audit/audit.md", "audit/report.html"}
+    text = (tmp_path / "one" / "audit" / "audit.md").read_text(encoding="utf-8")
+    assert "| | one | two |" in text
+    accuracy = logged[0].data.metrics["audit/accuracy"]
+    assert f"{accuracy:.3f}" in text.split("| accuracy |")[1].splitlines()[0]
+    assert "It reads each text 2 times" in text
