@@ -30,16 +30,10 @@ def markdown(audits: Sequence[Audit]) -> str:
         lines += ["", f"## {audit['model']}", "", about(audit), ""]
         lines += [f"- {sentence}" for sentence in verdict(audit)]
         for name, test in audit["tests"].items():
-            lines += [
-                "",
-                f"### {test['asks']}",
-                "",
-                meaning(test),
-                "",
-                "| figure | value |",
-                "|---|---|",
-            ]
-            lines += [f"| {what} | {value} |" for what, value in rows(name, test, audit)]
+            lines += ["", f"### {test['asks']}", "", meaning(test)]
+            if found := rows(name, test, audit):
+                lines += ["", "| figure | value |", "|---|---|"]
+            lines += [f"| {what} | {value} |" for what, value in found]
     return "\n".join(lines) + "\n"
 
 

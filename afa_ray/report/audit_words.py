@@ -38,16 +38,16 @@ def _classification(found: Figures) -> Rows:
 
 
 def _explainers(found: Figures) -> Rows:
-    return [
-        (
-            f"{NAMES[name]}: probability that goes without its words; with them alone",
-            f"not defined here: {x['refused']}"
-            if "refused" in x
-            else f"{with_interval(x['comprehensiveness'])}; {with_interval(x['sufficiency'])} "
-            f"({_time(x['seconds'])} a text)",
-        )
-        for name, x in found["methods"].items()
-    ]
+    return [(NAMES[name], _explained(name, x)) for name, x in found["methods"].items()]
+
+
+def _explained(name: str, found: Figures) -> str:
+    if "refused" in found:
+        return f"not defined here: {found['refused'].removeprefix(f'{name}: ')}"
+    went, kept = (with_interval(found[of]) for of in ("comprehensiveness", "sufficiency"))
+    return (
+        f"{went} goes without its words, {kept} with them alone; {_time(found['seconds'])} a text"
+    )
 
 
 def _time(seconds: float) -> str:
@@ -56,8 +56,8 @@ def _time(seconds: float) -> str:
 
 def _plausibility(found: Figures) -> Rows:
     return [
-        (f"{NAMES[name]}: AUROC for marked words, 0 to 1; average precision",
-         f"{with_interval(x['auroc'])}; {with_interval(x['average_precision'])}")
+        (NAMES[name], f"AUROC {with_interval(x['auroc'])}, average precision "
+         f"{with_interval(x['average_precision'])}")
         for name, x in found["methods"].items()
     ]  # fmt: skip
 
