@@ -50,11 +50,17 @@ def audit(options: argparse.Namespace) -> None:
     out = Path("audit") if options.data else first / "audit"
     if options.out:
         out = Path(options.out).expanduser()
+    new = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"out = {out}: cannot be made ({error.strerror}); give another") from error
-    audits = _audits(models, out / FILE, options)
+    try:
+        audits = _audits(models, out / FILE, options)
+    except UserError:
+        if new and not any(out.iterdir()):
+            out.rmdir()
+        raise
     write_whole(out / "audit.md", markdown(audits))
     write_whole(out / "report.html", audit_html(audits))
     for each in audits:

@@ -297,7 +297,9 @@ def test_another_classifier_is_audited_with_its_data(
     assert "data.test_fil = x: there is no such" in refused(name, "--data.test_fil", "x")
     assert "or with another classifier its data" in refused(name)
     Path("test.csv").write_text(Path("test.csv").read_text().replace("bad", "poor"))
-    assert "has the classes good, bad, and the data good, poor" in refused(name, *data)
+    mine = [name, *data, "--out", "mine"]
+    assert "has the classes good, bad, and the data good, poor" in refused(*mine)
+    assert not Path("mine").exists()
 
 
 def test_a_run_has_data_of_its_own(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
