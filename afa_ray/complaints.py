@@ -147,9 +147,9 @@ def _judge_complaints(settings: Settings) -> list[str]:
             f"discriminator.pairing = original: discriminator.judge = {judge} asks how far a copy "
             "still looks like its class; use contrast"
         )
-    if judge == "twin" and settings.train.shard:
+    if judge in ("twin", "average") and settings.train.shard:
         found.append(
-            "train.shard: discriminator.judge = twin would keep a second Target whole on every "
+            f"train.shard: discriminator.judge = {judge} would keep a second Target whole on every "
             "worker; use target"
         )
     return found

@@ -136,10 +136,11 @@ class TargetSettings:
 class DiscriminatorSettings:
     """The judge of whether a sequence is untouched."""
 
-    judge: Literal["trained", "twin", "target"] = "trained"
+    judge: Literal["trained", "twin", "average", "target"] = "trained"
     """trained: a Discriminator, with the settings below; twin: one that is a second Target, with
-    its start and its learning rate; target: the Target judges its own masks. The latter two pay as
-    far as the class is no longer seen (and need pairing contrast)."""
+    its start and its learning rate; target: the Target judges its own masks; average: a moving
+    average of its weights does. The latter three pay as far as the class is no longer seen (and
+    need pairing contrast)."""
     hidden_size: int = 128
     """Width d; a multiple of heads."""
     heads: int = 4

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 PLAIN = "plain"
-JUDGES = {"target": "the target", "twin": "a twin"}
+JUDGES = {"target": "the target", "twin": "a twin", "average": "its average"}
 
 
 def method_of(values: Mapping[str, Any]) -> str:

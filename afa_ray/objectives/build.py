@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor
 
@@ -12,7 +12,7 @@ from afa_ray.models import AnyTarget, Discriminator
 from afa_ray.models.updating import Wrap
 from afa_ray.objectives.adversarial import Adversarial
 from afa_ray.objectives.interface import Weighed
-from afa_ray.objectives.judges import Judge, TargetAsJudge, TrainedJudge
+from afa_ray.objectives.judges import AverageAsJudge, Judge, TargetAsJudge, TrainedJudge
 
 
 def build_objectives(
@@ -35,8 +35,12 @@ def build_objectives(
     """
     if not settings.afa.lambda_adv:
         return []
-    judge: Judge = TargetAsJudge(target)
-    if discriminator is not None:
+    judge: Judge
+    if discriminator is None:
+        judge = TargetAsJudge(target)
+    elif settings.discriminator.judge == "average":
+        judge = AverageAsJudge(target, cast("AnyTarget", discriminator))
+    else:
         judge = TrainedJudge(settings, discriminator, pad_id, wrap)
     adversarial = Adversarial(settings, judge, pad_id=pad_id, add_up=add_up, **game)
     return [Weighed(adversarial, settings.afa.lambda_adv)]

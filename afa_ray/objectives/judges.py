@@ -66,6 +66,29 @@ class TargetAsJudge:
         return [{} for _ in parts]
 
 
+class AverageAsJudge(TargetAsJudge):
+    """A moving average of the Target's weights judges: w <- w + (1 - DECAY) (w_Target - w) before
+    each update.
+
+    Args:
+        average: a Target that begins with the same weights.
+    """
+
+    DECAY = 0.99
+
+    def __init__(self, target: AnyTarget, average: AnyTarget) -> None:
+        super().__init__(average)
+        self.own, self.players = target, {"discriminator": average}
+
+    @torch.no_grad()
+    def learn(
+        self, begin: Begin, parts: Sequence[Part], shown: Sequence[Tensor]
+    ) -> list[dict[str, Tensor]]:
+        for kept, new in zip(self.network.parameters(), self.own.parameters(), strict=True):
+            kept.lerp_(new, 1 - self.DECAY)
+        return super().learn(begin, parts, shown)
+
+
 class TrainedJudge:
     """A Discriminator, or a second Target as one, with an optimiser of its own.
 

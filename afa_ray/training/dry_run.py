@@ -116,9 +116,11 @@ def estimate_memory(settings: Settings, learner: Learner, longest: Batch) -> Mem
     shards = train.workers[1] if train.shard else 1
     memory = parameter_memory(learner.target, shards)
     judge = learner.players.get("discriminator")
-    twin = judge is not None and not isinstance(judge, Discriminator)
+    twin = settings.discriminator.judge == "twin" and judge is not None
     if judge is not None:
-        memory = add(memory, parameter_memory(judge))
+        of = parameter_memory(judge)
+        learns = "discriminator" in learner.optimizers
+        memory = add(memory, of if learns else Memory(of.weights, 0, 0, 0))
     if isinstance(judge, Discriminator):
         memory = replace(memory, weights=memory.weights + judge.frozen_bytes)
     if settings.target.pretrained:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 class Players(NamedTuple):
     """`discriminator` is None where there is no feedback, or where the Target is its own judge, and
-    a second Target where that is to be a twin; `notes` are for the user."""
+    a second Target where the judge is one; `notes` are for the user."""
 
     target: AnyTarget
     discriminator: Discriminator | AnyTarget | None
@@ -64,15 +64,15 @@ def build_players(settings: Settings, corpus: Corpus) -> Players:
     if not any(parameter.requires_grad for parameter in target.parameters()):
         raise UserError(f"target.name = {settings.target.name}: no weight of it is trainable")
     judge = settings.discriminator.judge if settings.afa.lambda_adv else "target"
-    if judge == "twin":
-        if corpus.train.queries is not None:
-            raise UserError(
-                "discriminator.judge = twin: learns from texts of other classes, which are not "
-                f"asked what a text of {corpus.name} is; use target"
-            )
-        return Players(target, _target(settings, corpus)[0], notes)
     if judge == "target":
         return Players(target, None, notes)
+    if judge == "twin" and corpus.train.queries is not None:
+        raise UserError(
+            "discriminator.judge = twin: learns from texts of other classes, which are not asked "
+            f"what a text of {corpus.name} is; use target"
+        )
+    if judge != "trained":
+        return Players(target, _target(settings, corpus)[0], notes)
     discriminator = make_discriminator(
         settings, target, len(corpus.tokenizer), len(corpus.label_names), corpus.max_length
     )

@@ -58,14 +58,15 @@ def records(run: Path) -> list[dict]:
 
 OWN_JUDGE = {"discriminator.pairing": "contrast", "discriminator.judge": "target", "target.hops": 2}
 TWIN = OWN_JUDGE | {"discriminator.judge": "twin"}
+AVERAGE = OWN_JUDGE | {"discriminator.judge": "average"}
 SANA = {"afa.lambda_adv": 0.0, "supervision.method": "sana", "supervision.sana.seed": "attention"}
 PLAYERS = {"own": ("target",), "sana": ("target", "sana")}
 
 
 @pytest.mark.parametrize(
     "feedback",
-    [{}, {"discriminator.pairing": "contrast", "train.average": 7}, OWN_JUDGE, TWIN, SANA],
-    ids=["original", "contrast", "own", "twin", "sana"],
+    [{}, {"discriminator.pairing": "contrast", "train.average": 7}, OWN_JUDGE, TWIN, AVERAGE, SANA],
+    ids=["original", "contrast", "own", "twin", "average", "sana"],
 )
 @pytest.mark.parametrize("stop", [4, 13, 20, 28])  # within epochs 1, 2, 2 and 3 of 10 updates
 def test_resumed_equals_uninterrupted(

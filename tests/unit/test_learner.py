@@ -221,6 +221,37 @@ def test_update_by_the_judgement_of_a_target_equals_the_textbook(
     check_update(learner, settings, first_batch(small_corpus, judge == "twin"))
 
 
+def test_a_moving_average_judges(
+    tiny_settings: Callable[..., Settings],
+    make_learner: Callable[..., Learner],
+    small_corpus: Corpus,
+) -> None:
+    """It begins where the Target does, goes a hundredth of the way to it, and then pays."""
+    values = {"discriminator.pairing": "contrast", "discriminator.judge": "average"}
+    learner = make_learner(tiny_settings(values))
+    target, average = learner.target, learner.players["discriminator"]
+    start = {name: value.clone() for name, value in target.named_parameters()}
+    assert all(torch.equal(value, start[name]) for name, value in average.named_parameters())
+    with torch.no_grad():
+        target.classifier.weight += 1
+    batch = first_batch(small_corpus, False)
+    learner.update(batch, 0)
+    weight = average.get_parameter("classifier.weight")
+    assert torch.allclose(weight, start["classifier.weight"] + 0.01)
+    assert torch.equal(average.get_parameter("words.weight"), start["words.weight"])
+    assert learner.rollout is not None
+    labels, row = torch.from_numpy(batch.labels), learner.rollout
+    copies = row.tokens.new_tensor(
+        [masked_copy(t, set(m.nonzero()[:, 0].tolist()), "delete")
+         for t, m in zip(row.tokens.tolist(), row.masks[:, 0], strict=True)]
+    )  # fmt: skip
+    with torch.no_grad():
+        logits = average.eval()(copies).logits
+    paid = F.cross_entropy(logits, labels, reduction="none")
+    assert torch.allclose(row.rewards[:, 0], paid, atol=1e-5)
+    assert "discriminator" not in learner.optimizers
+
+
 def check_update(learner: Learner, settings: Settings, batch: Batch) -> None:
     """The learner's figures, weights and gradients after an update are those of the textbook."""
     textbook, before = copy.deepcopy(learner), copy.deepcopy(learner)

@@ -166,7 +166,8 @@ def test_the_method_of_settings(tmp_path: Path) -> None:
     assert method(afa__epsilon=1.0) == "random"
     own = {"discriminator__judge": "target", "discriminator__pairing": "contrast"}
     assert method(**own) == "contrast, judged by the target"
-    assert method(**own | {"discriminator__judge": "twin"}) == "contrast, judged by a twin"
+    for judge, said in (("twin", "a twin"), ("average", "its average")):
+        assert method(**own | {"discriminator__judge": judge}) == f"contrast, judged by {said}"
     told = {"supervision__method": "as-tfidf"}
     assert method(afa__lambda_adv=0.0, **told) == "as-tfidf"
     assert method(**told) == "contrast + as-tfidf"

@@ -43,7 +43,7 @@ from afa_ray.training.making import Further, no_more
 from afa_ray.training.process import usable_cores
 from studies.explainers.compare import Clock
 from studies.faithful.judges.tables import write_report
-from studies.faithful.judges.twin import ByClasses, Judged, Thrice, averaged, trained_as
+from studies.faithful.judges.twin import ByClasses, Judged, Thrice, trained_as
 from studies.faithful.measures import erasure
 from studies.jobs import Row, read_rows, run_jobs, silence
 from studies.small_files.run import File, draw, write
@@ -70,7 +70,7 @@ FORMS: dict[str, Form] = {
         NO_OTHER, partial(Judged, make=trained_as(TrainedJudge), start=False)
     ),
     "twin, classes": Form(NO_OTHER, partial(Judged, make=trained_as(ByClasses))),
-    "average": Form(NO_OTHER, partial(Judged, make=averaged)),
+    "average": Form(("--discriminator.judge", "average")),
 }
 
 

@@ -1,10 +1,9 @@
-"""Judges beside those of the settings: other twins, and a moving average of the Target."""
+"""Twins beside that of the settings."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +17,7 @@ from afa_ray.dotted import override
 from afa_ray.models import AnyTarget
 from afa_ray.objectives.adversarial import Adversarial
 from afa_ray.objectives.interface import Weighed
-from afa_ray.objectives.judges import Begin, Judge, TargetAsJudge, TrainedJudge
+from afa_ray.objectives.judges import Begin, Judge, TrainedJudge
 from afa_ray.recipe import chosen
 from afa_ray.training.players import build_players
 from envs import MaskingVectorEnv
@@ -49,36 +48,14 @@ class ByClasses(TrainedJudge):
         return {"loss_d": loss.detach()}
 
 
-class Average(TargetAsJudge):
-    """A moving average of the Target's weights is the judge.
-
-    Args:
-        decay: of the average, an update.
-    """
-
-    def __init__(self, target: AnyTarget, twin: AnyTarget, decay: float) -> None:
-        super().__init__(twin)
-        self.own, self.decay = target, decay
-
-    @torch.no_grad()
-    def learn(self, *args: Any) -> list[dict[str, Tensor]]:
-        for kept, new in zip(self.network.parameters(), self.own.parameters(), strict=True):
-            kept.lerp_(new, 1 - self.decay)
-        return super().learn(*args)
-
-
-Make = Callable[[Settings, AnyTarget, AnyTarget], Judge]
-"""(settings, Target, twin) -> a judge."""
+Make = Callable[[Settings, AnyTarget], Judge]
+"""(settings, twin) -> a judge."""
 
 
 def trained_as(kind: type[TrainedJudge]) -> Make:
-    return lambda settings, target, twin: kind(
+    return lambda settings, twin: kind(
         settings, twin, twin.config.pad_token_id, lambda module: module
     )
-
-
-def averaged(settings: Settings, target: AnyTarget, twin: AnyTarget) -> Judge:
-    return Average(target, twin, 0.99)
 
 
 @dataclass(frozen=True)
@@ -102,7 +79,7 @@ class Judged:
         twin = build_players(settings, own).target.to(target.device)
         game = Adversarial(
             settings,
-            self.make(settings, target, twin),
+            self.make(settings, twin),
             special_ids=special_ids(corpus.tokenizer),
             pad_id=corpus.tokenizer.pad_token_id,
             mask_id=corpus.tokenizer.mask_token_id,
