@@ -10,7 +10,7 @@ protocol. Needs AFA_DATA_DIR.
     --seeds NUMBER      by default 3
     --rows NUMBER       training rows, by default 2,000
     --texts NUMBER      test texts that are explained, by default 200
-    --forms NAMES       by default plain,explainable; also original, contrast
+    --forms NAMES       by default plain,explainable; also averaged (judges), original, contrast
     --methods NAMES     by default all of METHODS but shap
 """
 
@@ -58,6 +58,7 @@ METHODS = ("attention", "attention_x_gradient", "attention_ig", "layers_ig", "ga
 FORMS = {
     "plain": ["--afa.lambda_adv", "0"],
     "explainable": ["--config", str(CONFIGS / "explainable.yaml")],
+    "averaged": ["--config", str(CONFIGS / "explainable.yaml"), "--discriminator.judge", "average"],
     "original": ["--discriminator.pairing", "original"],
     "contrast": ["--discriminator.pairing", "contrast"],
 }
