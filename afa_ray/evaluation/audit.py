@@ -14,7 +14,7 @@ from torch import Tensor
 from afa_ray.data.batches import evaluation_batches
 from afa_ray.data.packed import PackedTexts
 from afa_ray.evaluation.adversarial_attention import adversarial_rows, divergences
-from afa_ray.evaluation.correlation import correlation, importances, kendall
+from afa_ray.evaluation.correlation import by_class, correlation, importances, kendall
 from afa_ray.evaluation.distances import LARGEST_DIVERGENCE
 from afa_ray.evaluation.given_attention import own_row
 from afa_ray.evaluation.permutation import permutation_distance
@@ -82,18 +82,24 @@ def interval(values: np.ndarray) -> dict[str, float]:
 
 
 def run_correlation(target: AnyTarget, seen: Batches, seed: int) -> dict[str, Any]:
-    """Kendall's tau of attention, gradient and deletion with each other."""
+    """Kendall's tau of attention, gradient and deletion with each other, and by predicted class."""
     taus: dict[tuple[str, str], list[tuple[np.ndarray, np.ndarray]]] = {}
+    classes = []
     for batch in seen:
+        classes.append(_decision(target, batch.inputs)[0])
         found, text = importances(target, batch.inputs), text_tokens(target, batch.inputs)
         for pair in combinations(found, 2):
             taus.setdefault(pair, []).append(kendall(found[pair[0]], found[pair[1]], text))
-    pairs = {}
+    pairs, of, names = {}, np.concatenate(classes), target.config.id2label or {}
     for (one, other), parts in taus.items():
         tau, p = (np.concatenate(each) for each in zip(*parts, strict=True))
         pairs[f"{one} and {other}"] = {
             **correlation(tau, p)._asdict(),
             "half_width": interval(tau[~np.isnan(tau)])["half_width"],
+            "by_class": {
+                str(names.get(number, number)): its._asdict()
+                for number, its in by_class(tau, p, of).items()
+            },
             "histogram": np.histogram(tau[~np.isnan(tau)], SPREAD, (-1.0, 1.0))[0].tolist(),
         }
     return {"pairs": pairs}

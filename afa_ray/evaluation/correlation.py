@@ -108,7 +108,9 @@ def correlation(tau: np.ndarray, p: np.ndarray) -> Correlation:
     )
 
 
-def by_class(tau: np.ndarray, p: np.ndarray, predicted: Sequence[int]) -> dict[int, Correlation]:
+def by_class(
+    tau: np.ndarray, p: np.ndarray, predicted: Sequence[int] | np.ndarray
+) -> dict[int, Correlation]:
     """A summary for every class that is predicted."""
     of = np.asarray(predicted)
     return {int(c): correlation(tau[of == c], p[of == c]) for c in np.unique(of)}

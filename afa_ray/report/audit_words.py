@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 Figures = Mapping[str, Any]
+CLASSES = 6  # that are told apart, at most
 NEARLY = 0.01  # of macro F1, which is taken for none
 Rows = list[tuple[str, str]]
 NAMES = {
@@ -66,10 +67,18 @@ def _correlation(found: Figures) -> Rows:
     return [
         (
             f"agreement of {pair} on the order of words (mean τ-b, -1 to 1)",
-            f"{with_interval(x)}; more than chance (p ≤ .05) in {x['significant']:.0%} of texts",
+            f"{with_interval(x)}; more than chance (p ≤ .05) in {x['significant']:.0%} of texts"
+            + _by_class(x.get("by_class", {})),
         )
         for pair, x in found["pairs"].items()
     ]
+
+
+def _by_class(found: Mapping[str, Figures]) -> str:
+    """The means of the classes that are predicted most, where there are several."""
+    most = sorted(found.items(), key=lambda each: -each[1]["texts"])[:CLASSES]
+    said = [f"{name} {x['mean']:.2f}" for name, x in most if x["texts"]]
+    return f"; by predicted class {', '.join(said)}" if len(said) > 1 else ""
 
 
 def _permutation(found: Figures) -> Rows:

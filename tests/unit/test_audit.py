@@ -33,7 +33,7 @@ from afa_ray.progress import ignored
 from afa_ray.records.audited import data_digest
 from afa_ray.records.finished import open_finished
 from afa_ray.report.audit import audit_html, markdown, verdict
-from afa_ray.report.audit_words import SENTENCES
+from afa_ray.report.audit_words import ROWS, SENTENCES
 from afa_ray.report.drawings import curve, heat, histogram, reach, scale, violins
 from afa_ray.train import train
 from afa_ray.training.audit_cluster import AuditWorker, Outcome, Part
@@ -86,6 +86,8 @@ def test_an_audit_is_written_and_gone_on_with(
         "attention and gradient", "attention and deletion", "gradient and deletion"
     }  # fmt: skip
     assert all(sum(each["histogram"]) == each["texts"] for each in figures.values())
+    for each in figures.values():
+        assert sum(x["texts"] for x in each["by_class"].values()) == each["texts"]
     assert found["tests"]["permutation"]["figures"]["moved"]["texts"] == found["texts"] == 6
     page = (run / "audit" / "report.html").read_text(encoding="utf-8")
     assert "&lt;b&gt;run" in page
@@ -102,6 +104,18 @@ def test_an_audit_is_written_and_gone_on_with(
     assert (len(counts), sum(counts)) == (40, 6)
     assert all(each in markdown([found]) for each in verdict(found))
     assert audit_html([found]).count("<svg") == 2  # violins and histogram
+
+
+def test_figures_by_class_are_said_where_there_are_several() -> None:
+    of = {"half_width": 0.1, "significant": 0.5}
+    by = {
+        "a": {"mean": 0.1, "texts": 2},
+        "b": {"mean": 0.3, "texts": 3},
+        "c": {"mean": 0, "texts": 0},
+    }
+    pairs = {"attention and gradient": {"mean": 0.2, **of, "by_class": by}}
+    ((_, value),) = ROWS["correlation"]({"pairs": pairs})
+    assert value.endswith("50% of texts; by predicted class b 0.30, a 0.10")
 
 
 def test_bars_fill_their_drawing() -> None:
