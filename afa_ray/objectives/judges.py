@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 import torch.nn.functional as F
@@ -114,9 +114,10 @@ class TrainedJudge:
         self.discriminator: Any = network
         self._verdict: Any = self._wrapped
         rate = settings.train.discriminator_lr
-        if not isinstance(network, Discriminator):
-            self.discriminator = TargetJudge(network)
-            self._verdict = TargetJudge(network, self._wrapped)
+        if settings.discriminator.judge == "twin":
+            twin = cast("AnyTarget", network)
+            self.discriminator = TargetJudge(twin)
+            self._verdict = TargetJudge(twin, self._wrapped)
             rate = decided(settings.train.target_lr)
         self.optimizer: RowAdam = adam(network, rate)
 
