@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -61,23 +62,23 @@ TWIN = OWN_JUDGE | {"discriminator.judge": "twin"}
 AVERAGE = OWN_JUDGE | {"discriminator.judge": "average"}
 SANA = {"afa.lambda_adv": 0.0, "supervision.method": "sana", "supervision.sana.seed": "attention"}
 PLAYERS = {"own": ("target",), "sana": ("target", "sana")}
+FEEDBACKS: dict[str, dict[str, Any]] = {
+    "original": {},
+    "contrast": {"discriminator.pairing": "contrast", "train.average": 7},
+    "own": OWN_JUDGE,
+    "sana": SANA,
+    "twin": TWIN,
+    "average": AVERAGE,
+}
+STOPS = (4, 13, 20, 28)  # within epochs 1, 2, 2 and 3 of 10 updates
+CASES = [*product(("original", "contrast", "own", "sana"), STOPS), ("twin", 13), ("average", 13)]
 
 
-@pytest.mark.parametrize(
-    "feedback",
-    [{}, {"discriminator.pairing": "contrast", "train.average": 7}, OWN_JUDGE, TWIN, AVERAGE, SANA],
-    ids=["original", "contrast", "own", "twin", "average", "sana"],
-)
-@pytest.mark.parametrize("stop", [4, 13, 20, 28])  # within epochs 1, 2, 2 and 3 of 10 updates
+@pytest.mark.parametrize(("name", "stop"), CASES)
 def test_resumed_equals_uninterrupted(
-    tiny_settings: Callable[..., Settings],
-    run: Callable,
-    wholes: Path,
-    stop: int,
-    feedback: dict,
-    request: pytest.FixtureRequest,
+    tiny_settings: Callable[..., Settings], run: Callable, wholes: Path, name: str, stop: int
 ) -> None:
-    name = request.node.callspec.id.split("-")[-1]
+    feedback = FEEDBACKS[name]
     settings = tiny_settings(
         {"train.epochs": 3, "train.checkpoint_every": 6, "target.dropout": 0.3, **feedback}
     )
