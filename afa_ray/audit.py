@@ -86,7 +86,7 @@ def _audits(models: list[Model], file: Path, options: argparse.Namespace) -> lis
         there = known.setdefault(key, {"model": run.name, "tests": {}})
         missing = [name for name in options.tests if not is_there(name, there, asked.limits)]
         if missing and not any(there is before for before in audits):
-            open_ones.append(Open(run, settings, missing, there))
+            open_ones.append(Open(run, settings, missing, there, given=bool(options.data)))
         audits.append(there)
     find_missing(open_ones, asked, partial(_keep, file, known))
     return audits

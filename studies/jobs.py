@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import math
@@ -13,6 +14,8 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
+from afa_ray.training.process import usable_cores
+
 Row: TypeAlias = dict[str, Any]
 Job = TypeVar("Job")
 
@@ -21,6 +24,11 @@ def read_rows(file: Path) -> list[Row]:
     """The lines of a file of figures; none where there is no such file."""
     lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     return [json.loads(line) for line in lines]
+
+
+def done(file: Path, fields: Iterable[str]) -> set[tuple[Any, ...]]:
+    """What the lines of a file of figures are of, by these fields."""
+    return {tuple(row[name] for name in fields) for row in read_rows(file)}
 
 
 def append_rows(file: Path, rows: Iterable[Row]) -> None:
@@ -57,6 +65,22 @@ def run_jobs(
             append_rows(file, rows)
             left = spent / count * (len(jobs) - count) / 60
             print(f"{count}/{len(jobs)} {said(job)} ({left:.0f} min left)", flush=True)
+
+
+def names(text: str) -> list[str]:
+    """An option's values, which commas part."""
+    return text.split(",")
+
+
+def parser_of_jobs(description: str | None) -> argparse.ArgumentParser:
+    """With the options of `run_jobs`, and where the figures go."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--minutes", type=float, default=math.inf)
+    parser.add_argument("--processes", type=int, default=usable_cores())
+    return parser
 
 
 @contextlib.contextmanager

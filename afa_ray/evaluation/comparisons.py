@@ -70,7 +70,8 @@ def run_explainers(target: AnyTarget, of: Texts, seed: int, advance: Advance) ->
     for method in METHODS:
         timed = Timed(EXPLAINERS[method])
         try:
-            parts = [lost(target, batch)[:2] for batch in _read(timed, target, of, seed, advance)]
+            read = _read(timed, target, of, seed, advance)
+            parts = [lost(target, batch, batch.scores) for batch in read]
         except CannotExplainError as error:
             found[method] = {"refused": str(error)}
             continue

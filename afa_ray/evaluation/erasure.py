@@ -25,21 +25,22 @@ FIGURES = (
 )  # fmt: skip
 
 
-def lost(target: AnyTarget, batch: Scored) -> Tensor:
-    """(4, n) `FIGURES` of each text: probability of the predicted class that is lost."""
+def lost(target: AnyTarget, batch: Scored, scores: Tensor) -> Tensor:
+    """(2, n) comprehensiveness and sufficiency of each text by these scores (n, L): probability of
+    the predicted class that is lost."""
     best, predicted = batch.probabilities.max(-1)
     pad_id = target.config.pad_token_id
     deleted = (
         [delete_tokens(batch.tokens, mask, pad_id) for mask in masks]
-        for score in (batch.scores, batch.chance)
-        for masks in without_and_only(ranks(score, batch.maskable), batch.maskable)
+        for masks in without_and_only(ranks(scores, batch.maskable), batch.maskable)
     )
     found = [best - left(target, copies, predicted, batch.query) for copies in deleted]
     return torch.stack(found).double()
 
 
 def _sums(target: AnyTarget, batch: Scored) -> Tensor:
-    return lost(target, batch).sum(-1)
+    both = [lost(target, batch, scores) for scores in (batch.scores, batch.chance)]
+    return torch.cat(both).sum(-1)
 
 
 def _means(sums: Tensor, count: int) -> dict[str, float]:

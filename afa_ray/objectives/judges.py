@@ -85,7 +85,8 @@ class AverageAsJudge(TargetAsJudge):
         self, begin: Begin, parts: Sequence[Part], shown: Sequence[Tensor]
     ) -> list[dict[str, Tensor]]:
         for kept, new in zip(self.network.parameters(), self.own.parameters(), strict=True):
-            kept.lerp_(new, 1 - self.DECAY)
+            if new.requires_grad:
+                kept.lerp_(new, 1 - self.DECAY)
         return super().learn(begin, parts, shown)
 
 

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from afa_ray.report.view import seconds
+
 Figures = Mapping[str, Any]
 CLASSES = 6  # that are told apart, at most
 NEARLY = 0.01  # of macro F1, which is taken for none
@@ -47,12 +49,8 @@ def _explained(name: str, found: Figures) -> str:
         return f"not defined here: {found['refused'].removeprefix(f'{name}: ')}"
     went, kept = (with_interval(found[of]) for of in ("comprehensiveness", "sufficiency"))
     return (
-        f"{went} goes without its words, {kept} with them alone; {_time(found['seconds'])} a text"
+        f"{went} goes without its words, {kept} with them alone; {seconds(found['seconds'])} a text"
     )
-
-
-def _time(seconds: float) -> str:
-    return f"{1000 * seconds:.1f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
 def _plausibility(found: Figures) -> Rows:

@@ -17,7 +17,6 @@ from afa_ray.config import Settings
 from afa_ray.data.sample import sample
 from afa_ray.evaluation.given_attention import what_is_given
 from afa_ray.records.finished import open_finished, open_given
-from afa_ray.records.run_folder import CONFIG
 from afa_ray.report.bar import progress_bar
 from afa_ray.training.bench import Bench, Limits
 from afa_ray.training.one_test import tested
@@ -48,6 +47,7 @@ class Open(NamedTuple):
     settings: Settings
     missing: list[str]
     there: dict[str, Any]
+    given: bool = False  # the classifier, with its data
 
 
 def is_there(name: str, there: dict[str, Any], limits: Limits) -> bool:
@@ -77,10 +77,10 @@ def _bench(each: Open, asked: Asked, keep: Callable[[], None]) -> Bench:
     more than one is trained again."""
     trained = any(name in TRAINED_TESTS for name in each.missing)
     device = "cpu" if asked.workers else asked.device
-    if (each.run / CONFIG).exists():
-        target, corpus = open_finished(each.run, each.settings, device, fresh=trained)
-    else:
+    if each.given:
         target, corpus = open_given(str(each.run), each.settings, device)
+    else:
+        target, corpus = open_finished(each.run, each.settings, device, fresh=trained)
     texts = sample(corpus.test, asked.texts, asked.seed)
     of = json.dumps({**asdict(asked.limits), "seeds": None})
     kept = each.there.setdefault("models", {}).setdefault(of, {})

@@ -26,20 +26,17 @@ AFA_DATA_DIR, and neither Ray nor MLflow. One process a core, each of one thread
 from __future__ import annotations
 
 import argparse
-import math
 import os
 from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import chain, product, zip_longest
-from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from afa_ray.config import ENCODERS, SINGLE_LAYER
-from afa_ray.training.process import usable_cores
 from studies.attention_tests.measure import FORMS, MINILM, Budget, Job, measure
 from studies.attention_tests.report import write_report
-from studies.jobs import Row, read_rows, run_jobs
+from studies.jobs import Row, done, names, parser_of_jobs, run_jobs
 
 SCORERS = ("additive", "dot")
 SETS = {
@@ -54,7 +51,7 @@ def main() -> None:
     options = read_options()
     options.out.mkdir(parents=True, exist_ok=True)
     file = options.out / "figures.jsonl"
-    there = done(file)
+    there = done(file, Job._fields)
     jobs = [job for job in jobs_of(options) if job not in there]
     if options.jobs:
         print(*jobs, sep="\n")
@@ -119,19 +116,9 @@ def budget_of(job: Job, options: argparse.Namespace) -> Budget:
     )  # fmt: skip
 
 
-def done(file: Path) -> set[Job]:
-    return {Job(*(row[name] for name in Job._fields)) for row in read_rows(file)}
-
-
 def read_options() -> argparse.Namespace:
-    def names(text: str) -> list[str]:
-        return text.split(",")
-
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of_jobs(__doc__)
     option = parser.add_argument
-    option("out", type=Path)
     option("--parts", type=names, default=list(SETS))
     option("--data", type=names)
     option("--models", type=names, default=[*ENCODERS, SINGLE_LAYER])
@@ -143,8 +130,6 @@ def read_options() -> argparse.Namespace:
     option("--adversaries", type=int)
     option("--epochs", type=int, default=15)
     option("--train-texts", type=int, default=1000)
-    option("--minutes", type=float, default=math.inf)
-    option("--processes", type=int, default=usable_cores())
     option("--gpu", action="store_true")
     option("--jobs", action="store_true")
     return parser.parse_args()

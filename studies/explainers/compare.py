@@ -13,7 +13,6 @@ is a line of `OUT/figures.jsonl`; what is there is not repeated. Afterwards `OUT
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -28,6 +27,7 @@ from afa_ray.config import Settings
 from afa_ray.data.packed import PackedTexts
 from afa_ray.data.tokenizer import special_ids
 from afa_ray.evaluation.agreement import AGREEMENT
+from afa_ray.evaluation.comparisons import Timed
 from afa_ray.evaluation.deletion import DELETION
 from afa_ray.evaluation.erasure import ERASURE
 from afa_ray.evaluation.one_pass import Measure, figures
@@ -38,7 +38,7 @@ from afa_ray.models.interface import AttentionModel, Inputs
 from afa_ray.records.finished import open_finished
 from afa_ray.report.view import agreement_of
 from studies.explainers.tables import tables
-from studies.jobs import append_rows, read_rows
+from studies.jobs import append_rows, done, read_rows
 
 WITNESS = "leave_one_out"  # whose order of a text's tokens the other methods' is compared with
 LEFT_OUT = ("expnet", "shap", "lime")
@@ -56,10 +56,10 @@ def main() -> None:
     options = read_options()
     options.out.mkdir(parents=True, exist_ok=True)
     file = options.out / "figures.jsonl"
-    done = {(row["run"], row["method"]) for row in read_rows(file)}
+    there = done(file, ("run", "method"))
     for run in finished(options.folders):
         about = about_run(run)
-        missing = [m for m in options.methods if (about["run"], m) not in done]
+        missing = [m for m in options.methods if (about["run"], m) not in there]
         for row in measured(run, missing, options.texts) if missing else ():
             append_rows(file, [about | row])
             print(about | row, flush=True)
@@ -121,20 +121,15 @@ def measured(run: Path, methods: list[str], count: int) -> Iterator[dict[str, An
         }
 
 
-class Clock:
+class Clock(Timed):
     """An explainer that knows how long it took, and what it said."""
 
     def __init__(self, method: str) -> None:
-        self._explain = EXPLAINERS[method]
-        self.seconds = 0.0
+        super().__init__(EXPLAINERS[method])
         self.said: list[list[float]] = []  # of each text's tokens
 
     def __call__(self, model: AttentionModel, inputs: Inputs, classes: Tensor) -> Tensor:
-        start = time.perf_counter()
-        scores = self._explain(model, inputs, classes)
-        if scores.is_cuda:
-            torch.cuda.synchronize()
-        self.seconds += time.perf_counter() - start
+        scores = super().__call__(model, inputs, classes)
         part = text_tokens(model, inputs)
         self.said += [row[own].tolist() for row, own in zip(scores, part, strict=True)]
         return scores

@@ -46,7 +46,7 @@ from afa_ray.models import AnyTarget
 from studies.explainers.compare import Clock
 from studies.faithful.measures import calibration_error, erasure, exchanged, masked
 from studies.faithful.tables import write_report
-from studies.jobs import append_rows, read_rows, silence
+from studies.jobs import append_rows, done, names, silence
 from studies.small_files.run import File, draw, write
 from studies.smollm2 import save_smollm2
 from studies.training import CONFIGS, trained
@@ -90,15 +90,12 @@ def jobs(
     options: argparse.Namespace, file: Path
 ) -> Iterator[tuple[str, int, dict[str, list[str]]]]:
     """(data set, seed, methods that are not measured yet by form)."""
-    done = {
-        tuple(row[k] for k in ("model", "data", "seed", "form", "method"))
-        for row in read_rows(file)
-    }
+    there = done(file, ("model", "data", "seed", "form", "method"))
     for seed in range(options.seeds):
         for data in options.data:
             missing = {
                 form: [
-                    m for m in options.methods if (options.model, data, seed, form, m) not in done
+                    m for m in options.methods if (options.model, data, seed, form, m) not in there
                 ]
                 for form in options.forms
             }
@@ -203,9 +200,6 @@ def faithfulness(
 
 
 def read_options() -> argparse.Namespace:
-    def names(text: str) -> list[str]:
-        return text.split(",")
-
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--model", choices=("single", "minilm", "smollm2"), default="single")

@@ -37,7 +37,7 @@ from afa_ray.models import OwnTarget, save_player
 from afa_ray.training.process import usable_cores
 from studies.faithful.run import pretrained_folder
 from studies.humal.tables import grid_rows, write_report
-from studies.jobs import run_jobs, silence
+from studies.jobs import names, run_jobs, silence
 from studies.training import CONFIGS, trained
 from tune.imbalance_draws import (
     Cell,
@@ -89,8 +89,8 @@ def said(job: Job) -> str:
 
 def missing(options: argparse.Namespace, file: Path) -> Iterator[Job]:
     """What is not measured yet, replicate by replicate, the largest draws first."""
-    names = ("model", "part", "readings", "size", "share", "replicate", "method")
-    done = {tuple(row[name] for name in names) for row in grid_rows(file)}
+    fields = ("model", "part", "readings", "size", "share", "replicate", "method")
+    done = {tuple(row[name] for name in fields) for row in grid_rows(file)}
     asked = ImbalanceOptions(sizes=options.sizes, shares=options.shares)
     cells = cells_of(asked, pool_of_part(options.part))
     for replicate in range(options.replicates):
@@ -151,9 +151,6 @@ def figures_of(settings: Settings, corpus: Corpus, run: Path, test: Path) -> dic
 
 
 def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    def names(text: str) -> list[str]:
-        return text.split(",")
-
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     methods = ["plain", "as-random", "humal-al", "humal-an"]

@@ -43,7 +43,7 @@ from afa_ray.evaluation.evenness import EVENNESS
 from afa_ray.evaluation.one_pass import figures
 from afa_ray.evaluation.prediction import predict
 from afa_ray.training.process import usable_cores
-from studies.jobs import read_rows, run_jobs, silence
+from studies.jobs import done, names, run_jobs, silence
 from studies.rivals.methods import DATA, MARKED, methods_of, settings_of
 from studies.rivals.tables import write_report
 from studies.training import trained
@@ -77,11 +77,11 @@ def said(job: Job) -> str:
 
 def missing(options: argparse.Namespace, file: Path) -> Iterator[Job]:
     """What is not measured yet: all data sets with one seed, then with the next."""
-    done = {(row["data"], row["seed"], row["method"]) for row in read_rows(file)}
+    there = done(file, ("data", "seed", "method"))
     for seed in range(options.seeds):
         for data in options.data:
             wanted = options.methods or methods_of(data)
-            waiting = [m for m in wanted if (data, seed, m) not in done]
+            waiting = [m for m in wanted if (data, seed, m) not in there]
             for start in range(0, len(waiting), AT_ONCE):
                 yield Job(data, seed, tuple(waiting[start : start + AT_ONCE]))
 
@@ -170,7 +170,7 @@ AGREE = {"AUROC": "auroc", "average precision": "average_precision"}
 def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--data", type=lambda text: text.split(","), default=list(DATA))
+    parser.add_argument("--data", type=names, default=list(DATA))
     parser.add_argument("--methods", type=lambda text: text.split(";"), default=[])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--rows", type=int, default=4_000)

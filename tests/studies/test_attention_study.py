@@ -34,7 +34,7 @@ def test_a_job_of_every_part_and_its_table(tmp_path: Path) -> None:
     rows = [json.loads(json.dumps(measure(job, TINY))) for job in JOBS]
     file = tmp_path / "figures.jsonl"
     file.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
-    assert run_module.done(file) == set(JOBS)
+    assert run_module.done(file, Job._fields) == set(JOBS)
     write_report(file, tmp_path)
     drawn = {path.name for path in tmp_path.glob("*.png")}
     assert drawn == {f"{x}.png" for x in ("correlation", "adversarial", "permutation", "ours")}

@@ -16,7 +16,6 @@ Needs AFA_DATA_DIR.
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import tempfile
 import time
@@ -40,12 +39,11 @@ from afa_ray.evaluation.one_pass import figures
 from afa_ray.evaluation.prediction import predict
 from afa_ray.objectives.judges import TrainedJudge
 from afa_ray.training.making import Further, no_more
-from afa_ray.training.process import usable_cores
 from studies.explainers.compare import Clock
 from studies.faithful.judges.tables import write_report
-from studies.faithful.judges.twin import ByClasses, Judged, Thrice, trained_as
+from studies.faithful.judges.twin import ByClasses, Judged, Thrice
 from studies.faithful.measures import erasure
-from studies.jobs import Row, read_rows, run_jobs, silence
+from studies.jobs import Row, done, names, parser_of_jobs, run_jobs, silence
 from studies.small_files.run import File, draw, write
 from studies.training import CONFIGS, trained
 
@@ -65,11 +63,9 @@ FORMS: dict[str, Form] = {
     "the Target": Form(),
     "Discriminator": Form(("--discriminator.judge", "trained")),
     "twin": Form(("--discriminator.judge", "twin")),
-    "twin, three updates": Form(NO_OTHER, partial(Judged, make=trained_as(Thrice))),
-    "twin, random weights": Form(
-        NO_OTHER, partial(Judged, make=trained_as(TrainedJudge), start=False)
-    ),
-    "twin, classes": Form(NO_OTHER, partial(Judged, make=trained_as(ByClasses))),
+    "twin, three updates": Form(NO_OTHER, partial(Judged, kind=Thrice)),
+    "twin, random weights": Form(NO_OTHER, partial(Judged, kind=TrainedJudge, start=False)),
+    "twin, classes": Form(NO_OTHER, partial(Judged, kind=ByClasses)),
     "average": Form(("--discriminator.judge", "average")),
 }
 
@@ -84,14 +80,14 @@ def main() -> None:
     options = read_options()
     options.out.mkdir(parents=True, exist_ok=True)
     file = options.out / "figures.jsonl"
-    done = {Job(*(row[name] for name in Job._fields)) for row in read_rows(file)}
+    there = done(file, Job._fields)
     jobs = [
         Job(data, seed, form)
         for seed in range(options.seeds)
         for data in options.data
         for form in options.forms
     ]
-    missing = [job for job in jobs if job not in done]
+    missing = [job for job in jobs if job not in there]
     work = partial(measured, rows=options.rows, texts=options.texts)
     run_jobs(
         missing,
@@ -159,21 +155,13 @@ def settings_of(job: Job, folder: str, given: Sequence[str]) -> Settings:
 
 
 def read_options() -> argparse.Namespace:
-    def names(text: str) -> list[str]:
-        return text.split(",")
-
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of_jobs(__doc__)
     option = parser.add_argument
-    option("out", type=Path)
     option("--data", type=names, default=list(DATA))
     option("--seeds", type=int, default=3)
     option("--forms", type=lambda text: text.split(";"), default=list(FORMS))
     option("--rows", type=int, default=2000)
     option("--texts", type=int, default=300)
-    option("--minutes", type=float, default=math.inf)
-    option("--processes", type=int, default=usable_cores())
     return parser.parse_args()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -17,7 +17,7 @@ from afa_ray.dotted import override
 from afa_ray.models import AnyTarget
 from afa_ray.objectives.adversarial import Adversarial
 from afa_ray.objectives.interface import Weighed
-from afa_ray.objectives.judges import Begin, Judge, TrainedJudge
+from afa_ray.objectives.judges import Begin, TrainedJudge
 from afa_ray.recipe import chosen
 from afa_ray.training.players import build_players
 from envs import MaskingVectorEnv
@@ -48,27 +48,17 @@ class ByClasses(TrainedJudge):
         return {"loss_d": loss.detach()}
 
 
-Make = Callable[[Settings, AnyTarget], Judge]
-"""(settings, twin) -> a judge."""
-
-
-def trained_as(kind: type[TrainedJudge]) -> Make:
-    return lambda settings, twin: kind(
-        settings, twin, twin.config.pad_token_id, lambda module: module
-    )
-
-
 @dataclass(frozen=True)
 class Judged:
     """Feedback that a twin pays for: a function of the Target and the corpus (`Further`).
 
     Attributes:
-        settings: of `explainable`; make: the judge.
+        settings: of `explainable`; kind: of judge.
         start: whether the twin begins with the Target's first weights; else with random ones.
     """
 
     settings: Settings
-    make: Make
+    kind: type[TrainedJudge]
     start: bool = True
 
     def __call__(self, target: AnyTarget, corpus: Corpus) -> Sequence[Weighed]:
@@ -77,11 +67,12 @@ class Judged:
         )
         own = corpus if self.start else replace(corpus, evidence=None)
         twin = build_players(settings, own).target.to(target.device)
+        pad_id = twin.config.pad_token_id
         game = Adversarial(
             settings,
-            self.make(settings, twin),
+            self.kind(settings, twin, pad_id, lambda module: module),
             special_ids=special_ids(corpus.tokenizer),
-            pad_id=corpus.tokenizer.pad_token_id,
+            pad_id=pad_id,
             mask_id=corpus.tokenizer.mask_token_id,
             device=target.device,
             add_up=lambda tensor: None,

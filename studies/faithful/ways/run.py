@@ -41,7 +41,7 @@ from studies.faithful.measures import erasure
 from studies.faithful.ways.forms import FORMS, settings_of, train_form
 from studies.faithful.ways.readings import READINGS, Timed
 from studies.faithful.ways.tables import write_report
-from studies.jobs import append_rows, read_rows, silence
+from studies.jobs import append_rows, done, names, silence
 from studies.small_files.run import File, draw, write
 
 ROWS = 1000
@@ -52,11 +52,11 @@ def main() -> None:
     options = read_options()
     options.out.mkdir(parents=True, exist_ok=True)
     file = options.out / "figures.jsonl"
-    done = {tuple(row[k] for k in ("data", "seed", "form", "reading")) for row in read_rows(file)}
+    there = done(file, ("data", "seed", "form", "reading"))
     for data in options.data:
         for seed in options.seeds:
             missing = {
-                form: [r for r in options.readings if (data, seed, form, r) not in done]
+                form: [r for r in options.readings if (data, seed, form, r) not in there]
                 for form in options.forms
             }
             if any(missing.values()):
@@ -125,9 +125,6 @@ def faithfulness(model: Any, reading: str, corpus: Corpus, count: int) -> dict[s
 
 
 def read_options() -> argparse.Namespace:
-    def names(text: str) -> list[str]:
-        return text.split(",")
-
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--runs", type=Path, default=Path("studies/faithful/ways/runs"))
