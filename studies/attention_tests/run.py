@@ -10,7 +10,8 @@ AFA_DATA_DIR, and neither Ray nor MLflow. One process a core, each of one thread
     --minilm FOLDER     ours also for this pretrained model, on a GPU where there is one; with
                         --models minilm for it alone
     --forms NAMES       of ours some of plain, original, contrast, explainable (by default all)
-    --seeds NUMBER      by default 3 (attefa: one base model, and its adversaries)
+    --seeds NUMBER      of jain_wallace and ours, by default 3
+    --base-models N     of attefa, each with its adversaries; by default one, as published
     --rows NUMBER       training rows, by default as in `sets.SIZES`
     --texts NUMBER      test texts that attention is tested on, by default 100
     --adversaries N     by default 9 of attefa and 1 of ours
@@ -88,8 +89,9 @@ def jain_wallace(options: argparse.Namespace) -> Iterator[Job]:
 def attefa(options: argparse.Namespace) -> Iterator[Job]:
     """As published, of an LSTM and of each word by itself; what takes longest comes first."""
     models = [name for name in ("lstm", "average") if name in options.models]
-    for model, data in product(models, sets("attefa", options)):
-        yield Job("attefa", data, model, "additive", "plain", 0)
+    for seed in range(options.base_models):
+        for model, data in product(models, sets("attefa", options)):
+            yield Job("attefa", data, model, "additive", "plain", seed)
 
 
 def ours(options: argparse.Namespace) -> Iterator[Job]:
@@ -125,6 +127,7 @@ def read_options() -> argparse.Namespace:
     option("--minilm", metavar="FOLDER")
     option("--forms", type=names, default=list(FORMS))
     option("--seeds", type=int, default=3)
+    option("--base-models", type=int, default=1)
     option("--rows", type=int, default=0)
     option("--texts", type=int, default=100)
     option("--adversaries", type=int)

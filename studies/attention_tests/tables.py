@@ -114,7 +114,7 @@ def attefa(rows: list[Row]) -> list[str]:
     """Tables 2 to 5 of Amini and Kosseim."""
     lines = ["## AtteFa", "", "### F1 of the base models (Table 2)", "",
              *head(("data", "lstm", "average"))]  # fmt: skip
-    of_each = {(row["data"], row["model"]): row for row in rows}
+    of_each = {(row["data"], row["model"]): row for row in rows if row["seed"] == 0}
     for data in sets_of(rows):
         cells = []
         for i, model in enumerate(("lstm", "average")):
@@ -138,18 +138,45 @@ def attefa(rows: list[Row]) -> list[str]:
             figures = (x["macro_f1"], TVD * x["stvd"], JSD * x["sjsd"], x["attefa"])
             each = " | ".join(f"{figure:.3f}" for figure in figures)
             lines.append(f"| {data} | {model} | {x['seed']} | {x['epoch']} | {each} |")
-    return lines
+    return [*lines, "", *by_base_model(rows)]
+
+
+def by_base_model(rows: list[Row]) -> list[str]:
+    """AtteFa of each of several base models: how much is chance of the model asked."""
+    lines = []
+    for data, model in dict.fromkeys((row["data"], row["model"]) for row in rows):
+        found = attefas(rows, data, model)
+        if len(found) > 1:
+            each = ", ".join(f"{figure:.3f}" for figure in found)
+            lines.append(f"| {data} | {model} | {each} | {shown(found)} |")
+    if not lines:
+        return []
+    said = "Mean over the adversaries of each; and of these means, with the 95% t-interval."
+    table = head(("data", "encoder", "AtteFa", "mean"))
+    return ["### By base model", "", said, "", *table, *lines]
+
+
+def attefas(rows: list[Row], data: str, model: str) -> list[float]:
+    """By base model."""
+    its = [row for row in rows if (row["data"], row["model"]) == (data, model)]
+    return [OURS["AtteFa"][0](row) for row in sorted(its, key=lambda row: row["seed"])]
 
 
 def briefly(rows: list[Row]) -> list[str]:
-    """AtteFa by data set and encoder."""
+    """AtteFa by data set and encoder: of the base model with the first seed, over adversaries; in
+    brackets as published; and the least and greatest of several base models."""
     lines = head(("AtteFa", "lstm", "average"))
     for data in sets_of(rows):
         cells = []
         for model in ("lstm", "average"):
-            its = [row for row in rows if (row["data"], row["model"]) == (data, model)]
+            case = (data, model, 0)
+            its = [row for row in rows if (row["data"], row["model"], row["seed"]) == case]
             found = [x["attefa"] for row in its for x in row["adversaries"]]
-            cells.append(shown(found) + of(ADVERSARIES[data, model].attefa) if found else "–")
+            cell = shown(found) + of(ADVERSARIES[data, model].attefa) if found else "–"
+            several = attefas(rows, data, model)
+            if len(several) > 1:
+                cell += f"; {min(several):.3f} to {max(several):.3f}"
+            cells.append(cell)
         lines.append(f"| {data} | {' | '.join(cells)} |")
     return lines
 

@@ -13,7 +13,7 @@ from studies.attention_tests import run as run_module
 from studies.attention_tests.measure import Budget, Job, measure
 from studies.attention_tests.report import write_report
 from studies.attention_tests.sets import PAIR, SIZES, write_files
-from studies.attention_tests.tables import against_plain, pattern
+from studies.attention_tests.tables import against_plain, attefas, briefly, by_base_model, pattern
 
 TINY = Budget(rows=60, texts=4, adversaries=2, epochs=1, train_texts=40, minilm="")
 JOBS = (
@@ -71,6 +71,8 @@ def test_jobs_of_all_parts_come_in_turn(monkeypatch: pytest.MonkeyPatch) -> None
     assert [job.part for job in jobs[:3]] == ["jain_wallace", "attefa", "ours"]
     assert len(jobs) == len(set(jobs)) == 6 * 6 + 11 * 2 + 2 * 4 * 4
     assert {job.data for job in jobs} <= SIZES.keys()
+    monkeypatch.setattr("sys.argv", ["run", "out", "--parts", "attefa", "--base-models", "3"])
+    assert len(run_module.jobs_of(run_module.read_options())) == 3 * 11 * 2
 
 
 def a_row(model: str, scorer: str, form: str, seed: int, tau: float) -> dict[str, Any]:
@@ -104,3 +106,13 @@ def test_forms_are_held_against_plain_seed_by_seed() -> None:
     assert cells[:2] == ["| lstm", "explainable"]
     assert cells[3] == "+0.110, 1 of 1 (1, 0)"  # tau attention-gradient
     assert cells[2] == "+0.000, 0 of 1 (0, 0)"  # accuracy
+
+
+def test_attefa_of_several_base_models() -> None:
+    """Of the first as published; .3 of each, but for the last, which has .1."""
+    rows = [a_row("lstm", "additive", "plain", seed, 0.3) for seed in (2, 1, 0)]
+    rows[0]["adversaries"] = [{"attefa": 0.0}, {"attefa": 0.2}]
+    assert attefas(rows, "mock-1", "lstm") == pytest.approx([0.3, 0.3, 0.1])
+    assert briefly(rows)[-1] == "| mock-1 | 0.300 ± 1.271 (*0.030*); 0.100 to 0.300 | – |"
+    assert by_base_model(rows)[-1].startswith("| mock-1 | lstm | 0.300, 0.300, 0.100 | 0.233 ± ")
+    assert by_base_model(rows[2:]) == []
