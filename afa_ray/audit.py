@@ -89,7 +89,7 @@ def _audits(models: list[Model], file: Path, options: argparse.Namespace) -> lis
             open_ones.append(Open(run, settings, missing, there, given=bool(options.data)))
         audits.append(there)
     find_missing(open_ones, asked, partial(_keep, file, known))
-    return audits
+    return [{**there, "model": run.name} for (run, _), there in zip(models, audits, strict=True)]
 
 
 def _keep(file: Path, known: dict[str, Any]) -> None:

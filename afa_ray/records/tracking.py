@@ -214,11 +214,14 @@ class GameWatch:
         if not self.flat or self.told or lull < patience:
             return None
         judge, advice = "", "another afa.k"
-        if "train/d_accuracy" in self.flat:
-            judge = f"; Discriminator accuracy {self.flat['train/d_accuracy']:.3f}"
-            advice = "a smaller train.discriminator_lr, another afa.k or discriminator.readout mean"
         if lull == step and lull < self.PATIENCE:
             advice += ", or train longer"
+        if "train/d_accuracy" in self.flat:
+            judge = f"; accuracy of the judge {self.flat['train/d_accuracy']:.3f}"
+            advice += (
+                "; where a Discriminator judges, also a smaller train.discriminator_lr or "
+                "discriminator.readout mean"
+            )
         self.told = (
             f"The game has degenerated: over {lull} updates the reward hardly depended on "
             f"which tokens were masked (spread {self.flat['train/reward_spread']:.1e} nats{judge}),"

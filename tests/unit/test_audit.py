@@ -214,6 +214,17 @@ def test_a_test_is_done_again_for_other_data(
     assert first != second
 
 
+def test_a_copy_of_a_run_is_tested_once_and_has_its_own_name(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = shutil.copytree(run, run.with_name("copy"))
+    assert audit.main([str(run), str(copy), "--texts", "6", "--tests", "permutation"]) == 0
+    assert len(json.loads((run / "audit" / "audit.json").read_text())) == 1
+    assert [line for line in capsys.readouterr().out.splitlines() if line[0] != " "][:2] == [
+        "<b>run", "copy",
+    ]  # fmt: skip
+
+
 def test_data_are_what_they_are_wherever_they_lie(tmp_path: Path) -> None:
     def digest(folder: str, text: str, **changes: Any) -> str:
         file = tmp_path / folder / "a.csv"
