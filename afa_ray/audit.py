@@ -206,7 +206,8 @@ def _parser(tests: str, trained: str) -> Parser:
         help="folders of finished runs; or, with their data "
         "(--data.name, --data.train_file, …), folders of classifiers or ids on the hub",
     )
-    option("--texts", type=int, default=300, help="test texts, stratified; 0: all (default: 300)")
+    option("--audit.texts", "--texts", dest="texts", metavar="N", type=int, default=300,
+           help="test texts, stratified; 0: all (default: 300)")  # fmt: skip
     option(
         "--tests",
         metavar="NAMES",
@@ -235,9 +236,9 @@ def _parser(tests: str, trained: str) -> Parser:
     )
     option("--seed", type=int, default=0, help="of texts, permutations and searches (default: 0)")
     option("--out", metavar="FOLDER", help="by default audit in the folder of the (first) run")
-    option("--workers", metavar="N", type=int, default=0, help="processes of a Ray cluster that "
-           "share runs, tests and the models that are trained (default: 0: without Ray)"
-           )  # fmt: skip
+    option("--audit.workers", "--workers", dest="workers", metavar="N", type=int, default=0,
+           help="processes of a Ray cluster that share runs, tests and the models that are trained "
+           "(default: 0: without Ray)")  # fmt: skip
     option("--device", help="as PyTorch names it; by default a GPU where there is one")
     return parser
 

@@ -140,6 +140,11 @@ def test_mistakes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_options_may_be_named_as_those_of_other_commands_are() -> None:
+    given = audit.options_of(["run", "--audit.texts", "7", "--audit.workers=2"])
+    assert (given.texts, given.workers) == (7, 2)
+
+
 def test_tests_that_train_are_done_by_name_and_again_with_other_limits(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
