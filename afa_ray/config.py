@@ -112,9 +112,9 @@ class TargetSettings:
     hops: int = 1
     """How often transformer reads a text before it decides: with 1 its attention weighs words alike
     in all texts; with 2 what it looks at depends on what the text says."""
-    word2vec: bool = True
+    word2vec: bool | None = None
     """Initialise the words of what is trained from scratch with word2vec vectors of the training
-    texts."""
+    texts; by default those of transformer: lstm, cnn and average learn better from random ones."""
     vectors: str | None = None
     """File of word vectors in word2vec's text format, hidden_size wide, for lstm, cnn and average
     embedding_size wide, that the words start with instead; words that it lacks start at random."""
@@ -130,6 +130,10 @@ class TargetSettings:
     def word_size(self) -> int:
         """Width of the words of what is trained from scratch."""
         return self.embedding_size if self.name in ENCODERS else self.hidden_size
+
+    @property
+    def begins_with_word2vec(self) -> bool:
+        return self.name == SINGLE_LAYER if self.word2vec is None else self.word2vec
 
 
 @dataclass(frozen=True, kw_only=True)

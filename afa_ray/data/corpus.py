@@ -201,7 +201,7 @@ def _vectors(
     if target.vectors is not None:
         words = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
         return read_vectors(target.vectors, words, target.word_size, seed)
-    if not target.word2vec:
+    if not target.begins_with_word2vec:
         return None
     sentences = Sentences(texts.tokens, texts.offsets)
     return word_vectors(sentences, len(tokenizer), target.word_size, seed)

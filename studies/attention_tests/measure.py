@@ -58,6 +58,7 @@ class Budget(NamedTuple):
         adversaries: AtteFa's, each of at most `epochs`, on `train_texts` training texts.
         minilm: folder of the pretrained model.
         gpu: on a GPU, where there is one; the pretrained model is in any case.
+        word2vec: encoders start with vectors of the training texts.
     """
 
     rows: int
@@ -67,6 +68,7 @@ class Budget(NamedTuple):
     train_texts: int
     minilm: str
     gpu: bool = False
+    word2vec: bool = False
 
 
 def measure(job: Job, budget: Budget) -> dict[str, Any]:
@@ -104,12 +106,13 @@ def settings_of(job: Job, budget: Budget) -> list[str]:
         return ["--config", str(CONFIGS / "pretrained.yaml"), *given, *name,
                 "--data.max_length", str(size.longest)]  # fmt: skip
     given += ["--target.name", job.model, "--data.lowercase", "true"]
+    given += ["--target.word2vec", "true"] * budget.word2vec
     given += ["--data.max_length", str(size.longest)]
     given += ["--data.min_frequency", str(size.frequency)]
     if job.model != SINGLE_LAYER:
         given += ["--target.scorer", job.scorer, "--train.batch_size", "32"]
     if job.part != "ours":  # as published: the weights as they are, of the best epoch
-        given += ["--train.epochs", "8", "--train.average", "0", "--train.margin", "0"]
+        given += ["--train.epochs", str(size.epochs), "--train.average", "0", "--train.margin", "0"]
     return given
 
 

@@ -21,6 +21,7 @@ AFA_DATA_DIR, and neither Ray nor MLflow. One process a core, each of one thread
     --processes NUMBER  by default one a core
     --gpu               all models on a GPU where there is one: attefa's LSTMs take a tenth of the
                         time there, and a few processes keep it busy
+    --word2vec          encoders start with word2vec of the training texts, not with random vectors
     --jobs              print the jobs that are missing, and stop
 """
 
@@ -114,7 +115,7 @@ def budget_of(job: Job, options: argparse.Namespace) -> Budget:
         adversaries = options.adversaries
     return Budget(
         options.rows, options.texts, adversaries, options.epochs, options.train_texts,
-        options.minilm or "", options.gpu,
+        options.minilm or "", options.gpu, options.word2vec,
     )  # fmt: skip
 
 
@@ -134,6 +135,7 @@ def read_options() -> argparse.Namespace:
     option("--epochs", type=int, default=15)
     option("--train-texts", type=int, default=1000)
     option("--gpu", action="store_true")
+    option("--word2vec", action="store_true")
     option("--jobs", action="store_true")
     return parser.parse_args()
 

@@ -21,11 +21,13 @@ SEED = 0  # of the generated sets
 
 
 class Size(NamedTuple):
-    """Training rows; the longest text in tokens; the fewest occurrences of a word that is known."""
+    """Training rows; the longest text in tokens; the fewest occurrences of a word that is known;
+    epochs of parts a and b."""
 
     rows: int
     longest: int
     frequency: int
+    epochs: int = 8
 
 
 TEST = 1_000  # most test texts, drawn once
@@ -34,7 +36,7 @@ SIZES = {
     "sst2_sentences": Size(6_920, 64, 1),
     "imdb": Size(6_000, 128, 5),
     "ag_news_pair": Size(2_000, 64, 2),
-    **dict.fromkeys(FACT_NAMES, Size(3_000, 160, 1)),
+    **dict.fromkeys(FACT_NAMES, Size(3_000, 160, 1, epochs=25)),
     **dict.fromkeys(MOCK_NAMES, Size(1_500, 128, 1)),
 }
 
