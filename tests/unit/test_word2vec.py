@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from afa_ray.config import Settings
 from afa_ray.data import word2vec
 from afa_ray.data.word2vec import INITIAL_SCALE, Sentences, word_vectors
+from afa_ray.dotted import override
 
 
 @pytest.fixture(autouse=True)
@@ -90,3 +92,13 @@ def test_the_cache_is_by_content(monkeypatch) -> None:
     word_vectors(packed([[5], [6, 7]]), 20, 16, seed=0)
     assert len(trained) == 7
     assert {p.suffix for p in word2vec.cache_folder().iterdir()} == {".safetensors"}
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "begins"),
+    [("transformer", None, True), ("transformer", False, False), ("lstm", None, False),
+     ("average", None, False), ("cnn", True, True)],
+)  # fmt: skip
+def test_whose_words_begin_with_them(name: str, given: bool | None, begins: bool) -> None:
+    settings = override(Settings(), {"target.name": name, "target.word2vec": given})
+    assert settings.target.begins_with_word2vec is begins
