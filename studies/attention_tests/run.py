@@ -7,6 +7,7 @@ AFA_DATA_DIR, and neither Ray nor MLflow. One process a core, each of one thread
     --parts NAMES       some of jain_wallace, attefa, ours (by default all)
     --data NAMES        of each part's sets these only
     --models NAMES      some of lstm, cnn, average, transformer (by default all)
+    --scorers NAMES     of jain_wallace: additive, dot (by default both)
     --minilm FOLDER     ours also for this pretrained model, on a GPU where there is one; with
                         --models minilm for it alone
     --forms NAMES       of ours some of plain, original, contrast, explainable (by default all)
@@ -83,7 +84,7 @@ def jobs_of(options: argparse.Namespace) -> list[Job]:
 def jain_wallace(options: argparse.Namespace) -> Iterator[Job]:
     models = [name for name in ENCODERS if name in options.models]
     for seed in range(options.seeds):
-        for scorer, data, model in product(SCORERS, sets("jain_wallace", options), models):
+        for scorer, data, model in product(options.scorers, sets("jain_wallace", options), models):
             yield Job("jain_wallace", data, model, scorer, "plain", seed)
 
 
@@ -125,6 +126,7 @@ def read_options() -> argparse.Namespace:
     option("--parts", type=names, default=list(SETS))
     option("--data", type=names)
     option("--models", type=names, default=[*ENCODERS, SINGLE_LAYER])
+    option("--scorers", type=names, default=list(SCORERS))
     option("--minilm", metavar="FOLDER")
     option("--forms", type=names, default=list(FORMS))
     option("--seeds", type=int, default=3)
