@@ -37,7 +37,7 @@ SIZES = {
     "imdb": Size(6_000, 128, 5),
     "ag_news_pair": Size(2_000, 64, 2),
     **dict.fromkeys(FACT_NAMES, Size(3_000, 160, 1, epochs=25)),
-    **dict.fromkeys(MOCK_NAMES, Size(1_500, 128, 1)),
+    **dict.fromkeys(MOCK_NAMES, Size(7_200, 128, 1)),
 }
 
 
