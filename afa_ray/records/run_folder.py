@@ -172,7 +172,7 @@ def require_same_settings(
 ) -> None:
     """A resumed run must go on with the settings that it was started with, but for `may_change`.
 
-    What is None is left to the data, and no other than what was chosen then.
+    What is None is left to data or model, and no other than what was chosen then.
 
     Raises:
         UserError: other settings, or a folder that holds something else than a run.
@@ -185,7 +185,7 @@ def require_same_settings(
         "give the same value, or another run.name"
         for name, value in flatten(settings).items()
         if name not in may_change and (name not in before or before[name] != value)
-        if not (value is None and name in CHOSEN)
+        if not (value is None and name in (*CHOSEN, "target.word2vec"))
     ]
     faults += [fault for n in REMOVED.keys() & before if (fault := removed(n, before[n]))]
     if faults:

@@ -76,9 +76,17 @@ def test_a_run_goes_on_with_what_was_chosen(tmp_path: Path) -> None:
         require_same_settings(chosen(Settings(), 100), run)
 
 
+def test_a_run_goes_on_whose_words_began_with_word2vec_by_an_older_default(tmp_path: Path) -> None:
+    run, older = tmp_path / "run", {"target.word2vec": True}
+    begin(override(Settings(), older), run)
+    require_same_settings(Settings(), run)
+    with pytest.raises(UserError, match=r"target\.word2vec = False: run run was started with True"):
+        require_same_settings(override(Settings(), {"target.word2vec": False}), run)
+
+
 PAPER = {
     "data.min_frequency": 2, "target.hidden_size": 512, "target.heads": 4, "target.dropout": 0.3,
-    "target.hops": 1, "target.bag_of_words": False, "target.word2vec": True,
+    "target.hops": 1, "target.bag_of_words": False,
     "discriminator.hidden_size": 512, "discriminator.pairing": "original", "afa.k": 3,
     "train.batch_size": 64, "train.target_lr": 1e-4, "train.discriminator_lr": 1e-4,
     "train.warmup_steps": 0, "train.average": 0, "train.margin": 0.0,
@@ -91,6 +99,7 @@ NAMES = ["paper", "ag_news", "hatexplain", "http_params", "imdb", "reviews", "sm
 def test_the_papers_setting_is_spelled_out_for_its_data(name: str) -> None:
     settings = parse(["--config", str(CONFIGS / f"{name}.yaml")])
     assert PAPER.items() <= flatten(settings).items()
+    assert settings.target.begins_with_word2vec
     assert chosen(settings, 200) == chosen(settings, 50_000) == settings
     assert name in ("paper", settings.data.name)
 
@@ -101,6 +110,7 @@ def test_the_evidence_starts_from_what_it_was_measured_with() -> None:
                "train.target_lr": 5e-4, "train.discriminator_lr": 5e-4,
                "train.epochs": 12, "train.patience": 2}  # fmt: skip
     assert (PAPER | changed).items() <= flatten(settings).items()
+    assert settings.target.begins_with_word2vec
     assert chosen(settings, 200) == settings
 
 
