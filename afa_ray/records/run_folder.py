@@ -185,11 +185,17 @@ def require_same_settings(
         "give the same value, or another run.name"
         for name, value in flatten(settings).items()
         if name not in may_change and (name not in before or before[name] != value)
-        if not (value is None and name in (*CHOSEN, "target.word2vec"))
+        if not (value is None and _is_what_was_chosen(name, settings, before))
     ]
     faults += [fault for n in REMOVED.keys() & before if (fault := removed(n, before[n]))]
     if faults:
         raise UserError("\n".join(faults))
+
+
+def _is_what_was_chosen(name: str, settings: Settings, before: dict[str, Any]) -> bool:
+    if name == "target.word2vec":  # by the kind of model, of which an older version chose another
+        return before.get(name) == settings.target.begins_with_word2vec
+    return name in CHOSEN
 
 
 def new_since(settings: Settings, run: Path) -> set[str]:

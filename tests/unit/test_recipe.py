@@ -82,6 +82,10 @@ def test_a_run_goes_on_whose_words_began_with_word2vec_by_an_older_default(tmp_p
     require_same_settings(Settings(), run)
     with pytest.raises(UserError, match=r"target\.word2vec = False: run run was started with True"):
         require_same_settings(override(Settings(), {"target.word2vec": False}), run)
+    lstm = {"target.name": "lstm"}
+    begin(override(Settings(), older | lstm), tmp_path / "other")
+    with pytest.raises(UserError, match=r"target\.word2vec = None: run other was "):
+        require_same_settings(override(Settings(), lstm), tmp_path / "other")
 
 
 PAPER = {
