@@ -35,7 +35,7 @@ def in_processes(work: Callable[[int, int, str], None], workers: int, folder: Pa
 
 def start(work: Callable[[int, int, str], None], workers: int, folder: Path) -> Any:
     """They are forked by a server that has imported all they need, once."""
-    set_forkserver_preload([replicated.__module__, __name__])
+    set_forkserver_preload([replicated.__module__, __name__, "torch._dynamo"])
     arguments = (work, workers, str(folder))
     return torch.multiprocessing.start_processes(
         _joined, arguments, workers, start_method="forkserver", join=False
