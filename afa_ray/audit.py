@@ -7,7 +7,6 @@ Writes a page, Markdown and JSON. Finished tests are not repeated when it is cal
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -20,7 +19,7 @@ from afa_ray.command_line import answer, parse
 from afa_ray.config import Settings
 from afa_ray.dotted import override
 from afa_ray.errors import UserError
-from afa_ray.json_files import read_object
+from afa_ray.json_files import as_json, numbers, read_object
 
 WEIGHTS = "model.safetensors"
 FILE = "audit.json"
@@ -41,28 +40,20 @@ def audit(options: argparse.Namespace) -> None:
         UserError: no such run or test, or no place to write to; nothing is written then.
     """
     from afa_ray.records.mlflow_audit import track_audit
-    from afa_ray.records.run_folder import write_whole
+    from afa_ray.records.run_lock import own_folder
     from afa_ray.report.audit import audit_html, markdown, verdict
     from afa_ray.report.audit_headlines import headlines
+    from afa_ray.whole_files import write_whole
 
     models = [_model(Path(name).expanduser(), options) for name in options.runs]
     first, _ = models[0]
     out = Path("audit") if options.data else first / "audit"
     if options.out:
         out = Path(options.out).expanduser()
-    new = not out.exists()
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"out = {out}: cannot be made ({error.strerror}); give another") from error
-    try:
+    with own_folder(out, setting="out"):
         audits = _audits(models, out / FILE, options)
-    except UserError:
-        if new and not any(out.iterdir()):
-            out.rmdir()
-        raise
-    write_whole(out / "audit.md", markdown(audits))
-    write_whole(out / "report.html", audit_html(audits))
+        write_whole(out / "audit.md", markdown(audits))
+        write_whole(out / "report.html", audit_html(audits))
     for each in audits:
         print(each["model"], *(f"  {sentence}" for sentence in verdict(each)), sep="\n")
     print(f"page    {out / 'report.html'}")
@@ -77,7 +68,7 @@ def _audits(models: list[Model], file: Path, options: argparse.Namespace) -> lis
     from afa_ray.training.open_audits import Asked, Open, find_missing, is_there
 
     asked = Asked(**{name: getattr(options, name) for name in Asked._fields})
-    known = (read_object(file) or {}) if file.exists() else {}
+    known = _known(file)
     audits: list[dict[str, Any]] = []
     open_ones: list[Open] = []
     for run, settings in models:
@@ -92,10 +83,20 @@ def _audits(models: list[Model], file: Path, options: argparse.Namespace) -> lis
     return [{**there, "model": run.name} for (run, _), there in zip(models, audits, strict=True)]
 
 
-def _keep(file: Path, known: dict[str, Any]) -> None:
-    from afa_ray.records.run_folder import write_whole
+def _known(file: Path) -> dict[str, Any]:
+    """The audits that are there, by key."""
+    known = read_object(file) or {}
+    for each in known.values():
+        each["models"] = numbers(each.get("models", {}))
+        for test in each["tests"].values():
+            test["figures"] = numbers(test["figures"])
+    return known
 
-    write_whole(file, json.dumps(known, indent=1))
+
+def _keep(file: Path, known: dict[str, Any]) -> None:
+    from afa_ray.whole_files import write_whole
+
+    write_whole(file, as_json(known, indent=1))
 
 
 def _model(name: Path, options: argparse.Namespace) -> Model:

@@ -59,6 +59,7 @@ IN_RANGE: dict[str, tuple[Callable[[float], bool], str]] = {
     "afa.epsilon": (lambda x: 0 <= x <= 1, "between 0 and 1"),
     "afa.confidence": (lambda x: 0 <= x < 1, "at least 0 and below 1"),
     "afa.lambda_adv": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),
+    "data.split_seed": (lambda x: 0 <= x < 2**32, "between 0 and 4294967295"),
     "supervision.weight": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),
     "supervision.sana.gamma": (lambda x: 0 <= x <= 1, "between 0 and 1"),
     "supervision.humal.factor": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),
@@ -116,10 +117,6 @@ def complaints(settings: Settings) -> list[str]:
         size = settings.target.hidden_size
         found.append(f"target.hidden_size = {size}: must be a multiple of 4 for target.name = cnn")
     found += _judge_complaints(settings)
-    if settings.data.split_seed is not None and not 0 <= settings.data.split_seed < 2**32:
-        found.append(
-            f"data.split_seed = {settings.data.split_seed}: must be between 0 and 4294967295"
-        )
     found += _supervision_complaints(settings)
     found += _worker_complaints(settings.train)
     found += _register_complaints(settings.mlflow)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,7 @@ from afa_ray.command_line import answer
 from afa_ray.data.asked_texts import AskedTexts
 from afa_ray.data.messages import some_rows
 from afa_ray.data.tables import check_file
-from afa_ray.errors import UserError, first_line
+from afa_ray.errors import UserError
 
 if TYPE_CHECKING:
     from afa_ray.classifier import Classifier
@@ -110,28 +109,12 @@ def _spread(options: argparse.Namespace) -> None:
         _, empty = _texts(options).count()
         _require_answers(load(model, device="cpu"), options)
         _say_empty(empty)
-    with _writable(out), own_folder(out, setting="out"):
+    with own_folder(out, setting="out"):
         if not begun(out, asked):
             lay_out(out, asked, _texts(options).rows(), options.part_rows)
         refused = explain_parts(out, model, _ask(options), options.workers, options.device)
         total = texts_in(out)
     _say_done(refused, total, out)
-
-
-@contextmanager
-def _writable(out: Path) -> Iterator[None]:
-    """What the disk refuses, in a sentence.
-
-    Raises:
-        UserError: see there.
-    """
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or first_line(error)
-        raise UserError(
-            f"out = {out}: cannot be written ({reason}); give another folder"
-        ) from error
 
 
 def _ask(options: argparse.Namespace) -> Ask:

@@ -1,4 +1,4 @@
-"""The JSON and JSON Lines that runs leave behind, read again: what is whole, and what is not.
+"""The JSON and JSON Lines that runs leave behind: as it is written, and read again.
 
 Anything may lie there meanwhile: a file cut short, a flipped byte, other types, a folder.
 """
@@ -6,6 +6,7 @@ Anything may lie there meanwhile: a file cut short, a flipped byte, other types,
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,29 @@ class Lines:
 
     records: list[dict[str, Any]]
     damaged: int
+
+
+def as_json(content: Any, indent: int | None = None) -> str:
+    """JSON that every reader takes: figures that are not finite become null."""
+    return json.dumps(finite(content), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def finite(value: Any) -> Any:
+    """Plain values in which figures that are not finite are None."""
+    if isinstance(value, dict):
+        return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def numbers(value: Any) -> Any:
+    """Plain figures in which every null is nan, as they were before `finite`."""
+    if isinstance(value, dict):
+        return {key: numbers(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [numbers(inner) for inner in value]
+    return math.nan if value is None else value
 
 
 def read_object(path: Path) -> dict[str, Any] | None:

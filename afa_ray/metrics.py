@@ -104,7 +104,7 @@ METRICS: dict[str, Metric] = {
         for figure in ("comprehensiveness", "sufficiency")
     },
     "robustness/random_deletion": Metric(
-        "test accuracy with a tenth of the words deleted (not for word pieces)", _SHARE
+        "test accuracy with a tenth of the words, or word pieces, deleted", _SHARE
     ),
     "robustness/typos": Metric(
         "test accuracy with a tenth of the words mistyped (not for word pieces)", _SHARE

@@ -19,7 +19,7 @@ from afa_ray.data.sources import DATASET_NAMES
 from afa_ray.dotted import override
 from afa_ray.errors import UserError
 from afa_ray.explainers.expnet import ExpNet, train_expnet
-from afa_ray.records.run_folder import write_whole
+from afa_ray.whole_files import write_whole
 from tune.expnet_table import as_rows, as_table
 from tune.marked_words import MarkedWords, marked_texts, measure
 from tune.options import ExpNetSettings, study_complaints
@@ -49,7 +49,7 @@ def compare(settings: ExpNetSettings) -> int:
         UserError: settings or data that cannot be used. Nothing has been written then.
     """
     options = settings.expnet
-    tasks = _tasks(options.tasks)
+    tasks = _tasks(settings)
     methods = [name for name in methods_of(options.methods) if name != "expnet"]
     settings = override(settings, {"data.name": tasks[0]})
     for task in tasks:
@@ -134,16 +134,22 @@ def _file_of(run: Run) -> Path:
     return run.folder / "marked_words.npz"
 
 
-def _tasks(text: str) -> list[str]:
+def _tasks(settings: ExpNetSettings) -> list[str]:
     """The names of the tasks, each once.
 
     Raises:
-        UserError: fewer than two, or one that is no data set.
+        UserError: fewer than two, or one that is no data set; or files, of which tasks have none.
     """
+    text = settings.expnet.tasks
     tasks = list(dict.fromkeys(filter(None, (part.strip() for part in text.split(",")))))
     faults = [f"expnet.tasks: there is no data set {t!r}" for t in tasks if t not in DATASET_NAMES]
     if len(tasks) < 2:
         faults.append(f"expnet.tasks = {text}: one is left out, so give at least two data sets")
+    faults += [
+        f"data.{name} = {path}: every task is a data set with a name; leave it out"
+        for name in ("train_file", "validation_file", "test_file")
+        if (path := getattr(settings.data, name)) is not None
+    ]
     if faults:
         allowed = "give some whose words are marked: fair_rationales, hatexplain, yelp_hat, reviews"
         raise UserError("\n".join([*faults, allowed]))

@@ -16,7 +16,8 @@ import torch
 
 from afa_ray.command_line import Command, run_command
 from afa_ray.errors import UserError
-from afa_ray.records.run_folder import as_json, write_whole
+from afa_ray.json_files import as_json
+from afa_ray.whole_files import write_whole
 from tune.imbalance_draws import Cell, Pool, cells_of, draw, pool_of, settings_of_files, write_draw
 from tune.imbalance_measures import FILE, measure, read_figures
 from tune.imbalance_plots import curves_plot, places_plot

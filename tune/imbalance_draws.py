@@ -21,7 +21,7 @@ from afa_ray.data.corpus import read_raw
 from afa_ray.data.places import find_place
 from afa_ray.data.texts import Texts
 from afa_ray.errors import UserError
-from afa_ray.records.run_folder import write_whole
+from afa_ray.whole_files import write_whole
 from tune.options import ImbalanceOptions
 
 PARTS = {  # of yelp_hat, as published: by source, not by a count of words

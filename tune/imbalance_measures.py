@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from afa_ray.classifier import load
-from afa_ray.records.run_folder import as_json, write_whole
+from afa_ray.json_files import as_json
+from afa_ray.whole_files import write_whole
 from tune.marked_words import of_words, places
 
 FILE = "imbalance.json"  # in the folder of a run

@@ -17,12 +17,13 @@ import torch
 from afa_ray.classifier import Classifier, Explanation, load
 from afa_ray.classifier.methods import LARGEST
 from afa_ray.config import Settings
-from afa_ray.data.sources import load_raw
+from afa_ray.data.corpus import read_raw
 from afa_ray.data.texts import Texts
 from afa_ray.errors import UserError
 from afa_ray.explainers.asking import opened
 from afa_ray.explainers.expnet import attention_features
 from afa_ray.models.interface import Inputs
+from afa_ray.whole_files import whole
 
 BATCH = 32  # texts
 
@@ -46,15 +47,13 @@ class MarkedWords:
 
     def save(self, path: Path) -> None:
         """Write the file, which is in its place once it is whole."""
-        unfinished = path.with_name(f".{path.name}")
-        with unfinished.open("wb") as file:
-            arrays = {
-                **{name: getattr(self, name) for name in ("text", "marked", "features", "word")},
-                **{f"score {name}": values for name, values in self.scores.items()},
-                **{f"seconds {name}": np.array(value) for name, value in self.seconds.items()},
-            }
+        arrays = {
+            **{name: getattr(self, name) for name in ("text", "marked", "features", "word")},
+            **{f"score {name}": values for name, values in self.scores.items()},
+            **{f"seconds {name}": np.array(value) for name, value in self.seconds.items()},
+        }
+        with whole(path) as unfinished, unfinished.open("wb") as file:
             np.savez_compressed(file, **arrays)
-        unfinished.replace(path)
 
     @staticmethod
     def load(path: Path) -> MarkedWords:
@@ -78,13 +77,12 @@ def marked_texts(settings: Settings) -> Texts:
     Raises:
         UserError: there are none.
     """
-    data = settings.data
-    seed = settings.train.seed if data.split_seed is None else data.split_seed
-    raw = load_raw(data.name, data_dir=data.dir, protocol=data.protocol, seed=seed)
-    if raw.test.marks is None:
-        raise UserError(f"expnet.tasks: nothing is marked in the test texts of {data.name}")
-    told = [0 < sum(marks) < len(marks) for marks in raw.test.marks]
-    return raw.test.take(np.flatnonzero(told))
+    test = read_raw(settings).test
+    if test.marks is None:
+        name = settings.data.name
+        raise UserError(f"expnet.tasks: nothing is marked in the test texts of {name}")
+    told = [0 < sum(marks) < len(marks) for marks in test.marks]
+    return test.take(np.flatnonzero(told))
 
 
 def measure(run: Path, settings: Settings, methods: Sequence[str], count: int) -> MarkedWords:

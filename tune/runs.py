@@ -23,13 +23,7 @@ from afa_ray.records.fingerprints import begin_run
 from afa_ray.records.mlflow_client import UnreachableError
 from afa_ray.records.mlflow_opening import open_mlflow_run
 from afa_ray.records.mlflow_run import MlflowRun
-from afa_ray.records.run_folder import (
-    CONFIG,
-    TRIAL,
-    folder_of,
-    read_result,
-    require_same_settings,
-)
+from afa_ray.records.run_folder import CONFIG, TRIAL, folder_of, read_result, require_same_settings
 from afa_ray.records.run_lock import own_folder
 from afa_ray.supervision import GAZE, OF_LEXICON, OF_PEOPLE, OF_WORDS
 from afa_ray.track import upload_run

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from afa_ray.command_line import Command, run_command
 from afa_ray.dotted import override, to_yaml
 from afa_ray.errors import UserError
-from afa_ray.records.run_folder import write_whole
+from afa_ray.whole_files import write_whole
 from tune.options import SearchSettings, study_complaints
 from tune.plots import search_plot
 from tune.runs import by_group, run_all, summarise

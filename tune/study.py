@@ -13,6 +13,7 @@ from afa_ray.config import Settings
 from afa_ray.data.corpus import prepare_corpus
 from afa_ray.dotted import override, to_yaml
 from afa_ray.errors import UserError
+from afa_ray.json_files import as_json
 from afa_ray.objectives.rival_checks import require_supervisable
 from afa_ray.records.fingerprints import begin_run, require_same_run
 from afa_ray.records.mlflow_client import UnreachableError
@@ -22,18 +23,17 @@ from afa_ray.records.run_folder import (
     CONFIG,
     FIGURES,
     MAY_CHANGE,
-    as_json,
     folder_of,
     placed,
     require_same_settings,
     require_writable,
-    write_whole,
 )
 from afa_ray.records.run_lock import own_folder
 from afa_ray.track import runs_of, upload_child
 from afa_ray.training.players import check_target
 from afa_ray.training.ray_address import require_cluster
 from afa_ray.training.ray_run import ray_cluster
+from afa_ray.whole_files import write_whole
 from tune.options import Resources, options_of
 
 LOST_WORKERS = 1  # times that a run is continued after its process was lost

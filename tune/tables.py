@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from afa_ray.records.run_folder import as_json, finite, write_whole
+from afa_ray.json_files import as_json, finite
 from afa_ray.supervision import METHODS
+from afa_ray.whole_files import write_whole
 from tune.statistics import Difference, Estimate, estimate, holm, paired_difference
 
 MEASURES = {

@@ -17,24 +17,19 @@ from pathlib import Path
 from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus, prepare_corpus
 from afa_ray.errors import UserError
-from afa_ray.json_files import read_object
+from afa_ray.json_files import as_json, read_object
 from afa_ray.records.fingerprints import begin_run
 from afa_ray.records.mlflow_client import UnreachableError
 from afa_ray.records.mlflow_opening import open_mlflow_run
 from afa_ray.records.mlflow_run import MlflowRun
-from afa_ray.records.run_folder import (
-    TRIAL,
-    as_json,
-    folder_of,
-    require_same_settings,
-    write_whole,
-)
+from afa_ray.records.run_folder import TRIAL, folder_of, require_same_settings
 from afa_ray.records.run_lock import own_folder
 from afa_ray.records.tracking import epoch_records
 from afa_ray.track import upload_child
 from afa_ray.training.process import prepare_process
 from afa_ray.training.session import Session, local_session, pick_device
 from afa_ray.training.worker import Job, Worker
+from afa_ray.whole_files import write_whole
 from tune.options import Resources
 from tune.runs import ERROR, corpus_key, drop_checkpoints
 from tune.study import close

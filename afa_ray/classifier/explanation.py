@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from afa_ray.json_files import finite
 from afa_ray.report.page import notebook_html, page_html
 
 
@@ -52,7 +52,7 @@ class Explanation:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, in plain values that JSON has: figures that are not finite are None."""
-        return _plain(asdict(self))
+        return finite(asdict(self))
 
     def to_html(self) -> str:
         """A page of its own, which needs no network: write it to a file, or send it."""
@@ -66,11 +66,3 @@ class Explanation:
         scores = next(iter(self.scores.values()), [0.0] * len(self.words))
         words = " ".join(f"{w} {s:.2f}" for w, s in zip(self.words, scores, strict=True))
         return f"{self.label} ({self.probability:.2f}): {words}"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

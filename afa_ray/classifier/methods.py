@@ -12,7 +12,8 @@ from torch import Tensor
 from afa_ray.classifier.reader import Batch, TextReader
 from afa_ray.classifier.words import Units
 from afa_ray.errors import UserError, first_line
-from afa_ray.explainers import EXPLAINERS, explained
+from afa_ray.explainers import EXPLAINERS, CannotExplainError, explained
+from afa_ray.models.probing import UnreadableAttentionError
 
 ATTENTION = "attention"
 FAST = (
@@ -86,7 +87,7 @@ def scores_of(
             query=batch.query,
             **options,
         )
-    except (ValueError, ImportError) as error:
+    except (CannotExplainError, UnreadableAttentionError, ImportError) as error:
         return Scores([], 0.0, refused=first_line(error))
     return Scores(
         found.scores.cpu().tolist(),

@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
-from transformers.utils import logging
 
 from afa_ray.classifier.classify import Classifier
 from afa_ray.data.tokenizer import load_tokenizer
 from afa_ray.errors import UserError, first_line
 from afa_ray.hub import hub_is_away
 from afa_ray.models.lora import CONFIG_FOLDER
+from afa_ray.models.quiet import quiet
 
 ADAPTERS = "adapter_config.json"
 RUN_MODEL = "model"  # in the folder of a run
@@ -91,27 +91,23 @@ def _open(name: str) -> Any:
     local = Path(name).is_dir()
     away = "" if local else hub_is_away()
     adapted = local and (Path(name) / ADAPTERS).exists()
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
     try:
-        given = str(Path(name) / CONFIG_FOLDER) if adapted else name
-        config = AutoConfig.from_pretrained(given, trust_remote_code=False)
-        _require_classifier(name, config)
-        model, found = AutoModelForSequenceClassification.from_pretrained(
-            name,
-            config=config,
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-            ignore_mismatched_sizes=adapted,
-        )
+        with quiet():
+            given = str(Path(name) / CONFIG_FOLDER) if adapted else name
+            config = AutoConfig.from_pretrained(given, trust_remote_code=False)
+            _require_classifier(name, config)
+            model, found = AutoModelForSequenceClassification.from_pretrained(
+                name,
+                config=config,
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+                ignore_mismatched_sizes=adapted,
+            )
     except UserError:
         raise
     except Exception as error:  # broken files raise anything
         raise UserError(_no_such_model(name, error, away)) from error
-    finally:
-        logging.set_verbosity(verbosity)
     if found["missing_keys"] and not adapted:
         raise UserError(
             f"{name}: has no trained weights for {', '.join(sorted(found['missing_keys'])[:3])}; "

@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from afa_ray.progress import Task
+from afa_ray.whole_files import whole
 
 EPOCHS = 5
 WINDOW = 5
@@ -89,14 +90,10 @@ def word_vectors(sentences: Sentences, vocab_size: int, size: int, seed: int) ->
 
 def _keep(vectors: np.ndarray, path: Path) -> None:
     """Put them into the cache; one that cannot be written only costs time."""
-    unfinished = path.with_suffix(f".{os.getpid()}")
     with contextlib.suppress(OSError, SafetensorError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with whole(path) as unfinished:
             save_file({"vectors": vectors}, unfinished)
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
 
 
 def train_word_vectors(

@@ -179,8 +179,8 @@ def _counts(distance: np.ndarray) -> list[int]:
     return np.histogram(distance, SPREAD, (0.0, 1.0))[0].tolist()
 
 
-def _quartiles(values: np.ndarray) -> list[float] | None:
-    return np.quantile(values, (0.25, 0.5, 0.75)).tolist() if len(values) else None
+def _quartiles(values: np.ndarray) -> list[float]:
+    return np.quantile(values, (0.25, 0.5, 0.75)).tolist() if len(values) else [math.nan] * 3
 
 
 TESTS: dict[str, Test] = {

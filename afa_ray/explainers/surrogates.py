@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from afa_ray.explainers.interface import Explained, text_tokens
+from afa_ray.explainers.interface import CannotExplainError, Explained, text_tokens
 from afa_ray.explainers.perturbation import probabilities_without
 from afa_ray.models.interface import AttentionModel, Inputs
 from afa_ray.noise import stream
@@ -91,6 +91,8 @@ def _explained(
         with torch.no_grad():
             found = probabilities_without(model, inputs, which, gone.to(text.device))
         of_class = found[:, classes[row]].double().cpu().numpy()
+        if not np.isfinite(of_class).all():
+            raise CannotExplainError("the model gives probabilities that are no numbers")
         values, r2[row] = fit(kept.astype(float), weights, of_class)
         scores[row, columns] = torch.from_numpy(values[word]).float()
     return Explained(scores.to(text.device), {"r2": r2})

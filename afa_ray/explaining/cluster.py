@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import sys
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -103,13 +102,8 @@ class ExplainPart:
         return {"part": names, "refused": [json.dumps(self._explain(name)) for name in names]}
 
     def _explain(self, name: str) -> dict[str, str]:
-        """Write the part; it stands in its place once it is whole. Should two actors have the same
-        one, as after a node was lost, each has a file of its own until then."""
-        own = self._folder / f".{Path(name).stem}-{uuid.uuid4().hex}.parquet"
         rows = texts_of(self._folder / TEXTS / name)
-        refused = write_explained(own, self._classifier, rows, self._ask)
-        own.replace(self._folder / name)
-        return refused
+        return write_explained(self._folder / name, self._classifier, rows, self._ask)
 
 
 @contextmanager

@@ -20,8 +20,8 @@ from afa_ray.data.streamed import Row
 from afa_ray.errors import UserError
 from afa_ray.json_files import read_object
 from afa_ray.records.manifest import file_digest
-from afa_ray.records.run_folder import write_whole
 from afa_ray.records.run_lock import LOCK
+from afa_ray.whole_files import UNFINISHED, write_whole
 
 ASKED, TEXTS, PART = "_explain.json", ".texts", "part-{:05}.parquet"
 OUR_OWN = (ASKED, TEXTS, LOCK)
@@ -91,7 +91,7 @@ def lay_out(folder: Path, asked: dict[str, Any], rows: Iterable[Row], size: int)
 
 def waiting_parts(folder: Path) -> dict[str, int]:
     """The texts of each part that is not done; what was left unfinished of one is removed."""
-    for path in folder.glob(".part-*"):
+    for path in folder.glob(f"{UNFINISHED}*"):
         path.unlink(missing_ok=True)
     before = read_object(folder / ASKED) or {}
     if before.get("complete"):

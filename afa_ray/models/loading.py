@@ -12,12 +12,12 @@ from transformers import (
     AutoModelForSequenceClassification,
     PretrainedConfig,
 )
-from transformers.utils import logging
 
 from afa_ray.errors import UserError, first_line
 from afa_ray.hub import hub_is_away
 from afa_ray.models.encoded import EncodedConfig
 from afa_ray.models.probing import UnreadableAttentionError
+from afa_ray.models.quiet import quiet
 from afa_ray.models.target import TargetConfig
 
 if TYPE_CHECKING:
@@ -123,27 +123,23 @@ def load_pretrained(
     config.id2label = dict(enumerate(label_names))
     config.label2id = {label: i for i, label in enumerate(label_names)}
     config.pad_token_id = pad_id
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
     try:
-        model, loaded = AutoModelForSequenceClassification.from_pretrained(
-            name,
-            config=config,
-            dtype=getattr(torch, dtype),
-            attn_implementation="eager",
-            use_safetensors=True,
-            ignore_mismatched_sizes=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-        )
-        target = PretrainedTarget(model)
+        with quiet():
+            model, loaded = AutoModelForSequenceClassification.from_pretrained(
+                name,
+                config=config,
+                dtype=getattr(torch, dtype),
+                attn_implementation="eager",
+                use_safetensors=True,
+                ignore_mismatched_sizes=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+            )
+            target = PretrainedTarget(model)
     except UnreadableAttentionError as error:
         raise UserError(f"target.name = {name}: {error}") from error
     except Exception as error:  # broken files raise anything
         raise UserError(_no_such_model(name, error)) from error
-    finally:
-        logging.set_verbosity(verbosity)
     new = _new_modules(loaded)
     own_names = not all(label.startswith("LABEL_") for label in before)
     if not new and own_names and before != label_names:

@@ -10,6 +10,7 @@ from afa_ray.config import DATA_FILES, Settings
 from afa_ray.dotted import flatten
 from afa_ray.errors import UserError, first_line
 from afa_ray.hub import hub_is_away
+from afa_ray.models.quiet import quiet
 from afa_ray.records.fingerprints import file_fingerprints
 from afa_ray.records.manifest import file_digest
 
@@ -44,13 +45,12 @@ def weights_digest(model: str) -> str:
 
 
 def _revision(model: str) -> str:
-    from transformers.utils import logging
     from transformers.utils.hub import cached_file
 
     hub_is_away()  # then what is on this machine is taken
-    logging.set_verbosity_error()
     try:
-        config = cached_file(model, "config.json")
+        with quiet():
+            config = cached_file(model, "config.json")
     except OSError as error:
         raise UserError(
             f"{model}: neither a folder nor a model that the hub gives ({first_line(error)})"

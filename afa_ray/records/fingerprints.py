@@ -33,8 +33,8 @@ from afa_ray.records.run_folder import (
     read_fingerprints,
     read_settings,
     require_same_settings,
-    write_whole,
 )
+from afa_ray.whole_files import write_whole
 
 FILES = (*(f"data.{field}" for field in DATA_FILES), "target.vectors")  # settings that name one
 SHOWN = 12  # hexadecimal digits of a digest in a message

@@ -14,13 +14,13 @@ from pathlib import Path
 
 from afa_ray.errors import UserError
 from afa_ray.json_files import DamagedError, read_object
+from afa_ray.whole_files import UNFINISHED
 
 MANIFEST = "manifest.json"
 KEPT = 2  # checkpoints of a run that is not complete
 RAYS_OWN = "checkpoint_manager_snapshot.json"  # Ray Train's list of checkpoints: it would bind it
-UNFINISHED = (
-    ".checkpoint_*", ".model", ".discriminator", ".*.json", ".*.jsonl", ".*.yaml", "*.progress",
-    RAYS_OWN,
+LEFT_BEHIND = (
+    f"{UNFINISHED}*", ".checkpoint_*", ".model", ".discriminator", "*.progress", RAYS_OWN,
 )  # fmt: skip
 
 
@@ -107,7 +107,7 @@ def drop_others(run: Path, newest: Path, keep: int = KEPT) -> None:
 def tidy(run: Path) -> None:
     """Remove what a process that was killed left unfinished in a run's folder, which nobody else
     may work in."""
-    for pattern in UNFINISHED:
+    for pattern in LEFT_BEHIND:
         for path in run.glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 

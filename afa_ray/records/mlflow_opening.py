@@ -28,8 +28,9 @@ from afa_ray.records.mlflow_run import (
     in_batches,
     milliseconds,
 )
-from afa_ray.records.run_folder import CONFIG, write_whole
+from afa_ray.records.run_folder import CONFIG
 from afa_ray.redaction import redacted
+from afa_ray.whole_files import write_whole
 
 
 def open_mlflow_run(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import shutil
 import tempfile
 from collections.abc import Collection
@@ -17,6 +15,7 @@ from afa_ray.errors import UserError
 from afa_ray.json_files import DamagedError, read_object
 from afa_ray.metrics import flat_figures
 from afa_ray.recipe import CHOSEN
+from afa_ray.whole_files import write_whole
 from afa_ray.yaml_files import load_yaml
 
 CONFIG, RESULT, FINGERPRINTS = "config.yaml", "result.json", "fingerprints.json"
@@ -204,20 +203,6 @@ def new_since(settings: Settings, run: Path) -> set[str]:
     return {n for n, v in flatten(settings).items() if n not in before and v == default[n]}
 
 
-def as_json(content: Any, indent: int | None = None) -> str:
-    """JSON that every reader takes: figures that are not finite become null."""
-    return json.dumps(finite(content), indent=indent, ensure_ascii=False, allow_nan=False)
-
-
-def finite(value: Any) -> Any:
-    """Plain values in which figures that are not finite are None."""
-    if isinstance(value, dict):
-        return {key: finite(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def require_same_choice(settings: Settings, run: Path) -> None:
     """What was left to the data must be chosen as it was when the run was started.
 
@@ -225,17 +210,6 @@ def require_same_choice(settings: Settings, run: Path) -> None:
         UserError: it is not, for it depends on the number of workers, too.
     """
     require_same_settings(settings, run, may_change=flatten(settings).keys() - {*CHOSEN})
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file beside its place and move it there: it is never seen half-written, and one
-    that does not fit leaves nothing."""
-    unfinished = path.with_name(f".{path.name}")
-    try:
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _absolute(path: str) -> str:

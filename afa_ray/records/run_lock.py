@@ -32,12 +32,17 @@ def own_folder(run: Path, *, fresh: bool = False, setting: str = "run.name") -> 
         setting: that names the folder, for messages.
 
     Raises:
-        UserError: another process works there; who, and since when.
+        UserError: another process works there; who, and since when. Or it cannot be made.
     """
     made = [folder for folder in (run.parent, *run.parent.parents) if not folder.exists()]
-    run.parent.mkdir(parents=True, exist_ok=True)
-    run = _new_folder(run) if fresh else run
-    lock = _acquire(run, setting)
+    try:
+        run.parent.mkdir(parents=True, exist_ok=True)
+        run = _new_folder(run) if fresh else run
+        lock = _acquire(run, setting)
+    except OSError as error:
+        raise UserError(
+            f"{setting} = {run}: cannot be made ({error.strerror}); give another"
+        ) from error
     try:
         _sign(lock)
         yield run

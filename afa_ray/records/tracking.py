@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from afa_ray.json_files import Lines, read_lines
+from afa_ray.json_files import Lines, as_json, read_lines
 from afa_ray.records.mlflow_client import UnreachableError
 from afa_ray.records.mlflow_opening import upload_hint
 from afa_ray.records.mlflow_run import MlflowRun
-from afa_ray.records.run_folder import as_json, write_whole
+from afa_ray.whole_files import write_whole
 
 METRICS, SAMPLES = "metrics.jsonl", "samples.jsonl"
 WATCHED = ("train/reward_spread", "train/d_accuracy")

@@ -164,10 +164,11 @@ def _say_explainers(found: Figures) -> str:
         for name, x in found["methods"].items()
         if "refused" not in x
     }
-    costly = f"{went['ig']:.2f} without those of integrated gradients and by " * ("ig" in went)
+    others = {"ig": "those of integrated gradients", "random": "random ones"}
+    said = " and by ".join(f"{went[x]:.2f} without {of}" for x, of in others.items() if x in went)
     return (
         "Without the words that attention names, the probability of the decision falls by "
-        f"{went['attention']:.2f}; by {costly}{went['random']:.2f} without random ones."
+        f"{went['attention']:.2f}; by {said}."
     )
 
 

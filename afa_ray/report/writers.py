@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from afa_ray.errors import UserError
 from afa_ray.report.page import page_html
 from afa_ray.report.parquet_rows import parquet_rows
+from afa_ray.whole_files import whole
 
 MOST_IN_A_PAGE = 1000  # texts: browsers show no more in comfort
 SUFFIXES = (".html", ".jsonl", ".csv", ".parquet")
@@ -34,8 +36,8 @@ def require_writable(path: Path) -> None:
     if not path.parent.is_dir():
         raise UserError(f"out = {path}: there is no folder {path.parent}; make it first")
     try:
-        _unfinished(path).open("w").close()
-        _unfinished(path).unlink()
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
     except OSError as error:
         raise UserError(f"out = {path}: cannot be written ({error.strerror})") from error
 
@@ -46,24 +48,15 @@ def writing(
 ) -> Iterator[Write]:
     """A file that stands in its place once all is written; after an error nothing is there, and
     what stood there before stays. `queries`: tables have a column of what texts were read for."""
-    unfinished = _unfinished(path)
     texts = ["text", "query"] if queries else ["text"]
-    kinds = {
-        ".html": lambda: _page(unfinished, labels),
-        ".jsonl": lambda: _json_lines(unfinished),
-        ".csv": lambda: _table(unfinished, texts, methods),
-        ".parquet": lambda: parquet_rows(unfinished, texts, methods),
+    kinds: dict[str, Callable[[Path], AbstractContextManager[Write]]] = {
+        ".html": lambda file: _page(file, labels),
+        ".jsonl": _json_lines,
+        ".csv": lambda file: _table(file, texts, methods),
+        ".parquet": lambda file: parquet_rows(file, texts, methods),
     }
-    try:
-        with kinds[path.suffix.lower()]() as write:
-            yield write
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-def _unfinished(path: Path) -> Path:
-    return path.with_name(f".{path.name}.unfinished")
+    with whole(path) as unfinished, kinds[path.suffix.lower()](unfinished) as write:
+        yield write
 
 
 @contextmanager

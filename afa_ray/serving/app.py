@@ -93,7 +93,7 @@ def make_app(classifiers: Sequence[Classifier], hosts: Sequence[str] = LOOPBACK)
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)
     def page() -> str:
         names = " and ".join(c.name for c in classifiers)
-        methods = [name for name in EXPLAINERS if name not in (ATTENTION, "random")]
+        methods = [name for name in EXPLAINERS if name not in NOT_OFFERED]
         live = {"longest": LONGEST, "methods": methods, "fast": FAST[:2]}
         return page_html(
             [], title=f"What {names} looks at", live=live, labels=classifiers[0].labels

@@ -56,12 +56,14 @@ def serving(
             )
             app = _app(models, device or ("cuda" if share else "cpu"), hosts, replicas, share)
             ray_serve.run(app, name=NAME, route_prefix="/")
-            yield
         except RuntimeError as error:
+            ray_serve.shutdown()
             raise UserError(
                 f"serve.replicas = {replicas}: they did not start ({first_line(error)}); "
                 + WITHOUT_RAY
             ) from error
+        try:
+            yield
         finally:
             ray_serve.shutdown()
 

@@ -6,8 +6,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from transformers.utils import logging as transformers_logging
-
 from afa_ray.data.packed import PackedTexts
 from afa_ray.data.sample import sample
 from afa_ray.data.tokenizer import special_ids
@@ -24,18 +22,21 @@ from afa_ray.evaluation.one_pass import figures as figures_of
 from afa_ray.evaluation.plots import plot_deletion_curve
 from afa_ray.evaluation.prediction import predict
 from afa_ray.evaluation.robustness import robustness
+from afa_ray.json_files import as_json
 from afa_ray.metrics import flat_figures
 from afa_ray.models import Discriminator, OwnTarget, save_player
+from afa_ray.models.quiet import quiet
 from afa_ray.progress import Task
 from afa_ray.recipe import chosen
 from afa_ray.records.checkpoint import Progress, load_trained, versions
 from afa_ray.records.manifest import checkpoints, drop_others
 from afa_ray.records.model_card import model_card
-from afa_ray.records.run_folder import RESULT, as_json, write_whole
+from afa_ray.records.run_folder import RESULT
 from afa_ray.training.players import build_players
 from afa_ray.training.run_report import write_report
 from afa_ray.training.session import Session
 from afa_ray.training.worker import Job, Worker
+from afa_ray.whole_files import write_whole
 
 
 def train_and_finish(job: Job, session: Session) -> None:
@@ -139,9 +140,9 @@ def describe(job: Job, progress: Progress, figures: dict[str, Any]) -> dict[str,
     }
 
 
+@quiet()
 def save_models(job: Job, worker: Worker, result: dict[str, Any]) -> None:
     """`model/` with tokenizer and card, and `discriminator/`, in the Hugging Face format."""
-    transformers_logging.disable_progress_bar()
     folder, learner, target = _empty(job.run / ".model"), worker.learner, worker.learner.target
     if worker.sharded:
         target = build_players(job.settings, job.corpus).target

@@ -14,9 +14,10 @@ from afa_ray.errors import UserError, first_line, no_room
 from afa_ray.method import described
 from afa_ray.models import OwnTarget
 from afa_ray.records.model_card import public_settings
-from afa_ray.records.run_folder import REPORT, write_whole
+from afa_ray.records.run_folder import REPORT
 from afa_ray.report.page import page_html
 from afa_ray.report.view import run_view
+from afa_ray.whole_files import write_whole
 
 if TYPE_CHECKING:
     from afa_ray.training.worker import Job, Worker

@@ -70,7 +70,7 @@ def guided_models(bench: Bench) -> Models:
         "an adversary's": lambda: partial(of_model, other()),
     }
     vectors = bench.corpus.vectors
-    by_itself: dict[str, Any] = {"target.name": ENCODERS[2]}
+    by_itself: dict[str, Any] = {"target.name": ENCODERS[2], "train.target_lr": None}  # its own
     if vectors is not None:
         by_itself["target.embedding_size"] = vectors.shape[1]
 

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from afa_ray.evaluation.plots import plot_deletion_curves
-from afa_ray.records.run_folder import RESULT, write_whole
+from afa_ray.records.run_folder import RESULT
+from afa_ray.whole_files import write_whole
 from studies.evidence.plots import differences_plot
 from studies.evidence.search import CHOSEN
 from tune.space import describe

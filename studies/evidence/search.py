@@ -17,7 +17,8 @@ from typing import Any
 
 from afa_ray.command_line import Command, run_command
 from afa_ray.errors import UserError
-from afa_ray.records.run_folder import TRIAL, write_whole
+from afa_ray.records.run_folder import TRIAL
+from afa_ray.whole_files import write_whole
 from studies.evidence.contenders import Contender, parse_contenders
 from studies.evidence.options import EvidenceOptions, EvidenceSettings, evidence_complaints
 from tune.methods import Values

@@ -147,7 +147,7 @@ def test_what_a_kill_left_behind_goes(again: Path, start: Start, quiet: Path) ->
     (again / ".checkpoint_abcd" / "checkpoint_0001_00000012").mkdir(parents=True)
     shutil.copytree(checkpoints(again)[0], again / "checkpoint_0000_00000006")
     (again / ".model").mkdir()
-    for name in (".result.json", ".metrics.jsonl", ".progress", "..progress"):
+    for name in (".unfinished-1a2b", ".unfinished-3c4d", ".progress"):
         (again / name).write_text("half")
     require_equal(start("again"), quiet)
     assert {path.name for path in again.iterdir()} == {path.name for path in quiet.iterdir()}

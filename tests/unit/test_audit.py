@@ -32,6 +32,7 @@ from afa_ray.explainers import EXPLAINERS
 from afa_ray.progress import ignored
 from afa_ray.records.audited import data_digest
 from afa_ray.records.finished import open_finished
+from afa_ray.records.run_lock import own_folder
 from afa_ray.report.audit import audit_html, markdown, verdict
 from afa_ray.report.audit_words import ROWS, SENTENCES
 from afa_ray.report.drawings import curve, heat, histogram, reach, scale, violins
@@ -164,7 +165,17 @@ def test_tests_that_train_are_done_by_name_and_again_with_other_limits(
         assert audit.main([*words[:-1], "1", "--tests", "attefa"]) == 0  # the first of the two
     (found,) = json.loads((run / "audit" / "audit.json").read_text()).values()
     assert found["tests"]["attefa"]["figures"]["attefa"]["seeds"] == 1
-    assert math.isnan(found["tests"]["attefa"]["figures"]["attefa"]["half_width"])
+    assert found["tests"]["attefa"]["figures"]["attefa"]["half_width"] is None  # of one: nan
+
+
+def test_one_audit_at_a_time_works_in_a_folder(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with own_folder(run / "audit", setting="out"):
+        assert audit.main([str(run), "--texts", "3"]) == 2
+    said = capsys.readouterr().err
+    assert "out = audit: process" in said
+    assert "give another out" in said
 
 
 def found_of(run: Path) -> dict[str, Any]:

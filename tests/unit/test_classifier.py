@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, pipeline
+from transformers.utils import logging
 
 import afa_ray
-from afa_ray.classifier import Classifier
+from afa_ray.classifier import Classifier, load
 from afa_ray.classifier.methods import LARGEST, OF_UNITS
 from afa_ray.data.tokenizer import load_tokenizer, train_tokenizer
 from afa_ray.errors import UserError
@@ -174,6 +175,14 @@ def test_a_run_is_opened_by_its_folder(tmp_path: Path) -> None:
     save("single layer", tmp_path / "tickets-1" / "model")
     assert afa_ray.load(tmp_path / "tickets-1").name == "tickets-1"
     assert afa_ray.load(tmp_path / "tickets-1" / "model").name == "tickets-1"
+
+
+def test_transformers_draws_its_bars_as_before(folder: str) -> None:
+    logging.enable_progress_bar()
+    verbosity = logging.get_verbosity()
+    load(folder)
+    assert logging.is_progress_bar_enabled()
+    assert logging.get_verbosity() == verbosity
 
 
 def test_models_that_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from afa_ray.config import Settings, TrainSettings
 from afa_ray.data.corpus import Corpus
 from afa_ray.dotted import override, to_yaml
 from afa_ray.errors import DivergedError
-from afa_ray.records.run_folder import as_json
+from afa_ray.json_files import as_json
 from afa_ray.records.tracking import Tracker
 from afa_ray.training.divergence import require_finite
 

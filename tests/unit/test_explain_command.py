@@ -124,7 +124,7 @@ def test_rows_of_a_file(model: str, tmp_path: Path, capsys, batch: str) -> None:
         (["--file", "{csv}", "--explain.worker", "1"], "did you mean --explain.workers?"),
         ([*SPREAD, "{folder}/o", "--explain.part_rows", "0"], "part_rows = 0: must be at least 1"),
         ([*SPREAD, "{csv}"], "is a file; with workers give a folder for Parquet files"),
-        ([*SPREAD, "{csv}/o"], "cannot be written"),
+        ([*SPREAD, "{csv}/o"], "cannot be made"),
         ([*SPREAD, "{folder}"], "which no explain command wrote; give an empty folder"),
         ([*SPREAD, "{folder}/o", "--target", "fine"], "there is no such class"),
         ([*SPREAD, "{folder}/o", "--text_column", "mesage"], "Did you mean 'message'?"),

@@ -21,6 +21,7 @@ from afa_ray.records.manifest import checkpoints, find_checkpoint
 from afa_ray.records.run_lock import own_folder
 from afa_ray.report import writers
 from afa_ray.training.ray_run import work_that_goes_on
+from afa_ray.whole_files import UNFINISHED
 from tests.conftest import with_values
 
 FULL = OSError(errno.ENOSPC, "No space left on device", "/runs/x/.result.json")
@@ -66,7 +67,7 @@ def refuse(*_: Any, **__: Any) -> Any:
     ("refused", "work"),
     [
         ("tempfile.TemporaryFile", lambda folder: run_folder.require_writable(folder / "run")),
-        ("pathlib.Path.open", lambda folder: writers.require_writable(folder / "rows.jsonl")),
+        ("tempfile.TemporaryFile", lambda folder: writers.require_writable(folder / "rows.jsonl")),
         ("os.open", lambda folder: own_folder(folder / "run").__enter__()),
     ],
 )
@@ -149,7 +150,7 @@ def test_no_room_for_the_page_of_a_run(
     write_text = Path.write_text
 
     def full(path: Path, text: str, **options: Any) -> int:
-        if path.name != ".report.html":
+        if not text.startswith("<!doctype html>"):
             return write_text(path, text, **options)
         write_text(path, text[:100], **options)
         raise FULL
@@ -160,7 +161,8 @@ def test_no_room_for_the_page_of_a_run(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_text", full)
         assert run() == 2
-    assert not list((tmp_path / "run").glob("*report.html"))
+    assert not list((tmp_path / "run").glob(f"{UNFINISHED}*"))
+    assert not (tmp_path / "run" / "report.html").exists()
     assert run() == 0
     assert (tmp_path / "run" / "report.html").exists()
 

@@ -14,6 +14,7 @@ from scipy.stats import ttest_1samp
 
 from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus, prepare_corpus
+from afa_ray.dotted import override
 from afa_ray.evaluation.distances import (
     jensen_shannon,
     kullback_leibler,
@@ -94,6 +95,18 @@ def test_fitting_ends_with_the_lowest_loss_on_held_out_texts(bench: Bench) -> No
     assert held_out_loss(again, classifying(), texts) == pytest.approx(lowest)
     assert lowest < before
     assert not model.training
+
+
+def test_models_of_another_kind_are_trained_at_the_rate_of_their_kind(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever rate was chosen for the run, which its settings name."""
+    settings = override(bench.settings, {"target.name": "transformer", "train.target_lr": 5e-4})
+    bench, rates = replace(bench, settings=settings), set()
+    monkeypatch.setattr(bench_module, "fit", lambda *given: rates.add(given[-1].rate))
+    guided = TRAINED_TESTS["guided"].models(bench)
+    guided["guided, learned, 1"]()
+    assert rates == {1e-3}
 
 
 def test_an_adversary_that_is_paid_for_departing_does(bench: Bench) -> None:

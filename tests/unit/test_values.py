@@ -149,6 +149,7 @@ def test_other_texts_and_numbers() -> None:
         ("data.text_column", "a\udcff", "no UTF-8"),
         ("mlflow.experiment", "x" * 9999, "4,000 bytes"),
         ("data.vocab_size", "9" * 30, "must be at most 2147483647"),
+        ("data.split_seed", "5000000000", "must be between 0 and 4294967295"),
     ):  # fmt: skip
         with pytest.raises(UserError, match=said):
             parse([f"--{name}", value])
