@@ -19,9 +19,8 @@ from afa_ray.command_line import answer, parse
 from afa_ray.config import Settings
 from afa_ray.dotted import override
 from afa_ray.errors import UserError
-from afa_ray.json_files import as_json, numbers, read_object
+from afa_ray.json_files import DamagedError, as_json, numbers, read_object
 
-WEIGHTS = "model.safetensors"
 FILE = "audit.json"
 Model: TypeAlias = tuple[Path, Settings]
 """A run, or another classifier, with its settings."""
@@ -84,12 +83,19 @@ def _audits(models: list[Model], file: Path, options: argparse.Namespace) -> lis
 
 
 def _known(file: Path) -> dict[str, Any]:
-    """The audits that are there, by key."""
+    """The audits that are there, by key.
+
+    Raises:
+        DamagedError: the file holds something else.
+    """
     known = read_object(file) or {}
-    for each in known.values():
-        each["models"] = numbers(each.get("models", {}))
-        for test in each["tests"].values():
-            test["figures"] = numbers(test["figures"])
+    try:
+        for each in known.values():
+            each["models"] = numbers(each.get("models", {}))
+            for test in each["tests"].values():
+                test["figures"] = numbers(test["figures"])
+    except (AttributeError, KeyError, TypeError):
+        raise DamagedError(f"{file} holds no audits; move it away, or give another out") from None
     return known
 
 
@@ -105,11 +111,11 @@ def _model(name: Path, options: argparse.Namespace) -> Model:
     Raises:
         UserError: it is neither.
     """
-    complete = (name / "model" / WEIGHTS).is_file() and (name / "config.yaml").is_file()
+    complete = (name / "config.yaml").is_file() and any((name / "model").glob("*.safetensors"))
     if not options.data:
         if not complete:
             raise UserError(
-                f"{name}: is not the folder of a complete run (config.yaml and model/{WEIGHTS}); "
+                f"{name}: is not the folder of a complete run (config.yaml and a model in model/); "
                 "give one that afa_ray.train has finished, or with another classifier its data "
                 "(--data.train_file, --data.test_file)"
             )
@@ -147,7 +153,8 @@ def options_of(arguments: Sequence[str]) -> argparse.Namespace:
     data, others = _data_of(arguments)
     given = _parser(", ".join(default), ", ".join(TRAINED_TESTS)).read(others)
     given.data = data
-    given.tests = list(default) if given.tests is None else given.tests.split(",")
+    asked = list(default) if given.tests is None else given.tests.split(",")
+    given.tests = list(dict.fromkeys(asked))
     faults = [
         f"tests = {name}: there is no such test; take from {', '.join(known)}"
         for name in given.tests
@@ -165,6 +172,8 @@ def options_of(arguments: Sequence[str]) -> argparse.Namespace:
     for name in ("seeds", "epochs"):
         if getattr(given, name) < 1:
             faults.append(f"{name} = {getattr(given, name)}: must be at least 1")
+    if not 0 <= given.seed < 2**32:
+        faults.append(f"seed = {given.seed}: must be between 0 and 4294967295")
     if given.workers < 0:
         faults.append(f"workers = {given.workers}: must be at least 0")
     if faults:

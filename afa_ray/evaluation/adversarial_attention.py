@@ -12,7 +12,7 @@ from afa_ray.evaluation.distances import jensen_shannon, mean_divergence, total_
 from afa_ray.evaluation.given_attention import decided_by, deciding, own_row
 from afa_ray.explainers.interface import text_tokens
 from afa_ray.models.interface import AttentionModel, Inputs
-from afa_ray.noise import stream
+from afa_ray.noise import uniform
 
 CANDIDATES, STEPS, RATE = 5, 500, 0.01  # K; Adam's steps and learning rate
 SPREAD = 3.0  # standard deviation of the first logits
@@ -26,7 +26,7 @@ def adversarial_rows(
     inputs: Inputs,
     *,
     seed: int,
-    candidates: int = CANDIDATES,
+    examples: Tensor,
     steps: int = STEPS,
 ) -> Tensor:
     """(B, K, L) rows as different from the model's own, and from each other, as leave its decision.
@@ -35,11 +35,11 @@ def adversarial_rows(
     have of the attention they keep; the rest is spread anew among the words.
 
     Args:
-        seed: of the logits that the search starts from.
+        seed, examples: of the logits that the search starts from; (B,) int64, the texts' numbers in
+            their corpus.
     """
     row, text = own_row(model, inputs), text_tokens(model, inputs)
-    generator = torch.Generator().manual_seed(stream(seed, *row.shape))
-    start = torch.randn(len(row), candidates, row.shape[1], generator=generator).to(row.device)
+    start = torch.special.ndtri(uniform(seed, 0, examples, CANDIDATES, row.shape[1]))
     logits = (SPREAD * start - text.sum(-1).clamp_min(1).log()[:, None, None]).requires_grad_()
     optimizer = torch.optim.Adam([logits], lr=RATE, amsgrad=True)
     decide = deciding(model, inputs)
@@ -68,24 +68,31 @@ def search_loss(rows: Tensor, own: Tensor, apart: Tensor, slack: float = SLACK) 
     return (kept - different).sum() - mean_divergence(rows).sum()
 
 
-def largest_divergence(
-    model: AttentionModel, inputs: Inputs, rows: Tensor, epsilon: float = EPSILON
-) -> Tensor:
-    """(B,) epsilon-max JSD: of the rows (B, K, L) by which the decision moves by epsilon at most,
-    and the model's own, the greatest divergence from its own; 0 to ln 2."""
-    return divergences(model, inputs, rows, epsilon).max(1).values
-
-
 def divergences(
     model: AttentionModel, inputs: Inputs, rows: Tensor, epsilon: float = EPSILON
 ) -> Tensor:
-    """(B, K) of each of the rows from the model's own; 0 where the decision moves by more."""
+    """(B, K) of each of the rows from the model's own, 0 to ln 2; 0 where the decision moves by
+    more than epsilon. Their maximum is epsilon-max JSD."""
     row = own_row(model, inputs)
     with torch.no_grad():
         own = decided_by(model, inputs, row[:, None])
         same = total_variation(decided_by(model, inputs, rows), own) <= epsilon
         found = jensen_shannon(rows, row[:, None]).clamp_min(0.0)
     return found.masked_fill(~same, 0.0)
+
+
+def possible_divergence(row: Tensor, text: Tensor) -> Tensor:
+    """(B,) the greatest divergence from a row that any row can have, whatever the decision.
+
+    It is convex, and so greatest where all the words have is at one of them: the least attended.
+
+    Args:
+        row: (B, L); text: (B, L) bool, the words; what others have stays.
+    """
+    least = row.masked_fill(~text, torch.inf).argmin(-1, keepdim=True)
+    words = (row * text).sum(-1, keepdim=True)
+    corner = torch.where(text, 0.0, row).scatter_add(-1, least, words)
+    return jensen_shannon(corner, row).clamp_min(0.0)
 
 
 def _among_words(logits: Tensor, row: Tensor, text: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from afa_ray.explainers.perturbation import without_each
 from afa_ray.models.interface import AttentionModel, Inputs
 
 SIGNIFICANT = 0.05
+DIGITS = 5  # of a score by the text's greatest: what differs by less is rounding in float32
 
 
 def gradient_importance(
@@ -77,6 +78,8 @@ class Correlation(NamedTuple):
 def kendall(first: Tensor, second: Tensor, text: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """Kendall's tau-b of each text's tokens, and the p-value of no correlation.
 
+    Equal words often have equal scores, and are ties: scores are compared to `DIGITS`.
+
     Args:
         first, second: (B, L) scores; text: (B, L) bool, the tokens that count.
 
@@ -87,10 +90,15 @@ def kendall(first: Tensor, second: Tensor, text: Tensor) -> tuple[np.ndarray, np
 
     found = np.full((2, len(text)), np.nan)
     for i, counts in enumerate(text.cpu().numpy()):
-        pair = [scores[i].float().cpu().numpy()[counts] for scores in (first, second)]
+        pair = [_rounded(scores[i].double().cpu().numpy()[counts]) for scores in (first, second)]
         if all(len(np.unique(scores)) > 1 for scores in pair):
             found[:, i] = kendalltau(*pair)
     return found[0], found[1]
+
+
+def _rounded(scores: np.ndarray) -> np.ndarray:
+    most = np.abs(scores).max(initial=0.0)
+    return (scores / most).round(DIGITS) if most > 0 else scores
 
 
 def correlation(tau: np.ndarray, p: np.ndarray) -> Correlation:

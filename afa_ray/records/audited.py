@@ -16,21 +16,24 @@ from afa_ray.records.manifest import file_digest
 
 PLACES = {"data.dir", *(f"data.{name}" for name in DATA_FILES)}  # where data are, not what
 SHOWN = 16  # hexadecimal digits
+DEFINITIONS = 2  # of the tests: what was found by others is found again
+DECIDING = ("*.safetensors", "config.json", "adapter_config.json", "tokenizer*.json")
+"""The files of a model that its figures depend on."""
 
 
 def audit_key(model: str, settings: Settings, texts: int, seed: int) -> str:
     """One for each model, data and question.
 
     Args:
-        model: see `weights_digest`; settings: `data` and the seed. texts, seed: of the texts that
+        model: see `model_digest`; settings: `data` and the seed. texts, seed: of the texts that
             are drawn.
     """
-    asked = f"{texts} texts, seed {seed}"
-    return f"{weights_digest(model)}, data {data_digest(settings)}, {asked}"
+    asked = f"{texts} texts, seed {seed}, tests {DEFINITIONS}"
+    return f"{model_digest(model)}, data {data_digest(settings)}, {asked}"
 
 
-def weights_digest(model: str) -> str:
-    """Of the weights in a model's folder; of an id on the hub its revision.
+def model_digest(model: str) -> str:
+    """Of the weights, classes and tokenizer in a model's folder; of an id on the hub its revision.
 
     Raises:
         UserError: there are none.
@@ -38,10 +41,11 @@ def weights_digest(model: str) -> str:
     folder = Path(model)
     if not folder.is_dir():
         return _revision(model)
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
+    if not any(folder.glob(DECIDING[0])):
         raise UserError(f"{model}: holds no weights (*.safetensors); give a model's folder")
-    return "+".join(file_digest(file) for file in files)
+    files = sorted(file for names in DECIDING for file in folder.glob(names))
+    digests = "".join(f"{file.name} {file_digest(file)}\n" for file in files)
+    return hashlib.sha256(digests.encode()).hexdigest()
 
 
 def _revision(model: str) -> str:

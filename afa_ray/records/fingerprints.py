@@ -90,6 +90,15 @@ def begin_run(
         write_whole(run / FINGERPRINTS, json.dumps(content, indent=1, ensure_ascii=False))
 
 
+def require_same_corpus(corpus: Corpus, run: Path) -> None:
+    """The texts, classes and words must be those that a run was begun with.
+
+    Raises:
+        UserError: with a sentence for everything that differs.
+    """
+    _require_same_corpus(corpus_fingerprints(corpus), read_fingerprints(run), run.name)
+
+
 def require_same_run(
     settings: Settings, run: Path, may_change: Collection[str] = ()
 ) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from afa_ray.data.packed import pack
 from afa_ray.dotted import override
 from afa_ray.errors import UserError
 from afa_ray.models import AnyTarget, OwnTarget
+from afa_ray.records.fingerprints import require_same_corpus
 
 FRESH = {  # what a Target that is not trained yet starts with
     "target.word2vec": False,
@@ -32,9 +33,10 @@ def open_finished(
         fresh: the corpus has what a fresh Target starts with, too.
 
     Raises:
-        UserError: model or data that cannot be read.
+        UserError: model or data that cannot be read, or data that have changed since.
     """
     corpus = prepare_corpus(settings if fresh else override(settings, FRESH))
+    require_same_corpus(corpus, run)
     return _target(load(run, device=device)), corpus
 
 

@@ -31,21 +31,16 @@ def markdown(audits: Sequence[Audit]) -> str:
         lines += [f"- {sentence}" for sentence in verdict(audit)]
         for name, test in audit["tests"].items():
             lines += ["", f"### {test['asks']}", "", meaning(test)]
-            if found := rows(name, test, audit):
+            if found := rows(name, test):
                 lines += ["", "| figure | value |", "|---|---|"]
             lines += [f"| {what} | {value} |" for what, value in found]
     return "\n".join(lines) + "\n"
 
 
-def rows(name: str, test: Mapping[str, Any], audit: Audit) -> list[tuple[str, str]]:
+def rows(name: str, test: Mapping[str, Any]) -> list[tuple[str, str]]:
     """A test's figures, each with what it is of, and what others have published."""
-    published = [(f"published: {of}", f"{value:.4f}") for of, value in marks(name, test, audit)]
-    return ROWS[name](test["figures"]) + published
-
-
-def marks(name: str, test: Mapping[str, Any], audit: Audit) -> list[tuple[str, float]]:
-    """Published figures of the same data set."""
-    return [(of, value) for of, value in test.get("published", {}).get(audit["data"], {}).items()]
+    published = test.get("published", {}).items()
+    return ROWS[name](test["figures"]) + [(f"published: {of}", f"{x:.4f}") for of, x in published]
 
 
 def about(audit: Audit) -> str:
@@ -66,7 +61,7 @@ def audit_html(audits: Sequence[Audit]) -> str:
             "model": audit["model"],
             "about": about(audit),
             "verdict": verdict(audit),
-            "tests": [_view(name, test, audit) for name, test in audit["tests"].items()],
+            "tests": [_view(name, test) for name, test in audit["tests"].items()],
         }
         for audit in audits
     ]
@@ -74,7 +69,7 @@ def audit_html(audits: Sequence[Audit]) -> str:
     return render("audit.html", audits=views, beside=beside, wide=WIDE, high=HIGH)
 
 
-def _view(name: str, test: Mapping[str, Any], audit: Audit) -> dict[str, Any]:
+def _view(name: str, test: Mapping[str, Any]) -> dict[str, Any]:
     """A test as the page shows it."""
     found = test["figures"]
     bins = found.get("by_greatest_attention", [])
@@ -83,18 +78,19 @@ def _view(name: str, test: Mapping[str, Any], audit: Audit) -> dict[str, Any]:
         "asks": test["asks"],
         "sentence": SENTENCES[name](found),
         "meaning": meaning(test),
-        "rows": rows(name, test, audit),
+        "rows": rows(name, test),
         "bars": drawings.histogram(found["histogram"]) if "histogram" in found else [],
         "violins": drawings.violins(spread),
         "ranges": drawings.ranges(spread),
         "reach": f"{drawings.reach(spread)[1]:g}",
         "curve": drawings.curve(found["curve"]) if "curve" in found else None,
-        "scale": drawings.scale(found["attefa"], marks(name, test, audit))
+        "scale": drawings.scale(found["attefa"], list(test.get("published", {}).items()))
         if name == "attefa"
         else None,
         "cases": [
             {
                 "divergence": f"{case['divergence']:.2f}",
+                "query": case["query"],
                 "real": heat(case["words"], case["real"]),
                 "other": heat(case["words"], case["other"]),
             }

@@ -11,6 +11,7 @@ from afa_ray.report.view import seconds
 Figures = Mapping[str, Any]
 CLASSES = 6  # that are told apart, at most
 NEARLY = 0.01  # of macro F1, which is taken for none
+DEPARTED = 0.05  # of attention's greatest divergence: less is hardly any
 Rows = list[tuple[str, str]]
 NAMES = {
     "attention": "attention",
@@ -65,11 +66,20 @@ def _correlation(found: Figures) -> Rows:
     return [
         (
             f"agreement of {pair} on the order of words (mean τ-b, -1 to 1)",
-            f"{with_interval(x)}; more than chance (p ≤ .05) in {x['significant']:.0%} of texts"
-            + _by_class(x.get("by_class", {})),
+            _agreement(x),
         )
         for pair, x in found["pairs"].items()
     ]
+
+
+def _agreement(found: Figures) -> str:
+    out = f"{found['constant']} texts whose words are all alike are left out"
+    if not found["texts"]:
+        return f"none: {out}"
+    said = (
+        f"{with_interval(found)}; more than chance (p ≤ .05) in {found['significant']:.0%} of texts"
+    )
+    return said + _by_class(found["by_class"]) + (f"; {out}" if found["constant"] else "")
 
 
 def _by_class(found: Mapping[str, Figures]) -> str:
@@ -95,11 +105,16 @@ def _permutation(found: Figures) -> Rows:
 
 
 def _adversarial(found: Figures) -> Rows:
-    what = "greatest change of attention without one of the decision, 0 to .693"
-    above = found["above"].items()
+    what = "greatest change of attention while the probabilities move by .05 at most, 0 to .693"
     return [
         (what, with_interval(found["divergence"])),
-        *((f"texts where it is above {limit}", f"{share:.0%}") for limit, share in above),
+        *(
+            (
+                f"texts where it is above {limit}",
+                f"{share:.0%} (whatever the decision, at most {found['possible'][limit]:.0%})",
+            )
+            for limit, share in found["above"].items()
+        ),
     ]
 
 
@@ -149,6 +164,11 @@ def _sd(of: Mapping[str, float]) -> str:
     return f"{of['deviation']:.3f}" if math.isfinite(of["deviation"]) else "of one alone: none"
 
 
+def _two(value: float) -> str:
+    """Two decimals; without a sign where these are zeros."""
+    return f"{round(value, 2) + 0.0:.2f}"
+
+
 def _say_classification(found: Figures) -> str:
     return (
         f"The classifier is right in {found['accuracy']['mean']:.0%} of these texts. As words are "
@@ -165,10 +185,10 @@ def _say_explainers(found: Figures) -> str:
         if "refused" not in x
     }
     others = {"ig": "those of integrated gradients", "random": "random ones"}
-    said = " and by ".join(f"{went[x]:.2f} without {of}" for x, of in others.items() if x in went)
+    said = " and by ".join(f"{_two(went[x])} without {of}" for x, of in others.items() if x in went)
     return (
         "Without the words that attention names, the probability of the decision falls by "
-        f"{went['attention']:.2f}; by {said}."
+        f"{_two(went['attention'])}; by {said}."
     )
 
 
@@ -186,10 +206,12 @@ def _say_plausibility(found: Figures) -> str:
 
 def _say_correlation(found: Figures) -> str:
     one, witness = found["pairs"]["attention and deletion"], found["pairs"]["gradient and deletion"]
+    if not (one["texts"] and witness["texts"]):
+        return "No text has words that differ in weight: whether their order agrees is not said."
     return (
         "The words that attention weighs most and those whose deletion changes the decision most "
-        f"agree in their order with τ = {one['mean']:.2f} (1: the same order, 0: nothing in "
-        f"common); gradients and deletion agree with {witness['mean']:.2f}."
+        f"agree in their order with τ = {_two(one['mean'])} (1: the same order, 0: nothing in "
+        f"common); gradients and deletion agree with {_two(witness['mean'])}."
     )
 
 
@@ -203,7 +225,8 @@ def _say_permutation(found: Figures) -> str:
 def _say_adversarial(found: Figures) -> str:
     return (
         f"In {found['above']['0.5']:.0%} of the texts attention can be moved to quite different "
-        "words without changing the decision."
+        "words while the probabilities move by .05 at most. (Where any decision would do, it could "
+        f"be in {found['possible']['0.5']:.0%}: elsewhere there are too few words.)"
     )
 
 
@@ -218,6 +241,8 @@ def _say_even(found: Figures) -> str:
 
 def _worth(learned: Figures, even: Figures) -> str:
     gain = learned["mean"] - even["mean"]
+    if learned["seeds"] < 2:
+        return "of one model each, so that nothing follows"
     if _uncertain(learned, even):
         return "models that differ in their seed alone differ as much, so that nothing follows"
     if gain > NEARLY:
@@ -258,11 +283,18 @@ def _say_departure(found: Figures) -> str:
 
 
 def _say_attefa(found: Figures) -> str:
-    value = found["attefa"]["mean"]
+    value, moved = found["attefa"]["mean"], found["sjsd"]["mean"]
+    if moved < DEPARTED:
+        return (
+            "The models that were trained to attend elsewhere and decide alike hardly attend "
+            f"elsewhere ({_two(moved)}, of 1 at most): either attention is tied to the decision, "
+            f"or they learned too little to say so (AtteFa {value:.3f})."
+        )
+    far = "at least as far" if value >= 1 else f"{value:.0%} as far"
     return (
         "Where another model was trained to attend elsewhere and decide alike, its decisions moved "
-        f"{value:.0%} as far as its attention did (AtteFa {value:.3f}; at 1 attention cannot move "
-        "without the decisions)."
+        f"{far} as its attention did (AtteFa {value:.3f}; at 1 attention cannot move without the "
+        "decisions)."
     )
 
 

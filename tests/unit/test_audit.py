@@ -30,7 +30,7 @@ from afa_ray.evaluation.one_pass import figure
 from afa_ray.evaluation.prediction import predict
 from afa_ray.explainers import EXPLAINERS
 from afa_ray.progress import ignored
-from afa_ray.records.audited import data_digest
+from afa_ray.records.audited import data_digest, model_digest
 from afa_ray.records.finished import open_finished
 from afa_ray.records.run_lock import own_folder
 from afa_ray.report.audit import audit_html, markdown, verdict
@@ -39,9 +39,10 @@ from afa_ray.report.drawings import curve, heat, histogram, reach, scale, violin
 from afa_ray.train import train
 from afa_ray.training.audit_cluster import AuditWorker, Outcome, Part
 from afa_ray.training.bench import Bench
+from afa_ray.training.one_test import in_words
 from tests.conftest import small_texts, with_values
 from tests.families import save_tiny
-from tests.tokenizers import word_pieces
+from tests.tokenizers import byte_pairs, word_pieces
 
 pytestmark = pytest.mark.usefixtures("fewer_texts")
 
@@ -114,9 +115,50 @@ def test_figures_by_class_are_said_where_there_are_several() -> None:
         "b": {"mean": 0.3, "texts": 3},
         "c": {"mean": 0, "texts": 0},
     }
-    pairs = {"attention and gradient": {"mean": 0.2, **of, "by_class": by}}
-    ((_, value),) = ROWS["correlation"]({"pairs": pairs})
-    assert value.endswith("50% of texts; by predicted class b 0.30, a 0.10")
+    pair = {"mean": 0.2, "texts": 5, "constant": 0, **of, "by_class": by}
+
+    def said(**changes: int) -> str:
+        ((_, value),) = ROWS["correlation"]({"pairs": {"attention and gradient": pair | changes}})
+        return value
+
+    assert said().endswith("50% of texts; by predicted class b 0.30, a 0.10")
+    assert said(constant=2).endswith("a 0.10; 2 texts whose words are all alike are left out")
+    assert said(constant=9, texts=0) == "none: 9 texts whose words are all alike are left out"
+
+
+def test_nothing_is_said_that_was_not_found() -> None:
+    none = {"texts": 0, "mean": math.nan}
+    pairs = {"attention and deletion": none, "gradient and deletion": none}
+    assert "is not said" in SENTENCES["correlation"]({"pairs": pairs})
+
+    def attefa(value: float, moved: float) -> str:
+        figures = {"attefa": {"mean": value}, "sjsd": {"mean": moved}}
+        return SENTENCES["attefa"](figures)
+
+    assert "moved 20% as far as its attention" in attefa(0.2, 0.4)
+    assert "moved at least as far as its attention" in attefa(1.0, 0.4)
+    assert "hardly attend elsewhere (0.01, of 1 at most)" in attefa(1.0, 0.01)
+    alone = {"mean": 0.9, "half_width": math.nan, "seeds": 1}
+    even = {"trained": {"learned": alone, "even": alone}}
+    assert "of one model each, so that nothing follows" in SENTENCES["even"](even)
+    methods = {name: {"comprehensiveness": {"mean": x}} for name, x in
+               (("attention", -0.001), ("random", 0.2))}  # fmt: skip
+    said = SENTENCES["explainers"]({"methods": methods})
+    assert said.endswith("falls by 0.00; by 0.20 without random ones.")
+
+
+def test_cases_are_shown_in_words() -> None:
+    text = "schön très bon!"
+    for make in (word_pieces, byte_pairs):
+        tokenizer = make(small_texts(40, 5).texts)
+        ids = tokenizer(text)["input_ids"]
+        n = len(ids)
+        case = {"divergence": 0.6, "ids": ids, "query": [], "real": [1 / n] * n, "other": [0.0] * n}
+        found = in_words(case, tokenizer)
+        assert sum(found["real"]) == pytest.approx(1)
+        assert len(found["real"]) == len(found["other"]) == len(found["words"]) <= n
+        assert found["query"] == ""
+    assert [word for word in found["words"] if word in text.split()] == ["schön", "très", "bon!"]
 
 
 def test_bars_fill_their_drawing() -> None:
@@ -137,13 +179,16 @@ def test_mistakes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "tests = tau: there is no such test" in said(str(tmp_path), "--tests", "tau")
     assert "texts = -1: must be at least 0" in said(str(tmp_path), "--texts", "-1")
     assert "workers = -1: must be at least 0" in said(str(tmp_path), "--workers", "-1")
+    assert "seed = -1: must be between 0 and 4294967295" in said(str(tmp_path), "--seed", "-1")
     assert "did you mean --texts?" in said(str(tmp_path), "--text", "3")
     assert not list(tmp_path.iterdir())
 
 
 def test_options_may_be_named_as_those_of_other_commands_are() -> None:
-    given = audit.options_of(["run", "--audit.texts", "7", "--audit.workers=2"])
-    assert (given.texts, given.workers) == (7, 2)
+    given = audit.options_of(
+        ["run", "--audit.texts", "7", "--audit.workers=2", "--tests", "even,even"]
+    )
+    assert (given.texts, given.workers, given.tests) == (7, 2, ["even"])
 
 
 def test_tests_that_train_are_done_by_name_and_again_with_other_limits(
@@ -176,6 +221,43 @@ def test_one_audit_at_a_time_works_in_a_folder(
     said = capsys.readouterr().err
     assert "out = audit: process" in said
     assert "give another out" in said
+
+
+def test_data_that_have_changed_since_training_are_refused(
+    tiny_settings: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Words and classes would have other numbers than the model's."""
+    for name, count, seed in (("train", 60, 1), ("test", 20, 2)):
+        rows = small_texts(count, seed)
+        lines = [f"{text},{label}" for text, label in zip(rows.texts, rows.labels, strict=True)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["text,label", *lines]) + "\n")
+    settings = tiny_settings({"run.storage": str(tmp_path), "run.name": "run", "train.epochs": 1})
+    train(with_values(settings, **{"data.name": "mine", "data.train_file": tmp_path / "train.csv",
+                                   "data.test_file": tmp_path / "test.csv"}))  # fmt: skip
+    with (tmp_path / "train.csv").open("a") as file:
+        file.write("more words than there were,1\n")
+    assert audit.main([str(tmp_path / "run"), "--texts", "3"]) == 2
+    said = capsys.readouterr().err
+    assert "the training texts are not those that run run was started with" in said
+    assert not (tmp_path / "run" / "audit").exists()
+
+
+def test_what_a_models_figures_depend_on_makes_another_audit(tmp_path: Path) -> None:
+    name = a_classifier(tmp_path / "bert", {0: "good", 1: "bad"})
+    before = model_digest(name)
+    (Path(name) / "README.md").write_text("a card")
+    assert model_digest(name) == before
+    config = Path(name) / "config.json"
+    config.write_text(config.read_text().replace('"good"', '"fine"'))
+    assert model_digest(name) != before
+
+
+def test_adapters_are_a_complete_run(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("data:\n  name: reviews\n")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "adapter_model.safetensors").touch()
+    run, _ = audit._model(tmp_path, audit.options_of([str(tmp_path)]))
+    assert run == tmp_path
 
 
 def found_of(run: Path) -> dict[str, Any]:
@@ -278,26 +360,32 @@ def test_published_figures_stand_beside_ours_and_words_are_escaped() -> None:
     of = {"mean": 0.2, "half_width": 0.1, "deviation": 0.1, "seeds": 9}
     words = {"asks": "?", "high": "h", "low": "l", "source": "s"}
     figures = {"attefa": of, "stvd": of, "sjsd": of, "chosen on": "validation"}
-    case = {"divergence": 0.6, "words": ["<i>", "b"], "real": [1.0, 0.0], "other": [0.0, 1.0]}
+    case = {
+        "divergence": 0.6, "query": "<u>who", "words": ["<i>", "b"],
+        "real": [1.0, 0.0], "other": [0.0, 1.0],
+    }  # fmt: skip
     adversarial = {
-        "divergence": of, "above": {"0.5": 1.0}, "histogram": [1], "cases": [case],
+        "divergence": of, "above": {"0.5": 1.0}, "possible": {"0.5": 1.0},
+        "histogram": [1], "cases": [case],
     }  # fmt: skip
     found = {
         "model": "m", "texts": 1, "data": "imdb",
         "tests": {
-            "attefa": {"figures": figures, "published": {"imdb": {"an LSTM": 0.0769}}, **words},
+            "attefa": {"figures": figures, "published": {"an LSTM": 0.0769}, **words},
             "adversarial": {"figures": adversarial, **words},
         },
     }  # fmt: skip
     page = audit_html([found])
+    assert "| published: an LSTM | 0.0769 |" in markdown([found])
     assert "an LSTM 0.077" in page
     assert "; the lines across are published figures." in page
-    page_of_own_data = audit_html([{**found, "data": "mine"}])
+    found["tests"]["attefa"].pop("published")
+    page_of_own_data = audit_html([found])
     assert "From 0 to 1, with the interval." in page_of_own_data
     assert "published figures" not in page_of_own_data
     assert "<i>" not in page.replace("<i>b", "")
     assert "&lt;i&gt;" in page
-    assert "| published: an LSTM | 0.0769 |" in markdown([found])
+    assert "Read for: &lt;u&gt;who" in page
 
 
 def a_classifier(folder: Path, labels: dict[int, str]) -> str:

@@ -294,9 +294,10 @@ def test_of_pairs_the_search_for_other_attention_may_move_the_decision_further(
 
     monkeypatch.setattr(adversarial_attention, "search_loss", noted)
     inputs = batch()
-    adversarial_attention.adversarial_rows(small_encoded(), inputs, seed=0, steps=1)
+    once = {"seed": 0, "examples": torch.arange(4), "steps": 1}
+    adversarial_attention.adversarial_rows(small_encoded(), inputs, **once)
     asked = inputs._replace(query=torch.randint(5, 40, (4, 3)))
-    adversarial_attention.adversarial_rows(small_encoded(query=True), asked, seed=0, steps=1)
+    adversarial_attention.adversarial_rows(small_encoded(query=True), asked, **once)
     assert slacks == [0.01, 0.05]
     rows, own = torch.tensor([[[0.5, 0.5]]]), torch.tensor([[0.5, 0.5]])
     costs = [search_loss(rows, own, torch.tensor([[0.06]]), slack).item() for slack in (0.01, 0.05)]
