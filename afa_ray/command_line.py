@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import difflib
-import functools
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Generic
 
 from jsonargparse import ArgumentParser, set_parsing_settings
 
 from afa_ray.complaints import REMOVED, complaints, removed
 from afa_ray.config import Settings
-from afa_ray.dotted import S, flatten, leaves, override, to_yaml
-from afa_ray.errors import NO_ROOM_WORDS, DivergedError, UserError, first_line, full_disk
+from afa_ray.dotted import S, kinds_of, leaves, override, to_yaml, unknown
+from afa_ray.errors import (
+    NO_ROOM_WORDS,
+    DivergedError,
+    UserError,
+    first_line,
+    full_disk,
+    printable,
+)
 from afa_ray.output import print_anywhere
 from afa_ray.redaction import redacted
-from afa_ray.values import read_value
+from afa_ray.values import in_words, read_value
 from afa_ray.yaml_files import YamlError, load_yaml
 
 DIVERGED = 1  # exit status
@@ -64,12 +69,14 @@ def answer(module: str, work: Callable[[], int | None]) -> int:
         print(f"{module}: stopped:\n{_indent(str(error))}", file=sys.stderr)
         return DIVERGED
     except KeyboardInterrupt:
+        print(f"{module}: interrupted", file=sys.stderr)
         return INTERRUPTED
     except Exception as error:
         if full := full_disk(error):
             said = f"cannot go on:\n  {FULL.format(_said_of_disk(full))}"
         elif isinstance(error, UserError):
-            said = f"cannot run:\n{_indent(redacted(str(error)))}"
+            lines = redacted(str(error)).split("\n")
+            said = "cannot run:\n" + _indent("\n".join(map(printable, lines)))
         else:
             raise
         print(f"{module}: {said}", file=sys.stderr)
@@ -125,18 +132,18 @@ def _in_short(fault: str) -> str:
 def settings_from(pairs: Sequence[tuple[str, Any]], command: Command[S], faults: list[str]) -> S:
     """Defaults with the (dotted name, value) `pairs` put in; what cannot be goes to `faults`."""
     accepted: dict[str, Any] = {}
-    known = flatten(command.settings())
+    kinds = kinds_of(command.settings)
     for name, value in pairs:
         if name in REMOVED:
             faults += [fault] if (fault := _removed(name, value)) else []
             continue
-        if name not in known:
-            faults.append(_unknown(name, value, list(known)))
+        if name not in kinds:
+            faults.append(unknown(name, value, list(kinds)))
             continue
         try:
-            accepted[name] = read_value(value, _kind(name, command.settings))
+            accepted[name] = read_value(value, kinds[name])
         except ValueError:
-            faults.append(f"{name} = {value}: must be {_allowed(name, command.settings)}")
+            faults.append(f"{name} = {value}: must be {in_words(kinds[name])}")
     return override(command.settings(), accepted)
 
 
@@ -194,32 +201,6 @@ def _removed(name: str, value: Any) -> str | None:
     except ValueError:
         is_off = False
     return removed(name, off if is_off else value)
-
-
-def _unknown(name: str, value: Any, known: list[str]) -> str:
-    """The complaint about an unknown setting, with the names that it may stand for."""
-    last = {n.split(".")[-1]: n for n in known}
-    near = difflib.get_close_matches(name, known, n=2, cutoff=0.6)
-    near += [last[m] for m in difflib.get_close_matches(name.split(".")[-1], last, n=2, cutoff=0.7)]
-    near += [n for n in known if n.startswith(name)]
-    hint = f"did you mean {' or '.join(dict.fromkeys(near[:3]))}?" if near else "see --help"
-    return f"{name} = {value}: there is no such setting; {hint}"
-
-
-def _kind(name: str, settings: type[Settings]) -> Any:
-    """The declared type of a setting."""
-    *groups, field = name.split(".")
-    group = functools.reduce(getattr, groups, settings())
-    return get_type_hints(type(group))[field]
-
-
-def _allowed(name: str, settings: type[Settings]) -> str:
-    """What a setting takes, in words."""
-    kind = _kind(name, settings)
-    if get_origin(kind) is Literal:
-        return f"one of {', '.join(get_args(kind))}"
-    kinds = [k for k in get_args(kind) or (kind,) if k is not type(None)]
-    return {bool: "true or false", int: "a whole number", float: "a number"}.get(kinds[0], "a text")
 
 
 def _said_of_disk(error: BaseException) -> str:

@@ -15,9 +15,11 @@ from afa_ray.config import (
     Settings,
     TrainSettings,
 )
-from afa_ray.dotted import flatten
+from afa_ray.dotted import flatten, kinds_of
+from afa_ray.errors import UserError
 from afa_ray.names import name_fault, path_fault, text_fault
 from afa_ray.redaction import login_fault
+from afa_ray.values import fits, in_words
 
 SCRATCH = f"{', '.join(FROM_SCRATCH[:-1])} or {FROM_SCRATCH[-1]}"
 LARGEST = 2**31 - 1  # whole number that all libraries take
@@ -125,6 +127,22 @@ def complaints(settings: Settings) -> list[str]:
     else:
         found += _from_scratch_complaints(values)
     return found + text_complaints(values)
+
+
+def require_sound(settings: Settings) -> None:
+    """Settings that were made in Python, which no command line has read.
+
+    Raises:
+        UserError: with a line for every value of another type, or else out of range.
+    """
+    kinds = kinds_of(type(settings))
+    faults = [
+        f"{name} = {value!r}: must be {in_words(kinds[name])}"
+        for name, value in flatten(settings).items()
+        if not fits(value, kinds[name])
+    ]
+    if faults := faults or complaints(settings):
+        raise UserError("\n".join(faults))
 
 
 def text_complaints(values: Mapping[str, Any]) -> list[str]:

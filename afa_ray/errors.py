@@ -38,3 +38,8 @@ def no_room(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno in NO_ROOM:
         return True
     return any(words in str(error) for words in NO_ROOM_WORDS)
+
+
+def printable(text: str) -> str:
+    """A text whose control characters cannot command the terminal, in one line."""
+    return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text)

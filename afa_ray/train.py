@@ -15,6 +15,7 @@ from typing import Any
 
 from afa_ray import __version__
 from afa_ray.command_line import TRAIN, run_command
+from afa_ray.complaints import require_sound
 from afa_ray.config import Settings
 from afa_ray.console import Follower, header, summary
 from afa_ray.data.corpus import Corpus, prepare_corpus
@@ -78,6 +79,7 @@ def train(settings: Settings, further: Further = no_more) -> dict[str, Any]:
     Raises:
         UserError: settings or data that cannot be used. Nothing has been written then.
     """
+    require_sound(settings)
     if settings.train.dry_run:
         for line in dry_run(settings, _prepare(settings)):
             print(line, flush=True)

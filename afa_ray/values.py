@@ -37,6 +37,22 @@ def read_value(value: Any, kind: Any) -> Any:
     raise ValueError(value)
 
 
+def fits(value: Any, kind: Any) -> bool:
+    """Whether a value of Python's is of the declared type, without being read as it."""
+    if get_origin(kind) is Literal:
+        return value in get_args(kind)
+    kinds = get_args(kind) or (kind,)
+    return type(value) in kinds or (float in kinds and type(value) is int)
+
+
+def in_words(kind: Any) -> str:
+    """What a setting of the declared type takes."""
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(get_args(kind))}"
+    kinds = [k for k in get_args(kind) or (kind,) if k is not NoneType]
+    return {bool: "true or false", int: "a whole number", float: "a number"}.get(kinds[0], "a text")
+
+
 def _as_text(value: Any) -> str:
     if value is None:
         return "null"

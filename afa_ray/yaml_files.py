@@ -110,6 +110,7 @@ def _require_few(root: yaml.Node | None) -> None:
         if sizes.get(id(node)) == 0:
             raise YamlError("an alias stands for what it is in itself")
         if id(node) not in sizes:
+            _require_each_once(node)
             sizes[id(node)] = 0
             sizes[id(node)] = 1 + sum(map(size, _children(node)))
             if sizes[id(node)] > MOST_NODES:
@@ -118,6 +119,17 @@ def _require_few(root: yaml.Node | None) -> None:
 
     if root is not None:
         size(root)
+
+
+def _require_each_once(node: yaml.Node) -> None:
+    """The names of a group: of two with the same name the first one would be lost."""
+    seen: set[str] = set()
+    for name, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+        if isinstance(name, yaml.ScalarNode) and name.tag == TAG + "str":
+            if name.value in seen:
+                line = name.start_mark.line + 1
+                raise YamlError(f"{name.value} stands there twice (line {line}); put it into one")
+            seen.add(name.value)
 
 
 def _children(node: yaml.Node) -> list[yaml.Node]:

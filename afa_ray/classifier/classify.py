@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerFast
 
 from afa_ray.classifier.explanation import Explanation
 from afa_ray.classifier.methods import ATTENTION, joined, methods_of, scores_of
-from afa_ray.classifier.reader import Batch, TextReader
+from afa_ray.classifier.reader import Batch, TextReader, require_texts
 from afa_ray.classifier.words import Unit, find_units
 from afa_ray.errors import UserError
 
@@ -62,9 +62,9 @@ class Classifier:
 
     def predict(
         self,
-        texts: Sequence[str],
+        texts: Iterable[str],
         *,
-        queries: Sequence[str] | None = None,
+        queries: Iterable[str] | None = None,
         batch_size: int = BATCH,
     ) -> list[Prediction]:
         """The class of each text.
@@ -78,20 +78,21 @@ class Classifier:
             UserError: a text or query that is none, or empty; queries for a model that reads texts
                 alone, or none for one that does not.
         """
+        texts, asked = require_texts(texts), _required(queries)
         found: list[Prediction | None] = [None] * len(texts)
-        for batch in self._reader.batches(texts, queries, batch_size):
+        for batch in self._reader.batches(texts, asked, batch_size):
             for number, row in zip(batch.numbers, batch.probabilities.tolist(), strict=True):
                 found[number] = self._prediction(row)
         return [prediction for prediction in found if prediction is not None]
 
     def explain(
         self,
-        texts: Sequence[str],
+        texts: Iterable[str],
         methods: Sequence[str] = (ATTENTION,),
         target: str | int | None = None,
         unit: Unit = "word",
         *,
-        queries: Sequence[str] | None = None,
+        queries: Iterable[str] | None = None,
         batch_size: int = BATCH,
     ) -> list[Explanation]:
         """The class of each text, and what its words meant to it.
@@ -113,11 +114,12 @@ class Classifier:
         goal = self.class_number(target)
         if unit not in ("word", "token"):
             raise UserError(f"unit = {unit}: must be word or token")
+        texts, asked = require_texts(texts), _required(queries)
         found: list[Explanation | None] = [None] * len(texts)
-        for batch in self._reader.batches(texts, queries, batch_size):
+        for batch in self._reader.batches(texts, asked, batch_size):
             for number, explanation in self._explained(batch, texts, methods, goal, unit):
-                asked = None if queries is None else queries[number]
-                found[number] = replace(explanation, query=asked)
+                query = None if asked is None else asked[number]
+                found[number] = replace(explanation, query=query)
         return [explanation for explanation in found if explanation is not None]
 
     def class_number(self, target: str | int | None) -> int | None:
@@ -146,7 +148,7 @@ class Classifier:
     def _explained(
         self,
         batch: Batch,
-        texts: Sequence[str],
+        texts: list[str],
         methods: Sequence[str],
         goal: int | None,
         unit: Unit,
@@ -190,3 +192,7 @@ class Classifier:
                     model=self.name,
                 ),
             )
+
+
+def _required(queries: Iterable[str] | None) -> list[str] | None:
+    return None if queries is None else require_texts(queries, "query")

@@ -138,11 +138,13 @@ def _no_such_model(name: str, error: Exception, away: str) -> str:
                 "again with save_pretrained of a current transformers"
             )
         return f"{name}: this folder holds no model that can be read: {first_line(error)}"
+    if name.startswith(("/", ".", "~")):
+        return f"{name}: no such folder; check the path"
     if away:
         return (
             f"{name}: no such folder, and the Hugging Face hub cannot be reached ({away}), nor has "
             "this machine a copy from it; check the path, or give the folder of a model that was "
-            f"fetched elsewhere with hf download {name} --local-dir"
+            f"fetched elsewhere with hf download {name} --local-dir FOLDER"
         )
     return (
         f"{name}: no such folder, nor a model that the Hugging Face hub gives us; check the name, "

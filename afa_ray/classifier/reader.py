@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from afa_ray.data.candidates import candidates_of
+from afa_ray.data.invisible import is_invisible, is_unicode
 from afa_ray.errors import UserError
 from afa_ray.models import EncodedTarget, OwnTarget, Target
 from afa_ray.models.interface import reading_for
@@ -60,15 +61,16 @@ class TextReader:
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
 
-    def batches(
-        self, texts: Sequence[str], queries: Sequence[str] | None, size: int
-    ) -> Iterator[Batch]:
-        """The texts as the model has read them, those of similar length together.
+    def batches(self, texts: list[str], queries: list[str] | None, size: int) -> Iterator[Batch]:
+        """The texts, which `require_texts` has seen, as the model has read them, those of similar
+        length together.
 
         Raises:
             UserError: see `Classifier.predict`.
         """
-        asked = self._asked(require_texts(texts), queries)
+        if type(size) is not int or size < 1:
+            raise UserError(f"batch_size = {size}: must be a whole number of at least 1")
+        asked = self._asked(texts, queries)
         encodings = self._encode(texts)
         order = sorted(range(len(texts)), key=lambda i: -len(encodings[i]))
         for start in range(0, len(order), size):
@@ -108,7 +110,7 @@ class TextReader:
             return None
         if len(queries) != len(texts):
             raise UserError(f"queries: {len(queries)} for {len(texts)} texts; give one for each")
-        asked = [encoding.ids for encoding in self._encode(require_texts(queries, "query"))]
+        asked = [encoding.ids for encoding in self._encode(queries)]
         if not self.by_candidates:
             return asked
         first = self.model.config.vocab_size
@@ -155,7 +157,7 @@ def _with_row(model: Any) -> tuple[Any, str]:
         return model, str(error)
 
 
-def require_texts(texts: Sequence[str], what: str = "text") -> Sequence[str]:
+def require_texts(texts: Iterable[str], what: str = "text") -> list[str]:
     """The texts, or whatever they are called, if they are.
 
     Raises:
@@ -163,9 +165,14 @@ def require_texts(texts: Sequence[str], what: str = "text") -> Sequence[str]:
     """
     if isinstance(texts, str):
         raise UserError("texts: give a list of texts, [text] for one")
+    texts = list(texts)
     for number, text in enumerate(texts, 1):
         if not isinstance(text, str):
             raise UserError(f"{what} {number} is {text!r}, not a text; leave it out")
-        if not text.strip():
+        if is_invisible(text):
             raise UserError(f"{what} {number} is empty; give at least one word, or leave it out")
+        if not is_unicode(text):
+            raise UserError(
+                f"{what} {number} has half of a character pair, which is no Unicode; mend it"
+            )
     return texts

@@ -8,6 +8,7 @@ from itertools import repeat, zip_longest
 from pathlib import Path
 from typing import Any
 
+from afa_ray.data.invisible import is_invisible, is_unicode
 from afa_ray.data.streamed import Row, stream_column
 from afa_ray.errors import UserError
 
@@ -28,7 +29,7 @@ class AskedTexts:
     def rows(self) -> Iterator[Row]:
         """The rows that hold a text; none but a part of a file is in memory."""
         for number, (text, query) in enumerate(self._pairs(), 1):
-            if text is not None and text.strip():
+            if text is not None and not is_invisible(text):
                 yield Row(number, text, query)
 
     def count(self) -> tuple[int, list[int]]:
@@ -50,10 +51,11 @@ class AskedTexts:
                     f"{self.file}: row {row} of the column {self.text_column!r} holds {text!r}, "
                     "not a text; name the column with the texts: --text_column"
                 )
-            if text is None or not text.strip():
+            if text is None or is_invisible(text):
                 empty += [row] * (len(empty) < TOLD)
             else:
                 total += 1
+                self._require_unicode(row, self.text_column, text)
                 self._require_query(row, query)
         if not total:
             raise UserError(f"{self.file}: the column {self.text_column!r} holds no text")
@@ -69,8 +71,19 @@ class AskedTexts:
             return zip(texts, repeat(None), strict=False)
         return zip(texts, stream_column(file, self.query_column), strict=True)
 
+    def _require_unicode(self, row: int, column: str, text: str) -> None:
+        if not is_unicode(text):
+            raise UserError(
+                f"{self.file}: row {row} of the column {column!r} has half of a character pair, "
+                "which is no Unicode; mend the row"
+            )
+
     def _require_query(self, row: int, query: Any) -> None:
-        if self.query_column and not (isinstance(query, str) and query.strip()):
+        if not self.query_column:
+            return
+        if isinstance(query, str) and not is_invisible(query):
+            self._require_unicode(row, self.query_column, query)
+        else:
             raise UserError(
                 f"{self.file}: row {row} of the column {self.query_column!r} holds {query!r}, not "
                 "what its text is read for; mend the row, or name another --query_column"
@@ -79,5 +92,7 @@ class AskedTexts:
 
 def _require_words(name: str, given: Sequence[str]) -> None:
     for number, text in enumerate(given, 1):
-        if not text.strip():
+        if is_invisible(text):
             raise UserError(f"{name} = {text!r}: {name} {number} is empty; give at least one word")
+        if not is_unicode(text):
+            raise UserError(f"{name} = {text!r}: {name} {number} is no Unicode; mend it")

@@ -55,10 +55,15 @@ def _rows(path: Path, reader: Any, lines_before: int) -> Iterator[list[str]]:
             yield header
             for row in reader:
                 if row and len(row) != len(header):
+                    separator = repr(reader.dialect.delimiter)
+                    advice = (
+                        f"Put double quotes around a text that holds the separator {separator}."
+                        if len(row) > len(header)
+                        else f"Write the missing ones, empty, with the separator {separator}."
+                    )
                     raise UserError(
-                        f"{path}: line {reader.line_num + lines_before} has {len(row)} fields, the "
-                        f"header has {len(header)}. Put double quotes around a text that holds the "
-                        f"separator {reader.dialect.delimiter!r}."
+                        f"{path}: line {reader.line_num + lines_before} has {_fields(row)}, the "
+                        f"header has {len(header)}. {advice}"
                     )
                 if row:
                     yield row
@@ -91,3 +96,7 @@ def long_fields() -> Iterator[None]:
         yield
     finally:
         csv.field_size_limit(limit)
+
+
+def _fields(row: list[str]) -> str:
+    return f"{len(row)} field{'s' * (len(row) != 1)}"

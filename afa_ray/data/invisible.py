@@ -14,6 +14,15 @@ def is_invisible(text: str) -> bool:
     return all(_without_form(character) or character in BLANK for character in text)
 
 
+def is_unicode(text: str) -> bool:
+    """Whether it has no half of a character pair, which nothing else reads."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def trimmed(text: str) -> str:
     """Without spaces, controls and zero-width signs at either end."""
     if text.isascii():

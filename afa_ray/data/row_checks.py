@@ -9,7 +9,7 @@ from array import array
 from pathlib import Path
 from typing import Any
 
-from afa_ray.data.invisible import is_invisible
+from afa_ray.data.invisible import is_invisible, is_unicode
 from afa_ray.data.labels import is_missing, label_name
 from afa_ray.data.messages import as_one, listed, some_rows
 from afa_ray.errors import UserError
@@ -46,7 +46,7 @@ class RowChecks:
             self.rows.append(row)
             if not isinstance(text, str):
                 self._not_strings.append(row)
-            elif not _is_unicode(text):
+            elif not is_unicode(text):
                 self._broken.append(row)
             name = label_name(label)
             if name is None:
@@ -63,7 +63,7 @@ class RowChecks:
             row
             for row, (text, query) in enumerate(both, self.count + 1)
             if not _is_empty(text)
-            and (_is_empty(query) or not isinstance(query, str) or not _is_unicode(query))
+            and (_is_empty(query) or not isinstance(query, str) or not is_unicode(query))
         ]
 
     def require_usable(
@@ -116,11 +116,3 @@ class RowChecks:
 def _is_empty(text: Any) -> bool:
     """Whether there is no character that can be seen."""
     return text is None or (isinstance(text, str) and is_invisible(text))
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True

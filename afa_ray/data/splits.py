@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from afa_ray.data.messages import listed
 from afa_ray.errors import UserError
 
 
@@ -26,10 +27,17 @@ def stratified_split(
     classes, counts = np.unique(labels, return_counts=True)
     rare = classes[counts < 2].tolist()
     if rare:
-        named = ", ".join(repr(names[label] if names else label) for label in rare)
+        named = listed([str(names[label] if names else label) for label in rare])
+        classes_have, it = ("class {} has", "it") if len(rare) == 1 else ("classes {} have", "them")
+        ids = 2 * len(rare) > len(labels)
+        advice = (
+            "Most rows are the only one of their class: are these labels (data.label_column)?"
+            if ids
+            else f"Add rows of {it}, remove {it}, or give the split as a file."
+        )
         raise UserError(
-            f"Cannot hold out {share:.0%} of {len(labels)} rows: class {named} has only 1 row, and "
-            "every class needs at least 2. Add rows of it, remove it, or give the split as a file."
+            f"Cannot hold out {share:.0%} of {len(labels)} rows: {classes_have.format(named)} only "
+            f"1 row, and every class needs at least 2. {advice}"
         )
     held_out = round(share * len(labels))
     smaller = min(held_out, len(labels) - held_out)

@@ -52,13 +52,13 @@ def read_columns(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
 
 
 def check_file(path: Path) -> None:
+    if path.is_dir():
+        raise UserError(f"{path} is a folder, not a file. Give the path of one file in it.")
     if path.suffix.lower() not in SUFFIXES:
         raise UserError(
             f"{path}: unknown file type {path.suffix!r}. Allowed are {', '.join(SUFFIXES)}; "
             "convert or rename the file."
         )
-    if path.is_dir():
-        raise UserError(f"{path} is a folder, not a file. Give the path of one file in it.")
     if not path.exists():
         folder = path.parent
         names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []

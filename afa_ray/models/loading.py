@@ -174,7 +174,7 @@ def _no_such_model(name: str, error: Exception, away: str = "") -> str:
             f"target.name = {name}: neither transformer, lstm, cnn or average, nor a folder, and "
             f"the Hugging Face hub cannot be reached ({away}), nor has this machine a copy from "
             "it; connect it, or give the folder of a model that was fetched elsewhere with hf "
-            f"download {name} --local-dir"
+            f"download {name} --local-dir FOLDER"
         )
     return (
         f"target.name = {name}: neither transformer, lstm, cnn or average, nor a folder, nor a "

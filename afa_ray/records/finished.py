@@ -10,6 +10,7 @@ import numpy as np
 from afa_ray.classifier import Classifier, load
 from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus, prepare_corpus, read_raw
+from afa_ray.data.messages import listed
 from afa_ray.data.packed import pack
 from afa_ray.dotted import override
 from afa_ray.errors import UserError
@@ -52,10 +53,10 @@ def open_given(name: str, settings: Settings, device: str | None) -> tuple[AnyTa
     """
     classifier, raw = load(name, device=device), read_raw(settings)
     labels = list(classifier.labels)
-    if sorted(labels) != sorted(raw.label_names):
+    if others := sorted({*raw.label_names} - {*labels}):
         raise UserError(
-            f"{name}: has the classes {', '.join(labels)}, and the data "
-            f"{', '.join(raw.label_names)}; give data whose labels are those of the model"
+            f"{name}: has the classes {listed(labels)}, and the data {listed(others)}; give data "
+            "whose labels are those of the model"
         )
     if classifier.reads_queries != (raw.test.queries is not None):
         reads = "reads each text for a query" if classifier.reads_queries else "reads no queries"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import yaml
 
 from afa_ray.config import DATA_FILES, FROM_SCRATCH, SINGLE_LAYER
 from afa_ray.method import described
+from afa_ray.report.markdown import plain
 
 FILES = (*(f"data.{file}" for file in DATA_FILES), "target.name", "evaluate.beside")
 
@@ -25,7 +25,7 @@ def model_card(result: dict[str, Any]) -> str:
         "pipeline_tag: text-classification",
         "tags: [afa_ray, attention]",
         "---",
-        f"# {_escape(data['name'])}: {_kind(settings)}",
+        f"# {plain(data['name'])}: {_kind(settings)}",
         "",
         f"Trained with afa_ray {result['versions']['afa_ray']}: {described(settings)}.",
         "",
@@ -36,10 +36,10 @@ def model_card(result: dict[str, Any]) -> str:
         "## Data",
         "",
         f"{data['train']:,} training, {data['validation']:,} validation and {data['test']:,} test "
-        f"texts; classes {_escape(', '.join(data['labels']))}; {data['vocabulary']:,} "
+        f"texts; classes {plain(', '.join(data['labels']))}; {data['vocabulary']:,} "
         f"{'words' if settings['target.name'] in FROM_SCRATCH else 'pieces'}.",
         "",
-        *[f"- {_escape(note)}" for note in data["notes"]],
+        *[f"- {plain(note)}" for note in data["notes"]],
         "",
         f"## Results on the {settings['data.evaluate_on']} split",
         "",
@@ -50,7 +50,7 @@ def model_card(result: dict[str, Any]) -> str:
     lines += [
         "",
         *_part(result),
-        *[f"- **Warning.** {_escape(text)}" for text in result.get("warnings", ())],
+        *[f"- **Warning.** {plain(text)}" for text in result.get("warnings", ())],
         "",
         "One seed; see the settings. A single run is an anecdote, not evidence.",
         "",
@@ -132,7 +132,7 @@ def _kind(settings: dict[str, Any]) -> str:
     if name in FROM_SCRATCH:
         return f"{name} classifier with {settings['target.scorer']} attention"
     how = "adapters for" if _has_adapters(settings) else "fine-tuned from"
-    return f"{how} {_escape(_without_folder(name))}"
+    return f"{how} {plain(_without_folder(name))}"
 
 
 def _has_adapters(settings: dict[str, Any]) -> bool:
@@ -161,12 +161,6 @@ def _usage(settings: dict[str, Any]) -> list[str]:
 def _without_folder(name: str) -> str:
     """A model's id on the hub as it is, of a folder its last part."""
     return Path(name).name if Path(name).is_absolute() else name
-
-
-def _escape(text: str) -> str:
-    """The user's text as one line of Markdown without markup."""
-    line = html.escape(" ".join(text.split()), quote=False)
-    return "".join(f"\\{c}" if c in "\\`*_{}[]()#+!|~" else c for c in line)
 
 
 def public_settings(settings: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from afa_ray.report import drawings
 from afa_ray.report.audit_headlines import side_by_side
 from afa_ray.report.audit_words import ROWS, SENTENCES
 from afa_ray.report.drawings import HIGH, WIDE, heat
+from afa_ray.report.markdown import plain
 from afa_ray.report.page import render
 
 Audit = Mapping[str, Any]
@@ -23,17 +24,17 @@ def verdict(audit: Audit) -> list[str]:
 def markdown(audits: Sequence[Audit]) -> str:
     lines = ["# Is attention an explanation?"]
     if beside := side_by_side(audits):
-        names = " | ".join(audit["model"] for audit in audits)
+        names = " | ".join(plain(audit["model"]) for audit in audits)
         lines += ["", f"| | {names} |", "|---" * (1 + len(audits)) + "|"]
         lines += [f"| {says} | {' | '.join(values)} |" for says, values in beside]
     for audit in audits:
-        lines += ["", f"## {audit['model']}", "", about(audit), ""]
-        lines += [f"- {sentence}" for sentence in verdict(audit)]
+        lines += ["", f"## {plain(audit['model'])}", "", plain(about(audit)), ""]
+        lines += [f"- {plain(sentence)}" for sentence in verdict(audit)]
         for name, test in audit["tests"].items():
             lines += ["", f"### {test['asks']}", "", meaning(test)]
             if found := rows(name, test):
                 lines += ["", "| figure | value |", "|---|---|"]
-            lines += [f"| {what} | {value} |" for what, value in found]
+            lines += [f"| {plain(what)} | {plain(value)} |" for what, value in found]
     return "\n".join(lines) + "\n"
 
 

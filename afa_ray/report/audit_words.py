@@ -76,9 +76,8 @@ def _agreement(found: Figures) -> str:
     out = f"{found['constant']} texts whose words are all alike are left out"
     if not found["texts"]:
         return f"none: {out}"
-    said = (
-        f"{with_interval(found)}; more than chance (p ≤ .05) in {found['significant']:.0%} of texts"
-    )
+    share = f"{found['significant']:.0%} of texts"
+    said = f"{with_interval(found)}; other than by chance (p ≤ .05, either way) in {share}"
     return said + _by_class(found["by_class"]) + (f"; {out}" if found["constant"] else "")
 
 
@@ -225,9 +224,15 @@ def _say_permutation(found: Figures) -> str:
 def _say_adversarial(found: Figures) -> str:
     return (
         f"In {found['above']['0.5']:.0%} of the texts attention can be moved to quite different "
-        "words while the probabilities move by .05 at most. (Where any decision would do, it could "
-        f"be in {found['possible']['0.5']:.0%}: elsewhere there are too few words.)"
+        "words while the probabilities move by .05 at most." + _too_short(found["possible"]["0.5"])
     )
+
+
+def _too_short(possible: float) -> str:
+    """Said where attention cannot be moved far in all texts, whatever becomes of the decision."""
+    if possible == 1:
+        return ""
+    return f" (In {1 - possible:.0%} it could not be at all: they have few words, or even weights.)"
 
 
 def _say_even(found: Figures) -> str:

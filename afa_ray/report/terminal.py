@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
+from afa_ray.errors import printable
 from afa_ray.report.view import probability, view
 
 FOR, AGAINST = "rgb(33,102,172)", "rgb(160,80,0)"  # behind white letters
@@ -58,8 +59,3 @@ def _style(classes: str) -> str:
     if number < COLOURED:
         return "underline" if sign == "n" else ""
     return f"white on {FOR}" if sign == "p" else f"underline white on {AGAINST}"
-
-
-def printable(text: str) -> str:
-    """A text whose control characters cannot command the terminal, in one line."""
-    return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text)

@@ -27,12 +27,12 @@ def require_writable(path: Path) -> None:
     Raises:
         UserError: another kind of file, no such folder, or one that takes no files.
     """
+    if path.is_dir():
+        raise UserError(f"out = {path}: is a folder; give the path of a file")
     if path.suffix.lower() not in SUFFIXES:
         raise UserError(
             f"out = {path}: unknown file type {path.suffix!r}; allowed are {', '.join(SUFFIXES)}"
         )
-    if path.is_dir():
-        raise UserError(f"out = {path}: is a folder; give the path of a file")
     if not path.parent.is_dir():
         raise UserError(f"out = {path}: there is no folder {path.parent}; make it first")
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any
 
@@ -67,6 +68,12 @@ def load_all(models: Sequence[str], device: str | None) -> list[Classifier]:
                 "afa_ray.explain with --query_column or --query"
             )
         classifier.explain(["a first text takes longer"])
+    named = Counter(classifier.name for classifier in classifiers)
+    for model, classifier in zip(models, classifiers, strict=True):
+        if named[classifier.name] > 1:  # as the last folders of several are
+            classifier.name = str(model)
+    if len({classifier.name for classifier in classifiers}) < len(classifiers):
+        raise UserError(f"models: {', '.join(models)}: the same one twice; give it once")
     return classifiers
 
 

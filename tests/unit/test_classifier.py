@@ -138,6 +138,10 @@ def test_the_class_of_choice(tmp_path: Path) -> None:
         ({"texts": ["lovely", " \n"]}, "text 2 is empty; give at least one word"),
         ({"texts": ["lovely", None]}, "text 2 is None, not a text"),
         ({"texts": "lovely"}, "give a list of texts"),
+        ({"texts": ["lovely", "\u200b"]}, "text 2 is empty"),
+        ({"texts": ["a \ud83d b"]}, "text 1 has half of a character pair"),
+        ({"batch_size": 0}, "batch_size = 0: must be a whole number of at least 1"),
+        ({"batch_size": -1}, "batch_size = -1: must be a whole number of at least 1"),
         ({"target": "fine"}, "target = fine: there is no such class; give one of bad, good"),
         ({"target": 2}, "target = 2: there is no such class"),
         ({"target": -1}, "target = -1: there is no such class"),
@@ -175,6 +179,11 @@ def test_a_run_is_opened_by_its_folder(tmp_path: Path) -> None:
     save("single layer", tmp_path / "tickets-1" / "model")
     assert afa_ray.load(tmp_path / "tickets-1").name == "tickets-1"
     assert afa_ray.load(tmp_path / "tickets-1" / "model").name == "tickets-1"
+
+
+def test_texts_may_come_one_by_one(folder: str) -> None:
+    classifier = load(folder)
+    assert classifier.predict(text for text in TEXTS[:3]) == classifier.predict(TEXTS[:3])
 
 
 def test_transformers_draws_its_bars_as_before(folder: str) -> None:

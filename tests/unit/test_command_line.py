@@ -132,7 +132,9 @@ def test_each_fault_says_what_is_allowed(arguments: list[str], reason: str) -> N
         (b"afa: {k: 1", "not valid YAML"),
         (b"- 3", "must hold settings"),
         (b"\xff\xfe", "cannot be read"),
-        (b"afa: 3", "there is no such setting; did you mean afa."),
+        (b"afa: 3", "afa = 3: is a group of settings; give one of them as afa.NAME"),
+        (b"afa:\n  k: 7\nafa:\n  epsilon: 0.3", "afa stands there twice (line 3)"),
+        (b"afa: {k: 7, epsilon: 0.3, k: 3}", "k stands there twice (line 1)"),
         (b"afa: {k: [1, 2]}", "afa.k = [1, 2]: must be a whole number"),
     ],
 )

@@ -105,10 +105,13 @@ def test_rows_of_a_file(model: str, tmp_path: Path, capsys, batch: str) -> None:
         (["--file", "{folder}/numbers.jsonl"], "row 2 of the column 'text' holds 3, not a text"),
         (["--text", "a", "--out", "{folder}/rows.txt"], "allowed are .html, .jsonl, .csv"),
         (["--text", "a", "--out", "{folder}/no/rows.csv"], "there is no folder"),
-        (["--text", "a", "--out", "{folder}"], "unknown file type"),
+        (["--text", "a", "--out", "{folder}"], "is a folder; give the path of a file"),
         (["--file", "{csv}", "--text_column", "message", "--out", "{csv}"], "is the file with the"),
         (["--text", "a", "--query", "b", "--query", "c"], "query: 2 for 1 texts; give one for"),
         (["--text", "a", "--query", " "], "query 1 is empty; give at least one word"),
+        (["--text", "\u200b"], "text 1 is empty; give at least one word"),
+        (["--text", "a\ud83d"], "text 1 is no Unicode; mend it"),
+        (["--file", "{folder}/half.jsonl"], "row 2 of the column 'text' has half of a character"),
         (["--text", "a", "--query", "b"], "reads texts alone; leave it out"),
         (["--text", "a", "--query_column", "b"], "query_column = b: is of a --file; give --query"),
         (["--file", "{csv}", "--query", "b"], "query: is for --text; of a --file name the column"),
@@ -135,6 +138,7 @@ def test_mistakes_are_told_before_anything_is_written(
 ) -> None:
     file = table(tmp_path / "tickets.csv", TEXTS[:3])
     (tmp_path / "empty.csv").write_text("text\n\n")
+    (tmp_path / "half.jsonl").write_text('{"text": "a"}\n{"text": "b \\ud83d"}\n')
     (tmp_path / "numbers.jsonl").write_text('{"text": "a"}\n{"text": 3}\n')
     before = {p: p.read_text() for p in tmp_path.iterdir()}
     given = [a.format(csv=file, folder=tmp_path) for a in arguments]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import afa_ray
+from afa_ray.errors import UserError
 from afa_ray.serve import main
 from tests.conftest import free_port
 from tests.unit.test_classifier import save_single_layer
@@ -15,7 +16,7 @@ from tests.unit.test_classifier import save_single_layer
 fastapi = pytest.importorskip("fastapi", reason="pip install 'afa_ray[serve]'")
 testclient = pytest.importorskip("fastapi.testclient", reason="fastapi's client is not installed")
 
-from afa_ray.serving.app import LONGEST, MOST_BYTES, make_app  # noqa: E402
+from afa_ray.serving.app import LONGEST, MOST_BYTES, load_all, make_app  # noqa: E402
 
 Client = Callable[..., Any]
 
@@ -55,6 +56,16 @@ def test_answers_are_the_classifiers(client: Any, classifiers: list[afa_ray.Clas
     assert [row["label"] for row in rows["two"]] == expected
     about = client.get("/api/models").json()
     assert [m["name"] for m in about["models"]] == ["one", "two"]
+
+
+def test_models_in_folders_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    """As two versions of a run have them."""
+    folders = [str(tmp_path / version / "tickets") for version in ("old", "new")]
+    for folder in folders:
+        save_single_layer(Path(folder) / "model")
+    assert [c.name for c in load_all(folders, "cpu")] == folders
+    with pytest.raises(UserError, match="the same one twice"):
+        load_all([folders[0], folders[0]], "cpu")
 
 
 @pytest.mark.parametrize(

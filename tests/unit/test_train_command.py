@@ -1,13 +1,18 @@
 """Mistakes end with status 2, a sentence for a person, no traceback, and nothing written."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from afa_ray.train import main
+from afa_ray.config import Settings
+from afa_ray.dotted import override
+from afa_ray.errors import UserError
+from afa_ray.train import main, train
 from tests.families import save_tiny
 from tests.tokenizers import word_pieces
 
@@ -189,3 +194,23 @@ def test_refused_weights_leave_nothing(refuse_late, tmp_path: Path, damage: str)
     weights.write_bytes(cut[damage])
     file = csv(tmp_path, "text,label\n" + ROWS)
     assert "target.name" in refuse_late("--data.train_file", file, "--target.name", model)
+
+
+@pytest.mark.parametrize(
+    ("values", "complaint"),
+    [
+        ({"train.epochs": -3}, "train.epochs = -3: must be at least 1"),
+        ({"train.epochs": 2.5}, "train.epochs = 2.5: must be a whole number"),
+        ({"train.epochs": True}, "train.epochs = True: must be a whole number"),
+        ({"afa.k": "3"}, "afa.k = '3': must be a whole number"),
+        ({"target.name": None}, "target.name = None: must be a text"),
+        ({"train.num_worker": 3}, "there is no such setting; did you mean train.num_workers"),
+        ({"data": "x"}, "data = x: is a group of settings; give one of them as data.NAME"),
+    ],
+)
+def test_settings_made_in_python_are_checked_before_anything_is_written(
+    values: dict[str, Any], complaint: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=re.escape(complaint)):
+        train(override(Settings(), {"run.storage": tmp_path, **values}))
+    assert not list(tmp_path.iterdir())

@@ -274,3 +274,12 @@ def test_broken_encodings_are_named(tmp_path: Path) -> None:
     assert "UTF-16 without a byte-order mark" in message(path)
     path.write_bytes(b"text,label\nfine,1\n\xfcber,0\n")
     assert "is not UTF-8: line 3 holds the byte 0xfc. Save the file as UTF-8." in message(path)
+
+
+def test_a_column_of_numbers_is_no_column_of_classes(tmp_path: Path) -> None:
+    """The message names twenty of them, not all."""
+    rows = "".join(f"text {i} of them,id{i}\n" for i in range(300))
+    (tmp_path / "a.csv").write_text("text,label\n" + rows)
+    said = message(tmp_path / "a.csv")
+    assert "Most rows are the only one of their class: are these labels" in said
+    assert len(said) < 700
