@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from tune.statistics import estimate
+from afa_ray.evaluation.statistics import estimate
 
 
 def head(names: Iterable[str]) -> list[str]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from tune.statistics import estimate
+from afa_ray.evaluation.statistics import estimate
 
 MEASURES = {
     "auroc": "AUROC",

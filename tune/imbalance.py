@@ -16,6 +16,7 @@ import torch
 
 from afa_ray.command_line import Command, run_command
 from afa_ray.errors import UserError
+from afa_ray.evaluation.statistics import estimate
 from afa_ray.json_files import as_json
 from afa_ray.whole_files import write_whole
 from tune.imbalance_draws import Cell, Pool, cells_of, draw, pool_of, settings_of_files, write_draw
@@ -25,7 +26,6 @@ from tune.imbalance_table import as_tables
 from tune.methods import Values, parse_methods
 from tune.options import ImbalanceSettings, study_complaints
 from tune.runs import is_finished, measure_all, run_all
-from tune.statistics import estimate
 from tune.study import Run, Study, finish_study, open_study
 
 IMBALANCE = Command(

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from afa_ray.classifier import load
-from afa_ray.json_files import as_json
+from afa_ray.json_files import as_json, read_object
 from afa_ray.whole_files import write_whole
 from tune.marked_words import of_words, places
 
@@ -50,8 +50,7 @@ def measure(run: Path, test: Path) -> None:
 
 def read_figures(run: Path) -> dict[str, float]:
     """The figures that were measured; none where they were not."""
-    path = run / FILE
-    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    found = read_object(run / FILE) or {}
     return {name: value for name, value in found.items() if value is not None}
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from afa_ray.evaluation.plots import blank, save
+from afa_ray.evaluation.statistics import estimate
 from tune.imbalance_measures import POSITIONS
 from tune.imbalance_table import Found, of_replicates, values_of
-from tune.statistics import estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from afa_ray.evaluation.statistics import Estimate, estimate, holm, resampled, signed_rank_p
 from tune.curves import saved
 from tune.imbalance_draws import Cell
 from tune.imbalance_measures import POSITIONS
-from tune.statistics import Estimate, estimate, holm, resampled, signed_rank_p
 from tune.tables import RECONSTRUCTED, p_text
 
 Figures = Mapping[int, Mapping[str, float]]

@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from afa_ray.evaluation.statistics import Difference, Estimate, estimate, holm, paired_difference
 from afa_ray.json_files import as_json, finite
 from afa_ray.supervision import METHODS
 from afa_ray.whole_files import write_whole
-from tune.statistics import Difference, Estimate, estimate, holm, paired_difference
 
 MEASURES = {
     "accuracy": ("test", "accuracy"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import logging
 import os
 import shutil
@@ -22,6 +21,7 @@ from ray.tune.search import BasicVariantGenerator
 from afa_ray.config import Settings, decided
 from afa_ray.data.corpus import Corpus
 from afa_ray.dotted import override
+from afa_ray.json_files import read_object
 from afa_ray.recipe import chosen
 from afa_ray.records.mlflow_client import UnreachableError
 from afa_ray.records.mlflow_run import MlflowRun
@@ -202,7 +202,7 @@ def ended_trials(study: Study, space: Space) -> list[EndedTrial]:
     found = []
     for folder in _folders(study):
         if (folder / TRIAL).exists():
-            best = json.loads((folder / TRIAL).read_text(encoding="utf-8"))
+            best = decided(read_object(folder / TRIAL))
             values = _drawn(folder, space)
             found.append(
                 EndedTrial(

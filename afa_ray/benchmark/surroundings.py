@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from afa_ray.dotted import override
 from afa_ray.errors import UserError
 from afa_ray.evaluation.deletion import DELETION
 from afa_ray.evaluation.one_pass import figure
+from afa_ray.records.tracking import read_records
 from afa_ray.training.learner import Learner
 from afa_ray.training.making import batches_for
 from afa_ray.training.process import usable_cores
@@ -178,8 +178,7 @@ def _train(folder: str, name: str, workers: int, *arguments: str) -> None:
 
 
 def _records(run: Path, kind: str) -> list[dict[str, Any]]:
-    lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    return [record for line in lines if (record := json.loads(line))["kind"] == kind]
+    return [record for record in read_records(run).records if record["kind"] == kind]
 
 
 def table(found: dict[str, Any]) -> str:

@@ -10,7 +10,6 @@ from afa_ray.data.texts import Texts
 from afa_ray.errors import UserError
 
 GAZE = "sst_zuco"
-NEUTRAL = 2
 
 
 def gaze_texts(data_dir: str | None) -> Texts:

@@ -15,10 +15,8 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from afa_ray.data.batches import evaluation_batches
-from afa_ray.data.packed import PackedTexts
 from afa_ray.errors import UserError, first_line
-from afa_ray.explainers.interface import CannotExplainError, decided, text_tokens
+from afa_ray.explainers.interface import CannotExplainError
 from afa_ray.explainers.layers import layers_of, row_of, rows_by_head
 from afa_ray.models import OwnTarget
 from afa_ray.models.interface import AttentionModel, Inputs
@@ -125,30 +123,6 @@ def focal_loss(logits: Tensor, marked: Tensor, gamma: float = 2.0, alpha: float 
     surprise = F.binary_cross_entropy_with_logits(logits, marked.float(), reduction="none")
     weight = torch.where(marked, alpha, 1 - alpha)
     return (weight * (1 - (-surprise).exp()) ** gamma * surprise).mean()
-
-
-@torch.no_grad()
-def marked_tokens(
-    model: AttentionModel, texts: PackedTexts, special_ids: tuple[int, ...]
-) -> tuple[Tensor, Tensor]:
-    """Features (N, F) and marks (N,) bool of all tokens of the texts that the model gets right.
-
-    Raises:
-        ValueError: the texts have no marks.
-    """
-    if texts.marks is None:
-        raise ValueError("these texts have no marked words to learn from")
-    features, marks = [], []
-    for examples in evaluation_batches(texts, model.evaluation_batch):
-        tokens = torch.from_numpy(texts.padded(examples, model.config.pad_token_id))
-        tokens = tokens.to(model.device)
-        special = torch.isin(tokens, torch.tensor(special_ids, device=tokens.device))
-        inputs = Inputs(tokens, tokens != model.config.pad_token_id, special=special)
-        right = decided(model, inputs).argmax(-1).cpu() == torch.from_numpy(texts.labels[examples])
-        judged = text_tokens(model, inputs) & right.to(tokens.device)[:, None]
-        features.append(attention_features(model, inputs)[judged].cpu())
-        marks.append(torch.from_numpy(texts.padded_marks(examples)).bool()[judged.cpu()])
-    return torch.cat(features), torch.cat(marks)
 
 
 def train_expnet(

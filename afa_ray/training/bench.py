@@ -22,6 +22,7 @@ from afa_ray.evaluation.classification import classification_metrics
 from afa_ray.evaluation.distances import jensen_shannon, total_variation
 from afa_ray.evaluation.given_attention import own_row
 from afa_ray.evaluation.other_attention import Order, among_words, even_row
+from afa_ray.evaluation.statistics import estimate
 from afa_ray.explainers.interface import text_tokens
 from afa_ray.models import AnyTarget
 from afa_ray.models.interface import Inputs
@@ -163,9 +164,11 @@ def of_model(model: AnyTarget, inputs: Inputs) -> Tensor:
 
 def over_seeds(values: list[float]) -> dict[str, Any]:
     """Mean and standard deviation over models, with the half-width of the 95% t-interval."""
-    from scipy.stats import t
-
-    n = len(values)
-    deviation = float(np.std(values, ddof=1)) if n > 1 else math.nan
-    wide = float(t.ppf(0.975, n - 1)) * deviation / math.sqrt(n) if n > 1 else math.nan
-    return {"mean": float(np.mean(values)), "deviation": deviation, "half_width": wide, "seeds": n}
+    of = estimate(values)
+    deviation = float(np.std(values, ddof=1)) if of.count > 1 else math.nan
+    return {
+        "mean": of.mean,
+        "deviation": deviation,
+        "half_width": of.half_width,
+        "seeds": of.count,
+    }

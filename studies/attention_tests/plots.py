@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from afa_ray.evaluation.statistics import estimate
 from studies.attention_tests.tables import OURS, Row, cases, sets_of
-from tune.statistics import estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from afa_ray.evaluation.statistics import estimate, holm, paired_difference
 from studies.attention_tests.published import ADVERSARIES, BASE_F1, TAUS
 from studies.markdown import head, shown
-from tune.statistics import estimate, holm, paired_difference
 
 Row: TypeAlias = dict[str, Any]
 Figure: TypeAlias = Callable[[Row], float]

@@ -8,7 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from afa_ray.evaluation.plots import save
-from tune.statistics import Difference
+from afa_ray.evaluation.statistics import Difference
 
 
 def differences_plot(

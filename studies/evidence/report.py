@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 
 from afa_ray.evaluation.plots import plot_deletion_curves
+from afa_ray.evaluation.statistics import Difference, Estimate, estimate, holm
 from afa_ray.records.run_folder import RESULT
 from afa_ray.whole_files import write_whole
 from studies.evidence.plots import differences_plot
 from studies.evidence.search import CHOSEN
 from tune.space import describe
-from tune.statistics import Difference, Estimate, estimate, holm
 from tune.tables import MEASURES, against, p_text, plus_minus
 
 RESULTS = "results.json"

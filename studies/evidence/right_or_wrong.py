@@ -18,11 +18,11 @@ from afa_ray.data.corpus import Corpus
 from afa_ray.data.tokenizer import special_ids
 from afa_ray.evaluation.agreement import agreement
 from afa_ray.evaluation.prediction import batches_on_device
+from afa_ray.evaluation.statistics import estimate, paired_difference
 from afa_ray.models.target import Target
 from envs import maskable_tokens
 from studies.evidence.orders import ORDERS, predicted_and_scores
 from studies.evidence.study_models import study_models
-from tune.statistics import estimate, paired_difference
 
 WHERE = ("all", "right", "wrong")
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from tune.statistics import estimate
+from afa_ray.evaluation.statistics import estimate
 
 FIGURES = ("comprehensiveness", "sufficiency", "deletion area", "AUROC", "average precision", "tau",
            "seconds a text")  # fmt: skip

@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from afa_ray.evaluation.statistics import holm, paired_difference
 from studies.jobs import read_rows
 from studies.markdown import head, shown
-from tune.statistics import holm, paired_difference
 
 Row: TypeAlias = dict[str, Any]
 REFERENCE = ("plain", "ig")

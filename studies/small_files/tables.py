@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from afa_ray.evaluation.statistics import paired_difference
 from studies.jobs import read_rows
 from studies.markdown import head, shown
-from tune.statistics import paired_difference
 
 BELOW = 0.01  # how far a cell may be below the bag of words
 Cells = dict[tuple[str, int], list[dict[str, Any]]]  # data set and rows: records by seed

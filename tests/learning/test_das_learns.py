@@ -12,9 +12,9 @@ from afa_ray.data.corpus import prepare_corpus
 from afa_ray.data.texts import RawCorpus, Texts
 from afa_ray.dotted import override
 from afa_ray.evaluation.prediction import predict
+from afa_ray.evaluation.statistics import paired_difference
 from afa_ray.training.session import local_session
 from afa_ray.training.worker import Job, Worker
-from tune.statistics import paired_difference
 
 SETTINGS = {
     "afa.lambda_adv": 0.0, "target.hidden_size": 32, "target.word2vec": False, "train.epochs": 6,

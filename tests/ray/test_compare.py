@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from afa_ray import train as train_module
+from afa_ray.evaluation.statistics import paired_difference
 from tests.ray.small_study import options, result, stamps
 from tune import compare as compare_module
 from tune import sensitivity as sensitivity_module
-from tune.statistics import paired_difference
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("cluster")]
 

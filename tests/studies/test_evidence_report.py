@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from afa_ray.evaluation.statistics import holm, paired_difference
 from studies.evidence import report
-from tune.statistics import holm, paired_difference
 
 PLAIN = {"one": [0.80, 0.81, 0.79, 0.80], "two": [0.70, 0.72, 0.71, 0.70]}
 BETTER = {"one": [0.85, 0.86, 0.845, 0.85], "two": [0.71, 0.70, 0.72, 0.71]}

@@ -1,13 +1,11 @@
 """ExpNet: its features, its loss, and that it learns from marks."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from afa_ray.data.packed import PackedTexts
 from afa_ray.errors import UserError
 from afa_ray.explainers import CannotExplainError, scores
 from afa_ray.explainers.expnet import (
@@ -15,7 +13,6 @@ from afa_ray.explainers.expnet import (
     ExpNetConfig,
     attention_features,
     focal_loss,
-    marked_tokens,
     train_expnet,
 )
 from afa_ray.models.interface import Inputs
@@ -55,31 +52,6 @@ def test_focal_loss_by_hand() -> None:
     assert focal_loss(logit, torch.tensor([False]), 0, 0.5).item() == pytest.approx(
         -0.5 * np.log(0.2)
     )
-
-
-def marked_texts(right: int) -> tuple[PackedTexts, np.ndarray]:
-    """The four texts of the single layer; all but `right` of them have a class that it is not."""
-    ids, mask = batch("one hop")
-    lengths = mask.sum(1).numpy()
-    predicted = model_named("one hop")(ids, mask).logits.argmax(-1).numpy()
-    labels = np.where(np.arange(4) < right, predicted, (predicted + 1) % 3)
-    tokens = ids[mask.bool()].numpy().astype(np.int32)
-    marks = (tokens % 2).astype(np.uint8)
-    offsets = np.concatenate([[0], lengths.cumsum()])
-    return PackedTexts(tokens, offsets, labels, marks, 0), lengths
-
-
-def test_texts_that_the_classifier_gets_wrong_teach_nothing() -> None:
-    texts, lengths = marked_texts(right=2)
-    features, marks = marked_tokens(model_named("one hop"), texts, (0,))
-    assert len(features) == len(marks) == lengths[:2].sum()
-    assert sorted(marks.tolist()) == sorted(texts.marks[: lengths[:2].sum()].astype(bool).tolist())
-    every, _ = marked_tokens(model_named("one hop"), texts, (0, int(texts.tokens[0])))
-    gone = (texts.tokens[: lengths[:2].sum()] == texts.tokens[0]).sum()
-    assert len(every) == lengths[:2].sum() - gone
-    unmarked = replace(texts, marks=None)
-    with pytest.raises(ValueError, match="no marked words"):
-        marked_tokens(model_named("one hop"), unmarked, (0,))
 
 
 def test_it_learns_what_is_marked_and_keeps_it(tmp_path: Path) -> None:

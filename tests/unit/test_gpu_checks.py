@@ -1,7 +1,7 @@
 """`python -m afa_ray.benchmark.gpu`: its rows, its tables and its arithmetic."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from afa_ray.benchmark.families import tiny
 from afa_ray.benchmark.gpu.__main__ import main
-from afa_ray.benchmark.gpu.checks import Check, Found, Row, run_check, run_part, table
+from afa_ray.benchmark.gpu.checks import Check, Found, Row, begin_part, end_part, run_check, table
 from afa_ray.benchmark.gpu.large import flops_a_token
 from afa_ray.benchmark.gpu.same import largest_difference
 from afa_ray.models.pretrained import PretrainedTarget
@@ -36,8 +36,12 @@ def checks() -> Iterator[Check]:
     yield "no bar", lambda: Found({"ms": 1.0})
 
 
+def run_part(checks: Callable[[], Iterable[Check]], folder: Path, limit: int) -> list[Row]:
+    return end_part("part", begin_part("part", checks, folder, 1), folder, limit)
+
+
 def test_what_fails_is_a_row_and_the_rest_goes_on(tmp_path: Path) -> None:
-    rows = run_part("part", checks, tmp_path, 60, 1)
+    rows = run_part(checks, tmp_path, 60)
     assert [row.what for row in rows] == ["good", "bad", "not a number", "no bar"]
     assert [row.passed for row in rows] == [True, False, False, None]
     assert rows[1].reason == "RuntimeError: CUDA error: out of order"
@@ -45,13 +49,13 @@ def test_what_fails_is_a_row_and_the_rest_goes_on(tmp_path: Path) -> None:
 
 
 def test_a_part_that_takes_too_long_keeps_its_rows(tmp_path: Path) -> None:
-    rows = run_part("part", lambda: [("good", good), ("slow", slow)], tmp_path, 1, 1)
+    rows = run_part(lambda: [("good", good), ("slow", slow)], tmp_path, 1)
     assert [(row.what, row.passed) for row in rows] == [("good", True), ("the rest", False)]
     assert rows[1].reason == "not done within 1 s"
 
 
 def test_a_part_that_dies_is_a_row(tmp_path: Path) -> None:
-    rows = run_part("part", lambda: [("good", good), ("dies", lambda: exit(3))], tmp_path, 60, 1)
+    rows = run_part(lambda: [("good", good), ("dies", lambda: exit(3))], tmp_path, 60)
     assert [(row.what, row.reason) for row in rows[1:]] == [("the rest", "ended with status 3")]
 
 

@@ -10,12 +10,12 @@ import pytest
 from afa_ray.config import Settings
 from afa_ray.dotted import override
 from afa_ray.errors import UserError
+from afa_ray.evaluation.statistics import resampled, signed_rank_p
 from tune.imbalance import main
 from tune.imbalance_draws import Cell, Pool, cells_of, draw, pool_of, write_draw
 from tune.imbalance_measures import auc, by_position, cosine, high_shares, log_odds, of_attention
 from tune.imbalance_table import as_tables, gaps, published
 from tune.options import ImbalanceOptions
-from tune.statistics import resampled, signed_rank_p
 
 POOL = Pool(
     [f"text {i}" for i in range(60)],

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tune.statistics import estimate, holm, paired_difference
+from afa_ray.evaluation.statistics import estimate, holm, paired_difference
 
 
 def test_t_interval_by_hand() -> None:

@@ -48,13 +48,6 @@ class Row(NamedTuple):
     seconds: float = 0.0
 
 
-def run_part(
-    part: str, checks: Callable[[], Iterable[Check]], folder: Path, limit: float, threads: int
-) -> list[Row]:
-    """All rows of a part that were found within `limit` seconds; one more if it was not done."""
-    return end_part(part, begin_part(part, checks, folder, threads), folder, limit)
-
-
 def begin_part(
     part: str, checks: Callable[[], Iterable[Check]], folder: Path, threads: int
 ) -> BaseProcess:
