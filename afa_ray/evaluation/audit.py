@@ -179,9 +179,7 @@ def _decision(target: AnyTarget, inputs: Inputs) -> tuple[np.ndarray, Tensor]:
     """(B,) predicted classes, and the row (B, L)."""
     with torch.no_grad():
         output = target.decide(target.embed(inputs), inputs)
-    assert output.logits is not None
-    assert output.attention_row is not None
-    return output.logits.argmax(-1).cpu().numpy(), output.attention_row.float()
+    return output.decision.argmax(-1).cpu().numpy(), output.row.float()
 
 
 def _counts(distance: np.ndarray) -> list[int]:

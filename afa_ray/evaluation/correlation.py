@@ -36,8 +36,7 @@ def gradient_importance(
     row, text = own_row(model, inputs), text_tokens(model, inputs)
     with torch.enable_grad():
         embedded = model.embed(inputs).detach().requires_grad_()
-        logits = model.decide(embedded, inputs, row).logits
-        assert logits is not None
+        logits = model.decide(embedded, inputs, row).decision
         probabilities = logits.float().softmax(-1)
         outputs = (
             probabilities.unbind(-1)
@@ -133,8 +132,7 @@ def importances(model: AttentionModel, inputs: Inputs) -> dict[str, Tensor]:
     classes = None
     if inputs.query is not None:
         with torch.no_grad():
-            logits = model.decide(model.embed(inputs), inputs).logits
-        assert logits is not None
+            logits = model.decide(model.embed(inputs), inputs).decision
         classes = logits.argmax(-1)
     return {
         "attention": row,

@@ -19,8 +19,7 @@ from afa_ray.models.interface import AttentionModel, Inputs
 def own_row(model: AttentionModel, inputs: Inputs) -> Tensor:
     """(B, L) float32, without gradient."""
     with torch.no_grad():
-        row = model.decide(model.embed(inputs), inputs).attention_row
-    assert row is not None
+        row = model.decide(model.embed(inputs), inputs).row
     return row.float()
 
 
@@ -49,8 +48,7 @@ def _repeatedly(model: AttentionModel, inputs: Inputs, rows: Tensor) -> Tensor:
     with torch.no_grad():
         embedded = model.embed(inputs).repeat(count, 1, 1)
     given = rows.transpose(0, 1).reshape(count * texts, length)
-    logits = model.decide(embedded, copies, given).logits
-    assert logits is not None
+    logits = model.decide(embedded, copies, given).decision
     return logits.float().softmax(-1).view(count, texts, -1).transpose(0, 1)
 
 

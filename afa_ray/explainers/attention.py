@@ -16,9 +16,7 @@ from afa_ray.noise import stream, uniform
 
 def attention(model: AttentionModel, inputs: Inputs, classes: Tensor) -> Tensor:
     """(E1) The model's own attention row, for whatever class; one forward pass."""
-    row = model.decide(model.embed(inputs), inputs).attention_row
-    assert row is not None
-    return row
+    return model.decide(model.embed(inputs), inputs).row
 
 
 def random(model: AttentionModel, inputs: Inputs, classes: Tensor, *, seed: int = 0) -> Tensor:

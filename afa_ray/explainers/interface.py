@@ -58,9 +58,7 @@ def outermost(present: Tensor, first: bool) -> Tensor:
 
 def decided(model: AttentionModel, inputs: Inputs, embedded: Tensor | None = None) -> Tensor:
     """(B, C) logits, of (B, L, E) embeddings where these are not the texts' own."""
-    logits = model.decide(model.embed(inputs) if embedded is None else embedded, inputs).logits
-    assert logits is not None
-    return logits
+    return model.decide(model.embed(inputs) if embedded is None else embedded, inputs).decision
 
 
 def chosen(logits: Tensor, classes: Tensor) -> Tensor:

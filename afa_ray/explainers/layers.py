@@ -74,8 +74,7 @@ def _of_single_layer(model: OwnTarget, inputs: Inputs) -> Layers:
     """The last hop's row by head, as something that is given to it."""
     rows = rows_by_head(model, inputs)[:, :, None].requires_grad_(torch.is_grad_enabled())
     zero = torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
-    logits = model.decide(model.embed(inputs), inputs, rows[:, :, 0]).logits
-    assert logits is not None
+    logits = model.decide(model.embed(inputs), inputs, rows[:, :, 0]).decision
     return Layers(logits, [rows], [], inputs.present, zero, zero)
 
 
@@ -83,8 +82,7 @@ def rows_by_head(model: OwnTarget, inputs: Inputs) -> Tensor:
     """(B, H, L): the last hop's row, without gradient; an encoder's has one head."""
     with torch.no_grad():
         if isinstance(model, EncodedTarget):
-            row = model.decide(model.embed(inputs), inputs).attention_row
-            assert row is not None
+            row = model.decide(model.embed(inputs), inputs).row
             return row[:, None]
         output = model(inputs.tokens, attention_mask=inputs.present, output_attentions=True)
     return output.attentions[0]

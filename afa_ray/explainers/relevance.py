@@ -116,9 +116,7 @@ def _logits(method: str, model: AttentionModel, inputs: Inputs, embedded: Tensor
             f"{method}: a single layer's first hop decides where the second one looks, and its "
             "attention cannot be held constant"
         )
-    logits = model.decide(embedded, inputs, rows_by_head(model, inputs)).logits
-    assert logits is not None
-    return logits
+    return model.decide(embedded, inputs, rows_by_head(model, inputs)).decision
 
 
 def _attribution(

@@ -44,6 +44,18 @@ class TargetOutput(SequenceClassifierOutput):
     first_row: Tensor | None = None
     label_rows: Tensor | None = None
 
+    @property
+    def decision(self) -> Tensor:
+        """`logits`, which a forward pass of an AttentionModel always has."""
+        assert self.logits is not None
+        return self.logits
+
+    @property
+    def row(self) -> Tensor:
+        """`attention_row`, likewise."""
+        assert self.attention_row is not None
+        return self.attention_row
+
 
 class AttentionModel(Protocol):
     """A sequence classifier whose decision passes through one attention row (E1).

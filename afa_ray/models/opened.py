@@ -42,15 +42,11 @@ def attention_row(model: Any, **inputs: Tensor) -> Tensor:
         wrong = f"not {', '.join(other)}" if other else "and input_ids at least"
         raise ValueError(f"attention_row takes {', '.join(INPUTS)}, {wrong}")
     if isinstance(model, OwnTarget):
-        row = model(**inputs).attention_row
-        assert row is not None
-        return row
+        return model(**inputs).row
     model = model.get_base_model() if hasattr(model, "get_base_model") else model  # peft's
     require_readable(model, inputs["input_ids"].shape[1])
     with as_target(model) as target:
-        row = target(**inputs).attention_row
-        assert row is not None
-        return row
+        return target(**inputs).row
 
 
 def require_readable(model: Any, length: int) -> None:

@@ -103,13 +103,12 @@ class Adversarial:
         self, part: Part, prepared: Paid, output: TargetOutput
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """(E8) L_adv of a part's masks."""
-        row = _row(output)
+        row = output.row.float()
         scores, eligible = _by_unit(row, prepared.play.maskable, self._units(part))
         choice, advantages = prepared.play.choice, prepared.advantages
         log_probs = log_prob(scores, eligible, choice, self.afa.epsilon, self.afa.policy)
         if self.afa.confidence:
-            assert output.logits is not None
-            sure = confident(output.logits.float(), part.labels, self.afa.confidence)
+            sure = confident(output.decision.float(), part.labels, self.afa.confidence)
             advantages = advantages * sure[:, None]
         loss = adversarial_loss(advantages, log_probs)
         self.rollout = Rollout(part.tokens, row.detach(), prepared.play.masks, prepared.rewards)
@@ -138,7 +137,7 @@ class Adversarial:
 
     def _play(self, part: Part, output: TargetOutput, step: int) -> Play:
         """(E3) What the policy chooses, of tokens or of words, and its masks over tokens."""
-        row = _row(output).detach()
+        row = output.row.float().detach()
         maskable = self._begin(part).maskable
         units = self._units(part)
         scores, eligible = _by_unit(row, maskable, units)
@@ -167,11 +166,6 @@ def evaluating(module: nn.Module) -> Iterator[None]:
         yield
     finally:
         module.train(was_training)
-
-
-def _row(output: TargetOutput) -> Tensor:
-    assert output.attention_row is not None
-    return output.attention_row.float()
 
 
 def _by_unit(row: Tensor, maskable: Tensor, units: Tensor | None) -> tuple[Tensor, Tensor]:

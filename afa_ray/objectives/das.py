@@ -133,7 +133,7 @@ class DirectEffect:
     def loss(
         self, part: Part, prepared: Tensor, output: TargetOutput
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        logits = _logits(output)
+        logits = output.decision.float()
         loss = fused(logits, prepared, part.labels, self.fuse)
         loss = loss - F.cross_entropy(logits, part.labels)
         return loss, {
@@ -144,7 +144,7 @@ class DirectEffect:
     def _descend(self, part: Part, output: TargetOutput) -> Tensor:
         keys = self.numbers.words.keys(part.tokens, part.units)
         words = self._wrapped(self.numbers.table.look_up(keys).long())
-        loss = fused(_logits(output).detach(), words, part.labels, self.fuse)
+        loss = fused(output.decision.float().detach(), words, part.labels, self.fuse)
         loss = loss + OWN * F.cross_entropy(words, part.labels)
         (loss * part.weight).backward()
         return words.detach()
@@ -157,8 +157,3 @@ def fused(logits: Tensor, words: Tensor, labels: Tensor, fuse: Fuse) -> Tensor:
         return F.cross_entropy(logits + words, labels)
     both = (1 - MIXED) * logits.softmax(-1) + MIXED * words.softmax(-1)
     return F.nll_loss(both.clamp_min(1e-30).log(), labels)
-
-
-def _logits(output: TargetOutput) -> Tensor:
-    assert output.logits is not None
-    return output.logits.float()

@@ -88,9 +88,8 @@ class Sana:
     def loss(
         self, part: Part, prepared: Tensor, output: TargetOutput
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        assert output.attention_row is not None
         present = part.tokens != self.rounds.pad_id
-        loss, found = of_row(output.attention_row, prepared, present, self.kind)
+        loss, found = of_row(output.row, prepared, present, self.kind)
         return loss, found | dict(zip(self.figures[2:], self.state.figures.detach(), strict=True))
 
     def correct(self) -> None:
@@ -126,7 +125,7 @@ class Sana:
             without: Without = partial(reading.moved, even=self.options.intervention == "uniform")
         else:
             output = target(tokens, attention_mask=tokens != self.rounds.pad_id)
-            row, logits = output.attention_row, output.logits
+            row, logits = output.row, output.decision
             without = partial(self._deleted, tokens)
         candidates = self._candidates(row.float(), marked, tokens)
         return signed_effects(logits, batch.labels, candidates, without)
@@ -152,9 +151,7 @@ class Sana:
         gone = F.one_hot(places, tokens.shape[1]).bool()
         copies = delete_tokens(tokens[texts], gone, self.rounds.pad_id)
         present = copies != self.rounds.pad_id
-        logits = self.rounds.target(copies, attention_mask=present).logits
-        assert logits is not None
-        return logits
+        return self.rounds.target(copies, attention_mask=present).decision
 
     def _highest(self, batch: Read) -> Tensor:
         """(B, L) 1 at the tokens of highest attention."""
@@ -162,7 +159,7 @@ class Sana:
         output = self.rounds.target(tokens, attention_mask=tokens != self.rounds.pad_id)
         maskable = self.words.maskable(tokens)
         most, limit = how_many(maskable, self.share), bound(tokens, self.share)
-        return highest(output.attention_row.float() * maskable, most, limit).float()
+        return highest(output.row.float() * maskable, most, limit).float()
 
 
 def signed_effects(logits: Tensor, labels: Tensor, candidates: Tensor, without: Without) -> Tensor:

@@ -58,8 +58,7 @@ class Supervised:
 
 def last_row(part: Part, output: TargetOutput) -> Tensor:
     """(B, L): the row that the Target decides by."""
-    assert output.attention_row is not None
-    return output.attention_row
+    return output.row
 
 
 def of_row(

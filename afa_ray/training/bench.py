@@ -146,8 +146,7 @@ def accuracy(bench: Bench, model: AnyTarget, row_of: RowOf | None = None) -> dic
     labels, predicted = [], []
     for batch in bench.seen(model):
         row = None if row_of is None else row_of(batch.inputs)
-        logits = model.decide(model.embed(batch.inputs), batch.inputs, row).logits
-        assert logits is not None
+        logits = model.decide(model.embed(batch.inputs), batch.inputs, row).decision
         predicted.append(logits.argmax(-1))
         labels.append(batch.labels)
     return classification_metrics(*(torch.cat(x).cpu().numpy() for x in (labels, predicted)))

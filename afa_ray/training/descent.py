@@ -106,8 +106,7 @@ def classifying(row_of: RowOf | None = None) -> Loss:
 
     def loss(model: AnyTarget, batch: Labelled) -> Tensor:
         row = None if row_of is None else row_of(batch.inputs)
-        logits = model.decide(model.embed(batch.inputs), batch.inputs, row).logits
-        assert logits is not None
+        logits = model.decide(model.embed(batch.inputs), batch.inputs, row).decision
         return F.cross_entropy(logits.float(), batch.labels, reduction="none")
 
     return loss
@@ -128,9 +127,7 @@ def departing(base: AnyTarget, departure: Departure) -> Loss:
 def decision(model: AnyTarget, inputs: Inputs) -> tuple[Tensor, Tensor]:
     """(B, C) probabilities and the (B, L) row."""
     output = model.decide(model.embed(inputs), inputs)
-    assert output.logits is not None
-    assert output.attention_row is not None
-    return output.logits.float().softmax(-1), output.attention_row.float()
+    return output.decision.float().softmax(-1), output.row.float()
 
 
 def _groups(model: AnyTarget) -> list[dict]:

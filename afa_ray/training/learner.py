@@ -149,9 +149,7 @@ class Learner:
 
     def _descend(self, part: Part, prepared: Sequence[Any], output: TargetOutput) -> None:
         """(E8) The Target's gradient on a part, and the part's figures."""
-        assert output.logits is not None
-        assert output.attention_row is not None
-        logits, row = output.logits.float(), output.attention_row.float()
+        logits, row = output.decision.float(), output.row.float()
         figures: dict[str, Tensor] = {}
         losses = []
         for (objective, weight), what in zip(self.objectives, prepared, strict=True):
