@@ -21,20 +21,13 @@ class Parser(argparse.ArgumentParser):
         option, _, rest = message.removeprefix("argument ").partition(": ")
         raise UserError(f"{option.lstrip('-')}: {rest}; see --help" if rest else message)
 
-    def read(self, arguments: Sequence[str]) -> argparse.Namespace:
-        """The options.
+    def read(self, arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+        """The options, and a line for every one that there is none of.
 
         Raises:
-            UserError: with one line for every option that there is none of.
+            UserError: a value that cannot be read, or none.
             SystemExit: 0 after `--help`.
         """
-        given, faults = self.read_known(arguments)
-        if faults:
-            raise UserError("\n".join(faults))
-        return given
-
-    def read_known(self, arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-        """The options, and a line for every one that there is none of."""
         given, unknown = self.parse_known_args(arguments)
         faults = [self._unknown(word) for word in unknown if word.startswith("-")]
         if not faults and unknown:

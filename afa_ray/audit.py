@@ -151,11 +151,11 @@ def options_of(arguments: Sequence[str]) -> argparse.Namespace:
     default = (*COMPARISONS, *TESTS)
     known = (*default, *TRAINED_TESTS)
     data, others = _data_of(arguments)
-    given = _parser(", ".join(default), ", ".join(TRAINED_TESTS)).read(others)
+    given, faults = _parser(", ".join(default), ", ".join(TRAINED_TESTS)).read(others)
     given.data = data
     asked = list(default) if given.tests is None else given.tests.split(",")
     given.tests = list(dict.fromkeys(asked))
-    faults = [
+    faults += [
         f"tests = {name}: there is no such test; take from {', '.join(known)}"
         for name in given.tests
         if name not in known

@@ -141,6 +141,15 @@ def render(record: dict[str, Any], steps: int) -> str:
     return f"{line}  | {record['time/tokens_per_s']:,.0f} tokens/s"
 
 
+def _agreement(found: dict[str, Any]) -> str:
+    if found["auroc"] is None:
+        return "not known, no text has both marked words and others"
+    return (
+        f"AUROC {found['auroc']:.3f}  average precision {found['average_precision']:.3f}  "
+        f"({found['texts']:,} texts)"
+    )
+
+
 def summary(result: dict[str, Any], run: Path) -> str:
     """The results of a complete run."""
     test, curve, agreement = result["test"], result["deletion_curve"], result["agreement"]
@@ -158,11 +167,8 @@ def summary(result: dict[str, Any], run: Path) -> str:
         f"accuracy after deleting tokens{_of(result)}:",
         *rows,
     ]
-    if agreement and agreement["auroc"] is not None:
-        lines.append(
-            f"attention against marked words: AUROC {agreement['auroc']:.3f}  average precision "
-            f"{agreement['average_precision']:.3f}  ({agreement['texts']:,} texts)"
-        )
+    if agreement:
+        lines.append(f"attention against marked words: {_agreement(agreement)}")
     training = result["training"]
     lines += [
         f"trained {training['epochs']} epochs in {training['seconds']:.0f} s, "

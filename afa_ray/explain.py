@@ -131,7 +131,8 @@ def _say_empty(empty: list[int]) -> None:
 
 def _say_done(refused: dict[str, str], total: int, out: Path) -> None:
     for name, why in refused.items():
-        print(f"note: {name} gave no scores: {why}", file=sys.stderr)
+        reason = why.removeprefix(f"{name}: ")
+        print(f"note: {name} gave no scores: {reason}", file=sys.stderr)
     print(f"{total:,} text{'s' * (total != 1)} explained: {out}")
 
 
@@ -176,9 +177,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         SystemExit: 0 after `--help`.
     """
     parser = _parser()
-    given = parser.read(arguments)
-    faults = []
-    if len(given.models) != 1:
+    given, faults = parser.read(arguments)
+    if not faults and len(given.models) != 1:
         faults.append(f"one model must be given, not {len(given.models)}: MODEL")
     if bool(given.text) == (given.file is not None):
         faults.append('give --text "…" (again for more texts) or --file FILE: one of them')

@@ -126,9 +126,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     option("--device", help="as PyTorch names it; by default a GPU where there is one")
     option("--serve.replicas", dest="replicas", metavar="N", type=int, default=0, help="processes "
            "that share the requests, by Ray Serve (default: 0: without Ray)")  # fmt: skip
-    given = parser.read(arguments)
-    faults = []
-    if not 1 <= len(given.models) <= 4:
+    given, faults = parser.read(arguments)
+    if not faults and not 1 <= len(given.models) <= 4:
         faults.append(f"one to four models must be given, not {len(given.models)}: MODEL [MODEL …]")
     if given.replicas < 0:
         faults.append(f"serve.replicas = {given.replicas}: must be at least 0")

@@ -190,7 +190,7 @@ def parse(arguments: Sequence[str]) -> tuple[Path, str | None, str | None]:
         "--mlflow.experiment", dest="experiment", metavar="NAME",
         help="experiment to file it under, by default the run's own",
     )  # fmt: skip
-    given, faults = parser.read_known(arguments)
+    given, faults = parser.read(arguments)
     if not faults and len(given.folder) != 1:
         faults.append(f"one folder must be given, not {len(given.folder)}: RUN_DIR")
     if given.uri and (fault := login_fault("mlflow.uri", given.uri)):

@@ -10,7 +10,7 @@ from afa_ray.errors import UserError
 
 def did_you_mean(word: str, options: Iterable[str]) -> str:
     """ " Did you mean 'x'?" with the option closest to `word`, or "" where none is close."""
-    close = difflib.get_close_matches(word, list(options), n=1)
+    close = difflib.get_close_matches(word, list(options), n=1, cutoff=0.7)
     return f" Did you mean {close[0]!r}?" if close else ""
 
 

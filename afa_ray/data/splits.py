@@ -44,8 +44,8 @@ def stratified_split(
     if smaller < len(classes):
         raise UserError(
             f"Cannot hold out {share:.0%} of {len(labels)} rows: {smaller} rows on one side cannot "
-            f"hold one row of each of {len(classes)} classes. "
-            "Add rows, or give the split as a file."
+            f"hold one row of each of {len(classes)} classes. Add rows, hold out another share "
+            "(data.validation_share), or give the split as a file."
         )
     kept, held = train_test_split(
         np.arange(len(labels)), test_size=held_out, random_state=seed, stratify=labels

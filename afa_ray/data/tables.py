@@ -72,8 +72,10 @@ def check_columns(
     path: Path, wanted: Sequence[str], present: Sequence[str], separator: str = ""
 ) -> None:
     """UserError unless each of `wanted` is one of the columns `present`."""
-    columns = listed(present) or "none"
-    if separator and present:
+    if not present:
+        raise UserError(f"{path} is empty: it has no columns. Give a file with rows of texts.")
+    columns = listed(present)
+    if separator:
         columns += f" (separated by {separator!r})"
     problems = [
         f"{path} has no column {name!r}. Its columns are {columns}.{did_you_mean(name, present)}"

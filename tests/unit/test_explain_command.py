@@ -125,6 +125,8 @@ def test_rows_of_a_file(model: str, tmp_path: Path, capsys, batch: str) -> None:
             "workers = -1: must be at least 0",
         ),
         (["--file", "{csv}", "--explain.worker", "1"], "did you mean --explain.workers?"),
+        (["--text", "a", "--nope", "1", "--batch_size", "0"], "--nope: there is no such option"),
+        (["--text", "a", "--nope", "1", "--batch_size", "0"], "batch_size = 0: must be at least 1"),
         ([*SPREAD, "{folder}/o", "--explain.part_rows", "0"], "part_rows = 0: must be at least 1"),
         ([*SPREAD, "{csv}"], "is a file; with workers give a folder for Parquet files"),
         ([*SPREAD, "{csv}/o"], "cannot be made"),

@@ -334,7 +334,7 @@ def test_rows_without_text_are_dropped_and_noted(tmp_path):
         ("a.txt", "", ["unknown file type '.txt'", ".csv, .tsv, .jsonl"]),
         ("a.csv", "txet,lable\nx,y\n", ["no column 'text'", "'txet', 'lable'", "'label'"]),
         ("a.csv", "txet,label\nx,y\n", ["Did you mean 'txet'?"]),
-        ("a.csv", "", ["no column 'text'", "Its columns are none"]),
+        ("a.csv", "", ["is empty: it has no columns"]),
         ("a.csv", "text,label\n", ["no row holds a text"]),
         ("a.csv", "text,label\n ,y\n", ["no row holds a text"]),
         ("a.csv", "text,label\na,1\nb, c,0\n", ["line 3 has 3 fields, the header has 2"]),
