@@ -18,10 +18,11 @@ import pytest
 import torch
 
 from afa_ray import train as train_module
-from afa_ray.config import Settings, decided
+from afa_ray.config import DataSettings, Settings, decided
 from afa_ray.data import generated
 from afa_ray.data.corpus import Corpus
 from afa_ray.data.packed import pack
+from afa_ray.data.sources import load_raw
 from afa_ray.data.texts import RawCorpus, Texts
 from afa_ray.data.tokenizer import special_ids, train_tokenizer
 from afa_ray.dotted import override
@@ -113,6 +114,11 @@ def free_port() -> int:
         with suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
             return port
+
+
+def raw_corpus(name: str, *, seed: int, **settings: Any) -> RawCorpus:
+    """The texts of a set, or of files."""
+    return load_raw(DataSettings(name=name, **settings), seed=seed)
 
 
 def with_values(settings: Settings, **values: Any) -> Settings:

@@ -98,7 +98,7 @@ def shares_of_an_epoch(settings: Settings, corpus: Corpus) -> list[Figure]:
 
 def tokenising(settings: Settings) -> tuple[float, float]:
     """MB/s of UTF-8 text, on all cores: of `pack`, and of the tokenizer's fastest call alone."""
-    texts = load_raw(settings.data.name, data_dir=settings.data.dir, seed=0).train
+    texts = load_raw(settings.data, seed=0).train
     assert isinstance(texts.texts, list)
     tokenizer = train_tokenizer(texts.texts, settings.data.vocab_size, settings.data.max_length)
     megabytes = sum(len(text.encode()) for text in texts.texts) / 1e6

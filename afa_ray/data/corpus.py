@@ -154,21 +154,9 @@ def read_raw(settings: Settings) -> RawCorpus:
         UserError: data that is missing or unusable.
     """
     data = settings.data
-    return load_raw(
-        data.name,
-        data_dir=data.dir,
-        train_file=data.train_file,
-        validation_file=data.validation_file,
-        test_file=data.test_file,
-        text_column=data.text_column,
-        label_column=data.label_column,
-        query_column=data.query_column,
-        marks_column=data.marks_column,
-        keep_na=data.keep_na,
-        protocol=data.protocol,
-        seed=split_seed(settings),
-        lexicon_file=None if lexicon_tells_where_to_look(settings) else data.lexicon_file,
-    )
+    if lexicon_tells_where_to_look(settings):
+        data = replace(data, lexicon_file=None)
+    return load_raw(data, seed=split_seed(settings))
 
 
 def _examples(texts: Texts, seed: int) -> Texts | None:

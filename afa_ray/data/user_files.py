@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from afa_ray.config import DataSettings
 from afa_ray.data.labels import in_order, naming
 from afa_ray.data.marked_rows import Marked, MarkedRows
 from afa_ray.data.messages import as_one, did_you_mean, listed, some_rows
@@ -19,20 +20,6 @@ from afa_ray.data.texts import RawCorpus, Texts
 from afa_ray.errors import UserError
 
 TEST_SHARE = 0.2  # held out where there is no test file
-
-
-@dataclass(frozen=True, kw_only=True)
-class UserFiles:
-    """Where the user's data is. Without `test`, a share of `train` is held out."""
-
-    train: str
-    validation: str | None = None
-    test: str | None = None
-    text_column: str = "text"
-    label_column: str = "label"
-    query_column: str | None = None
-    marks_column: str | None = None
-    keep_na: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +63,7 @@ class _Table:
         return Texts(self.texts, labels, words, marks, self.queries, human)
 
 
-def load_user_files(name: str, files: UserFiles, seed: int) -> RawCorpus:
+def load_user_files(data: DataSettings, seed: int) -> RawCorpus:
     """The corpus in the user's files; rows without a text are dropped and noted.
 
     Label names are the distinct training labels as strings: numbers in order of size, all else in
@@ -89,10 +76,10 @@ def load_user_files(name: str, files: UserFiles, seed: int) -> RawCorpus:
     data lacks.
     """
     problems: list[str] = []
-    train = _try_read(files.train, files, problems)
+    train = _try_read(str(data.train_file), data, problems)
     validation, test = (
-        None if path is None else _try_read(path, files, problems)
-        for path in (files.validation, files.test)
+        None if path is None else _try_read(path, data, problems)
+        for path in (data.validation_file, data.test_file)
     )
     named = naming(train.names if train else [])
     notes = _spelling_notes(train, named) if train else []
@@ -113,34 +100,34 @@ def load_user_files(name: str, files: UserFiles, seed: int) -> RawCorpus:
     notes += [table.note() for table in (train, validation, test) if table and table.empty]
     chosen = validation.as_texts(names) if validation else None
     if test:
-        return RawCorpus(name, names, texts, chosen, test.as_texts(names), tuple(notes))
+        return RawCorpus(data.name, names, texts, chosen, test.as_texts(names), tuple(notes))
     kept, held_out = stratified_split(texts.labels, TEST_SHARE, seed, names)
     notes.append(f"No test file: {len(held_out):,} of {len(texts):,} rows are held out as test.")
-    return RawCorpus(name, names, texts.take(kept), chosen, texts.take(held_out), tuple(notes))
+    return RawCorpus(data.name, names, texts.take(kept), chosen, texts.take(held_out), tuple(notes))
 
 
-def _try_read(path: str, files: UserFiles, problems: list[str]) -> _Table | None:
+def _try_read(path: str, data: DataSettings, problems: list[str]) -> _Table | None:
     """The table at `path`, or None with what is wrong added to `problems`."""
     try:
-        return _read(Path(path).expanduser(), files)
+        return _read(Path(path).expanduser(), data)
     except UserError as error:
         problems.append(str(error))
         return None
 
 
-def _read(path: Path, files: UserFiles) -> _Table:
-    text_column, query_column = files.text_column, files.query_column
-    wanted = _columns(files)
+def _read(path: Path, data: DataSettings) -> _Table:
+    text_column, query_column = data.text_column, data.query_column
+    wanted = _columns(data)
     in_file = path.suffix.lower() == ".parquet"
-    checks, queries = RowChecks(files.keep_na), []
-    marked = MarkedRows(path, str(files.marks_column))
+    checks, queries = RowChecks(data.keep_na), []
+    marked = MarkedRows(path, str(data.marks_column))
     for batch in read_parquet(path, wanted) if in_file else [read_columns(path, wanted)]:
-        if files.marks_column is not None:
-            marked.add(batch[text_column], batch[files.marks_column])
+        if data.marks_column is not None:
+            marked.add(batch[text_column], batch[data.marks_column])
         asked = None if query_column is None else batch[query_column]
-        checks.add(batch[text_column], batch[files.label_column], asked)
+        checks.add(batch[text_column], batch[data.label_column], asked)
         queries += asked or []
-    checks.require_usable(path, text_column, files.label_column, query_column)
+    checks.require_usable(path, text_column, data.label_column, query_column)
     rows = np.asarray(checks.rows)
     texts = (
         ParquetTexts(path, text_column, rows - 1)
@@ -149,33 +136,32 @@ def _read(path: Path, files: UserFiles) -> _Table:
     )
     found = None if query_column is None else [queries[row - 1] for row in checks.rows]
     labels, names = np.asarray(checks.labels), list(checks.names)
-    what = None if files.marks_column is None else marked.of(checks.rows)
+    what = None if data.marks_column is None else marked.of(checks.rows)
     return _Table(path, texts, labels, names, rows, checks.empty, found, what)
 
 
-def _columns(files: UserFiles) -> list[str]:
+def _columns(data: DataSettings) -> list[str]:
     """Of texts, labels, and of queries and marks where there are any.
 
     Raises:
         UserError: two of them are one.
     """
-    both = (files.text_column, files.label_column)
-    if files.text_column == files.label_column:
+    both = (data.text_column, data.label_column)
+    if data.text_column == data.label_column:
         raise UserError(
-            f"The text column and the label column are both {files.text_column!r}. Name two "
-            "columns."
+            f"The text column and the label column are both {data.text_column!r}. Name two columns."
         )
-    if files.marks_column in both:
+    if data.marks_column in both:
         raise UserError(
-            f"data.marks_column = {files.marks_column}: is the column of the texts or the labels; "
+            f"data.marks_column = {data.marks_column}: is the column of the texts or the labels; "
             "name the one with what people marked"
         )
-    if files.query_column is not None and files.query_column in (*both, files.marks_column):
+    if data.query_column is not None and data.query_column in (*both, data.marks_column):
         raise UserError(
-            f"The query column is {files.query_column!r}, which is that of the texts, the labels "
+            f"The query column is {data.query_column!r}, which is that of the texts, the labels "
             "or the marks. Name another one."
         )
-    return [*both, *filter(None, [files.query_column, files.marks_column])]
+    return [*both, *filter(None, [data.query_column, data.marks_column])]
 
 
 def _spelling_notes(train: _Table, named: Callable[[str], str]) -> list[str]:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from afa_ray.config import DataSettings
 from afa_ray.data.facts import FACT_NAMES
 from afa_ray.data.generated import MOCK_NAMES
 from afa_ray.data.sources import load_raw
@@ -47,11 +48,8 @@ def write_files(data: str, rows: int, seed: int, folder: Path) -> list[str]:
     Args:
         rows: at most so many training rows, drawn with the seed.
     """
-    raw = load_raw(
-        "ag_news" if data == "ag_news_pair" else data,
-        seed=SEED,
-        data_dir=os.environ.get("AFA_DATA_DIR"),
-    )
+    name = "ag_news" if data == "ag_news_pair" else data
+    raw = load_raw(DataSettings(name=name, dir=os.environ.get("AFA_DATA_DIR")), seed=SEED)
     train, test = raw.train, raw.test
     if data == "ag_news_pair":
         both = [raw.label_names.index(name) for name in PAIR]

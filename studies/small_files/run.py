@@ -28,7 +28,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from afa_ray.command_line import parse
-from afa_ray.config import Settings
+from afa_ray.config import DataSettings, Settings
 from afa_ray.data.corpus import Corpus, prepare_corpus
 from afa_ray.data.sources import load_raw
 from afa_ray.data.tickets import TEAMS, generate_tickets
@@ -175,7 +175,7 @@ def draw(file: File) -> tuple[Rows, Rows]:
         train, test = (generate_tickets(*x) for x in zip((file.rows, TICKETS), seeds, strict=True))
         names = list(TEAMS)
     else:
-        raw = load_raw(file.data, seed=0, data_dir=os.environ["AFA_DATA_DIR"])
+        raw = load_raw(DataSettings(name=file.data, dir=os.environ["AFA_DATA_DIR"]), seed=0)
         train, test, names = raw.train, raw.test, raw.label_names
         if file.apart:
             order = np.random.default_rng(0).permutation(len(train))

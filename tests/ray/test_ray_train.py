@@ -153,10 +153,11 @@ def test_the_saved_model_opens_in_a_new_process_with_the_same_accuracy(
 import json, sys
 import afa_ray
 from transformers import pipeline
+from afa_ray.config import DataSettings
 from afa_ray.data.sources import load_raw
 
 run = sys.argv[1]
-test = load_raw("reviews", seed=0).test
+test = load_raw(DataSettings(name="reviews"), seed=0).test
 classify = pipeline("text-classification", model=f"{run}/model")
 names = [answer["label"] for answer in classify(test.texts, batch_size=64)]
 ids = classify.model.config.label2id

@@ -17,7 +17,6 @@ from afa_ray.config import Settings
 from afa_ray.data.corpus import Corpus, prepare_corpus
 from afa_ray.data.packed import PackedTexts
 from afa_ray.data.sample import sample
-from afa_ray.data.sources import load_raw
 from afa_ray.data.splits import stratified_split
 from afa_ray.dotted import override
 from afa_ray.evaluation import baseline as baseline_module
@@ -25,7 +24,7 @@ from afa_ray.evaluation.baseline import Baseline, bag_of_words
 from afa_ray.evaluation.doubts import doubts, standard_error
 from afa_ray.evaluation.evenness import EVENNESS, normalized_entropy
 from afa_ray.evaluation.one_pass import figure
-from tests.conftest import TINY
+from tests.conftest import TINY, raw_corpus
 from tests.unit.test_evaluation import SPECIAL, KeyTarget, texts
 
 
@@ -42,7 +41,7 @@ def test_it_is_as_good_as_one_over_raw_words(data_dir: Path, name: str) -> None:
     settings = override(Settings(), values | {"target.bag_of_words": False})
     corpus = prepare_corpus(settings)
     found = bag_of_words(corpus).figures(corpus.test.labels)
-    raw = load_raw(name, data_dir=str(data_dir), seed=0)
+    raw = raw_corpus(name, dir=str(data_dir), seed=0)
     train = raw.train
     if raw.validation is None:
         train = train.take(stratified_split(train.labels, 0.1, 0)[0])

@@ -10,10 +10,10 @@ import pytest
 
 from afa_ray.data.batches import worker_batches
 from afa_ray.data.packed import pack
-from afa_ray.data.sources import load_raw
 from afa_ray.data.texts import Texts
 from afa_ray.data.tokenizer import train_tokenizer
 from afa_ray.errors import UserError
+from tests.conftest import raw_corpus
 
 ROWS = [
     {"text": "a good  film", "label": "yes", "seen": [0, 1, 0]},
@@ -42,7 +42,7 @@ def write(folder: Path, kind: str, rows: list[dict] = ROWS) -> str:
 
 
 def read(path: str) -> Texts:
-    train = load_raw("own", seed=0, train_file=path, test_file=path, marks_column="seen").train
+    train = raw_corpus("own", seed=0, train_file=path, test_file=path, marks_column="seen").train
     assert len(train) == 12
     return train
 
@@ -102,6 +102,6 @@ def test_a_column_that_is_not_there_or_serves_already(tmp_path: Path) -> None:
         ("text", "is the column of the texts"),
     ]:
         with pytest.raises(UserError, match=message):
-            load_raw("own", seed=0, train_file=path, marks_column=column)
-    with pytest.raises(UserError, match="marks_column 'seen' has no use with the set reviews"):
-        load_raw("reviews", seed=0, marks_column="seen")
+            raw_corpus("own", seed=0, train_file=path, marks_column=column)
+    with pytest.raises(UserError, match="marks_column = seen: has no use with the set reviews"):
+        raw_corpus("reviews", seed=0, marks_column="seen")

@@ -9,11 +9,11 @@ from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 import afa_ray
 from afa_ray.config import Settings
-from afa_ray.data.sources import load_raw
 from afa_ray.data.tokenizer import train_tokenizer
 from afa_ray.dotted import override
 from afa_ray.explainers.expnet import ExpNet
 from afa_ray.models import Target, TargetConfig, save_player
+from tests.conftest import raw_corpus
 from tests.families import save_tiny
 from tests.tokenizers import word_pieces
 from tune.expnet import main, of_seed
@@ -27,7 +27,7 @@ REVIEWS = override(Settings(), {"data.name": "reviews"})
 
 def save_model(kind: str, folder: Path) -> None:
     """A fresh one that knows the classes of `reviews`, and not much of their words."""
-    raw = load_raw("reviews", seed=0)
+    raw = raw_corpus("reviews", seed=0)
     labels = dict(enumerate(raw.label_names))
     if kind == "bert":
         save_tiny("bert", folder, word_pieces(raw.train.texts[:200]), classes=len(labels))

@@ -21,7 +21,6 @@ from afa_ray import explain
 from afa_ray.config import Settings
 from afa_ray.data.asked_texts import AskedTexts
 from afa_ray.data.facts import FACT_NAMES, PEOPLE, ROOMS, SIZES, generate_facts
-from afa_ray.data.sources import load_raw
 from afa_ray.dotted import override
 from afa_ray.errors import UserError
 from afa_ray.evaluation import adversarial_attention
@@ -34,6 +33,7 @@ from afa_ray.records.fingerprints import corpus_fingerprints
 from afa_ray.report.terminal import as_text
 from afa_ray.serving.app import load_all
 from afa_ray.train import main, train
+from tests.conftest import raw_corpus
 from tests.unit.test_encoders import batch, small_encoded
 
 
@@ -109,7 +109,7 @@ def files(tmp_path: Path, rows: str = ROWS, copies: int = 10) -> Path:
 
 
 def test_a_users_own_pairs_are_read_row_by_row(tmp_path: Path) -> None:
-    raw = load_raw("mine", seed=0, train_file=str(files(tmp_path)), query_column="question")
+    raw = raw_corpus("mine", seed=0, train_file=str(files(tmp_path)), query_column="question")
     for part in (raw.train, raw.test):
         assert part.queries == ["where is it"] * len(part)
     assert raw.label_names == ["here", "there"]
@@ -117,7 +117,7 @@ def test_a_users_own_pairs_are_read_row_by_row(tmp_path: Path) -> None:
     import pandas
 
     pandas.read_csv(files(tmp_path)).to_parquet(parquet)
-    again = load_raw("mine", seed=0, train_file=str(parquet), query_column="question")
+    again = raw_corpus("mine", seed=0, train_file=str(parquet), query_column="question")
     assert again.train.queries == raw.train.queries
 
 
@@ -125,15 +125,15 @@ def test_mistakes_with_queries(tmp_path: Path) -> None:
     def said(rows: str = ROWS, **changes: Any) -> str:
         given = {"train_file": str(files(tmp_path, rows)), "query_column": "question"} | changes
         with pytest.raises(UserError) as error:
-            load_raw("mine", seed=0, **given)
+            raw_corpus("mine", seed=0, **given)
         return str(error.value)
 
     assert "has no column 'query'" in said(query_column="query")
     assert "The query column is 'text'" in said(query_column="text")
     missing = ROWS.replace("where is it,the hat is there", " ,the hat is there")
     assert "column 'question' holds no text in rows 2, 4" in said(missing)
-    with pytest.raises(UserError, match="query_column 'q' has no use with the set reviews"):
-        load_raw("reviews", seed=0, query_column="q")
+    with pytest.raises(UserError, match="query_column = q: has no use with the set reviews"):
+        raw_corpus("reviews", seed=0, query_column="q")
 
 
 def test_a_model_that_reads_texts_alone_says_so(

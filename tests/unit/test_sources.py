@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from afa_ray.data.named import letters
-from afa_ray.data.sources import DATASET_NAMES, load_raw
+from afa_ray.data.sources import DATASET_NAMES
 from afa_ray.data.splits import stratified_split
 from afa_ray.data.texts import RawCorpus
 from afa_ray.errors import UserError
-from tests.conftest import plain, rows_of
+from tests.conftest import plain, raw_corpus, rows_of
 
 ROWS = [("it works", "yes"), ("it broke", "no")] * 10
 
@@ -37,12 +37,12 @@ def write_parquet(path: Path, **columns: list) -> str:
 def message(*args, **kwargs) -> str:
     """The message of the UserError that load_raw raises."""
     with pytest.raises(UserError) as caught:
-        load_raw(*args, **{"seed": 0, **kwargs})
+        raw_corpus(*args, **{"seed": 0, **kwargs})
     return str(caught.value)
 
 
 def load_file(path: Path | str, **kwargs) -> RawCorpus:
-    return load_raw("mine", seed=0, train_file=str(path), **kwargs)
+    return raw_corpus("mine", seed=0, train_file=str(path), **kwargs)
 
 
 # --- public sets ---------------------------------------------------------------------------------
@@ -66,7 +66,7 @@ def sizes(corpus: RawCorpus) -> tuple[int, int | None, int]:
 def load_public(name: str, data_dir: Path, *, seed: int = 0, **kwargs) -> RawCorpus:
     if not (data_dir / name).is_dir():
         pytest.skip(f"no folder {name} in {data_dir}")
-    return load_raw(name, seed=seed, data_dir=str(data_dir), **kwargs)
+    return raw_corpus(name, seed=seed, dir=str(data_dir), **kwargs)
 
 
 @pytest.mark.parametrize("name", COUNTS)
@@ -147,7 +147,7 @@ def test_yelp_words_are_marked_by_two_annotators_or_more(tmp_path):
         words=[["a", "b", "c"]] * 10,
         attention=[[[1, 1, 0], [1, 0, 0], [0, 1, 0]]] * 10,
     )
-    corpus = load_raw("yelp_hat", seed=0, data_dir=str(tmp_path))
+    corpus = raw_corpus("yelp_hat", seed=0, dir=str(tmp_path))
     assert corpus.train.marks == [[1, 1, 0]] * 8
     assert corpus.test.words == [["a", "b", "c"]] * 2
 
@@ -155,29 +155,29 @@ def test_yelp_words_are_marked_by_two_annotators_or_more(tmp_path):
 def test_full_ag_news_is_preferred_to_the_subset(tmp_path):
     for part in ("train", "train_subset", "test"):
         write_parquet(tmp_path / "ag_news" / f"{part}.parquet", text=[part] * 4, label=[0, 1, 2, 3])
-    corpus = load_raw("ag_news", seed=0, data_dir=str(tmp_path))
+    corpus = raw_corpus("ag_news", seed=0, dir=str(tmp_path))
     assert corpus.train.texts == ["train"] * 4
     assert corpus.notes == ()
 
 
 def test_a_folder_without_the_set_is_named_with_what_it_holds(tmp_path):
     (tmp_path / "sst2").mkdir()
-    text = message("imdb", data_dir=str(tmp_path))
+    text = message("imdb", dir=str(tmp_path))
     assert f"no folder {tmp_path / 'imdb'}" in text
     assert "holds sst2" in text
-    assert "has no file train.parquet. It holds nothing" in message("sst2", data_dir=str(tmp_path))
+    assert "has no file train.parquet. It holds nothing" in message("sst2", dir=str(tmp_path))
 
 
 def test_a_data_folder_that_does_not_exist_is_named(tmp_path, monkeypatch):
     gone = str(tmp_path / "gone")
-    assert f"no folder {gone} (given as data folder)" in message("imdb", data_dir=gone)
+    assert f"no folder {gone} (given as data folder)" in message("imdb", dir=gone)
     monkeypatch.setenv("AFA_DATA_DIR", gone)
     assert f"no folder {gone} (given by AFA_DATA_DIR)" in message("imdb")
 
 
 def test_wrong_values_in_a_public_set_are_reported_together(tmp_path):
     write_parquet(tmp_path / "imdb" / "train.parquet", text=["a", " "], label=[0, 7])
-    text = message("imdb", data_dir=str(tmp_path))
+    text = message("imdb", dir=str(tmp_path))
     assert "label in row 2 is not allowed; the first is 7. Allowed are 0 (negative), 1" in text
     assert "no text in row 2" in text
 
@@ -191,7 +191,7 @@ def test_the_hub_is_read_where_no_folder_has_the_set(tmp_path, monkeypatch):
 
     monkeypatch.setattr("datasets.load_dataset", load_dataset)
     monkeypatch.setenv("AFA_DATA_DIR", str(tmp_path))
-    corpus = load_raw("sms_spam", seed=0)
+    corpus = raw_corpus("sms_spam", seed=0)
     assert asked == [("ucirvine/sms_spam", "train")]
     assert sizes(corpus) == (8, None, 2)
 
@@ -222,10 +222,10 @@ def test_sets_without_a_hub_copy_point_to_the_folder(name, monkeypatch):
 
 
 def test_generated_sets_have_a_name_too(tmp_path):
-    assert load_raw("mock-2", seed=3).name == "mock-2"
+    assert raw_corpus("mock-2", seed=3).name == "mock-2"
     words = tmp_path / "words.csv"
     words.write_text("text,label\nup,1\ndown,0\n")
-    corpus = load_raw("mock-2", seed=3, lexicon_file=str(words))
+    corpus = raw_corpus("mock-2", seed=3, lexicon_file=str(words))
     assert {w for text in corpus.test.texts for w in text.split()} == {"up", "down", "something"}
 
 
@@ -242,10 +242,10 @@ def test_an_unknown_name_is_answered_with_a_hint_and_the_list():
         (dict(name="sst2", protocol="oficial"), ["'oficial'", "Did you mean 'official'?"]),
         (dict(name="imdb", protocol="random"), ["imdb has no protocol 'random'"]),
         (dict(name="reviews", protocol="random"), ["reviews has no protocol 'random'"]),
-        (dict(name="imdb", lexicon_file="x.csv"), ["lexicon_file 'x.csv'", "imdb"]),
-        (dict(name="imdb", test_file="x.csv"), ["test_file 'x.csv'", "training file"]),
-        (dict(name="imdb", validation_file="x"), ["validation_file 'x'", "training file"]),
-        (dict(name="m", train_file="x.csv", protocol="random"), ["protocol 'random'"]),
+        (dict(name="imdb", lexicon_file="x.csv"), ["data.lexicon_file = x.csv", "imdb"]),
+        (dict(name="imdb", test_file="x.csv"), ["data.test_file = x.csv", "training file"]),
+        (dict(name="imdb", validation_file="x"), ["data.validation_file = x", "training file"]),
+        (dict(name="m", train_file="x.csv", protocol="random"), ["data.protocol = random"]),
     ],
 )
 def test_arguments_without_use_are_refused(arguments, parts):
@@ -420,4 +420,4 @@ def test_half_a_character_pair_is_reported(tmp_path: Path) -> None:
     rows = ['{"text": "fine", "label": 1}', '{"text": "cut \\ud83d", "label": 0}'] * 6
     file.write_text("\n".join(rows))
     with pytest.raises(UserError, match="half of a character pair"):
-        load_raw("mine", seed=0, train_file=str(file))
+        raw_corpus("mine", seed=0, train_file=str(file))

@@ -18,13 +18,12 @@ from afa_ray.data import tables
 from afa_ray.data.corpus import prepare_corpus
 from afa_ray.data.packed import PackedTexts, pack
 from afa_ray.data.parquet_texts import ParquetTexts
-from afa_ray.data.sources import load_raw
 from afa_ray.data.splits import stratified_split
 from afa_ray.data.texts import Texts
 from afa_ray.data.tokenizer import train_tokenizer
 from afa_ray.dotted import override
 from afa_ray.errors import UserError
-from tests.conftest import plain, rows_of, small_texts
+from tests.conftest import plain, raw_corpus, rows_of, small_texts
 
 ARRAYS = ("tokens", "offsets", "labels", "marks", "units")
 
@@ -74,7 +73,7 @@ def test_a_file_gives_the_same_corpus_as_lists(tmp_path: Path, batched: int) -> 
     csv.write_text("text,label\n" + "".join(f"{text or ''},{x}\n" for text, x in pairs))
 
     def load(path: Path) -> Any:
-        return load_raw("mine", seed=1, train_file=str(path))
+        return raw_corpus("mine", seed=1, train_file=str(path))
 
     raw = load(parquet)
     assert isinstance(raw.train.texts, ParquetTexts)
@@ -101,18 +100,18 @@ def test_rows_are_counted_over_all_batches(tmp_path: Path, batched: int) -> None
     odd = [*labels[:17], "c", *labels[18:29], "c"]
     test = write(tmp_path / "b.parquet", batched, text=["x"] * 30, label=odd)
     with pytest.raises(UserError, match=r"label 'c' \(first in row 18, 2 in all\)"):
-        load_raw("mine", seed=0, train_file=str(path), test_file=str(test))
+        raw_corpus("mine", seed=0, train_file=str(path), test_file=str(test))
     labels[8] = labels[29] = None
     path = write(tmp_path / "a.parquet", batched, text=["x"] * 30, label=labels)
     with pytest.raises(UserError, match=r"no label in rows 9, 30 \(2 in all\)"):
-        load_raw("mine", seed=0, train_file=str(path))
+        raw_corpus("mine", seed=0, train_file=str(path))
 
 
 def test_a_column_that_stands_twice_is_refused(tmp_path: Path) -> None:
     table = pa.Table.from_arrays([pa.array(["a"])] * 3, names=["text", "text", "label"])
     pq.write_table(table, tmp_path / "a.parquet")
     with pytest.raises(UserError, match="2 times"):
-        load_raw("mine", seed=0, train_file=str(tmp_path / "a.parquet"))
+        raw_corpus("mine", seed=0, train_file=str(tmp_path / "a.parquet"))
 
 
 def test_python_objects_live_for_a_batch_only(tmp_path: Path) -> None:
@@ -121,9 +120,9 @@ def test_python_objects_live_for_a_batch_only(tmp_path: Path) -> None:
     texts = [f"{i} " * (500 // len(f"{i} ")) for i in range(rows)]
     path = write(tmp_path / "a.parquet", rows, text=texts, label=[i % 2 for i in range(rows)])
     del texts
-    load_raw("mine", seed=0, train_file=str(path))  # imports
+    raw_corpus("mine", seed=0, train_file=str(path))  # imports
     tracemalloc.start()
-    raw = load_raw("mine", seed=0, train_file=str(path))
+    raw = raw_corpus("mine", seed=0, train_file=str(path))
     loaded = tracemalloc.get_traced_memory()[1]
     tracemalloc.reset_peak()
     letters = sum(map(len, raw.train.texts))

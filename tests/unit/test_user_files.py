@@ -12,10 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from afa_ray.data.sources import load_raw
 from afa_ray.data.texts import RawCorpus
 from afa_ray.errors import UserError
-from tests.conftest import plain
+from tests.conftest import plain, raw_corpus
 
 FORMATS = ("csv", "tsv", "jsonl", "parquet")
 
@@ -35,7 +34,7 @@ def write(path: Path, labels: list[Any], texts: list[str] | None = None) -> Path
 
 
 def load(path: Path, **settings: Any) -> RawCorpus:
-    return load_raw("mine", seed=0, train_file=str(path), **settings)
+    return raw_corpus("mine", seed=0, train_file=str(path), **settings)
 
 
 def message(path: Path, **settings: Any) -> str:
@@ -163,8 +162,8 @@ def test_classes_for_missing_values_stand_behind_numbers(tmp_path: Path) -> None
 
 
 def test_keeping_na_has_no_use_with_a_named_set() -> None:
-    with pytest.raises(UserError, match="keep_na True has no use with the set reviews"):
-        load_raw("reviews", seed=0, keep_na=True)
+    with pytest.raises(UserError, match="keep_na = True: has no use with the set reviews"):
+        raw_corpus("reviews", seed=0, keep_na=True)
 
 
 # --- texts ---------------------------------------------------------------------------------------
