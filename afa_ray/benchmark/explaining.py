@@ -18,14 +18,14 @@ from typing import Any
 
 from afa_ray.benchmark.timing import Ratio
 from afa_ray.classifier import Classifier, load
-from afa_ray.data.streamed import stream_column
+from afa_ray.data.streamed import stream_columns
 
 ROWS, BATCH, ROUNDS = 512, 32, 5
 
 
 def main(arguments: list[str]) -> None:
     model, file, column = arguments
-    texts = list(islice((t for t in stream_column(Path(file), column) if t.strip()), ROWS))
+    texts = list(islice((t for (t,) in stream_columns(Path(file), [column]) if t.strip()), ROWS))
     print(json.dumps(compare(load(model), texts)))
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import repeat, zip_longest
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from afa_ray.data.invisible import is_invisible, is_unicode
-from afa_ray.data.streamed import Row, stream_column
+from afa_ray.data.streamed import Row, stream_columns
 from afa_ray.errors import UserError
 
 TOLD = 6  # rows without a text
@@ -66,10 +66,12 @@ class AskedTexts:
         if self.file is None:
             return zip_longest(self.text, self.query)
         file = Path(self.file).expanduser()
-        texts = stream_column(file, self.text_column)
         if self.query_column is None:
-            return zip(texts, repeat(None), strict=False)
-        return zip(texts, stream_column(file, self.query_column), strict=True)
+            return ((text, None) for (text,) in stream_columns(file, [self.text_column]))
+        return (
+            (text, query)
+            for text, query in stream_columns(file, [self.text_column, self.query_column])
+        )
 
     def _require_unicode(self, row: int, column: str, text: str) -> None:
         if not is_unicode(text):

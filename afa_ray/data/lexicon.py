@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from afa_ray.data.messages import as_one, some_rows
-from afa_ray.data.tables import read_columns
+from afa_ray.data.streamed import read_columns
 from afa_ray.errors import UserError
 
 

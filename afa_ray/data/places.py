@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from afa_ray.data.tables import parquet_columns, read_columns
+from afa_ray.data.streamed import read_columns
+from afa_ray.data.tables import parquet_columns
 from afa_ray.errors import UserError
 from afa_ray.hub import hub_is_away
 

@@ -1,20 +1,17 @@
-"""Named columns from a CSV, TSV, JSON Lines or Parquet file, exactly as they are written there.
+"""What files of tables are: their suffixes, columns, JSON objects and batches of Parquet.
 
-Texts such as "NA" and "null" stay texts. Everything wrong with a file is a UserError that names it.
+Everything wrong with a file is a UserError that names it.
 """
 
 from __future__ import annotations
 
 import codecs
-import io
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from afa_ray.data.delimited import read_rows
 from afa_ray.data.messages import as_one, did_you_mean, listed
 from afa_ray.errors import UserError
 
@@ -28,27 +25,6 @@ ENCODINGS = {  # by the mark in front; that of UTF-32 begins with that of UTF-16
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-
-
-def read_columns(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
-    """The columns `wanted` of the file at `path`, row by row; the format goes by the suffix.
-
-    Values are strings from CSV and TSV, whatever the file holds from the others; None where a JSON
-    line lacks the key. Raises UserError for a missing or unreadable file, an unknown suffix,
-    columns that are missing or stand twice (all of them together), text that is neither UTF-8 nor
-    what a byte-order mark says, and malformed rows.
-    """
-    check_file(path)
-    match path.suffix.lower():
-        case ".csv":
-            return _read_delimited(path, wanted, ",")
-        case ".tsv":
-            return _read_delimited(path, wanted, "\t")
-        case ".parquet":
-            batches = list(read_parquet(path, wanted))
-            return {name: list(chain.from_iterable(b[name] for b in batches)) for name in wanted}
-        case _:
-            return _read_json_lines(path, wanted)
 
 
 def check_file(path: Path) -> None:
@@ -89,49 +65,6 @@ def check_columns(
     ]
     if problems:
         raise as_one(problems)
-
-
-def _read_text(path: Path) -> str:
-    """The file as text, without a byte-order mark, in the encoding of that mark or in UTF-8.
-
-    UserError names the first line that is not.
-    """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"Cannot read {path}: {error.strerror}.") from error
-    encoding = next((name for mark, name in ENCODINGS.items() if raw.startswith(mark)), "utf-8")
-    if encoding == "utf-8" and b"\0" in raw[:4]:
-        raise UserError(
-            f"{path} begins with a zero byte between letters, as UTF-16 without a byte-order mark "
-            "does. Save the file as UTF-8."
-        )
-    try:
-        return raw.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].decode(encoding, "ignore").count("\n") + 1
-        raise UserError(
-            f"{path} is not {encoding.removesuffix('-sig').upper()}: line {line} holds the byte "
-            f"0x{raw[error.start]:02x}. Save the file as UTF-8."
-        ) from error
-
-
-def _read_delimited(path: Path, wanted: Sequence[str], usual: str) -> dict[str, list[Any]]:
-    found = read_rows(path, io.StringIO(_read_text(path), newline=""), wanted, usual)
-    rows = list(found.rows)
-    check_columns(path, wanted, found.header, found.separator)
-    where = {name: found.header.index(name) for name in wanted}
-    return {name: [row[column] for row in rows] for name, column in where.items()}
-
-
-def _read_json_lines(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
-    records: list[dict[str, Any]] = []
-    for number, line in enumerate(_read_text(path).split("\n"), start=1):
-        if line.strip():
-            records.append(json_object(path, number, line, wanted))
-    present = list(dict.fromkeys(key for record in records for key in record))
-    check_columns(path, wanted, present)
-    return {name: [record.get(name) for record in records] for name in wanted}
 
 
 def json_object(path: Path, number: int, line: str, wanted: Sequence[str]) -> dict[str, Any]:
@@ -178,7 +111,7 @@ def parquet_columns(path: Path) -> list[str]:
 def read_parquet(path: Path, wanted: Sequence[str]) -> Iterator[dict[str, list[Any]]]:
     """The columns `wanted` of a Parquet file, BATCH_ROWS rows at a time.
 
-    Raises UserError as `read_columns` does. No more than a batch and BUFFER_BYTES of each column
+    Raises UserError as `stream_columns` does. No more than a batch and BUFFER_BYTES of each column
     are in memory, however large the file and its row groups are.
     """
     import pyarrow.parquet as pq

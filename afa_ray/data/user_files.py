@@ -15,7 +15,8 @@ from afa_ray.data.messages import as_one, did_you_mean, listed, some_rows
 from afa_ray.data.parquet_texts import ParquetTexts
 from afa_ray.data.row_checks import RowChecks
 from afa_ray.data.splits import stratified_split
-from afa_ray.data.tables import read_columns, read_parquet
+from afa_ray.data.streamed import read_columns
+from afa_ray.data.tables import read_parquet
 from afa_ray.data.texts import RawCorpus, Texts
 from afa_ray.errors import UserError
 

@@ -101,7 +101,7 @@ def test_after_a_kill_only_what_is_missing_is_explained(
     assert 3 <= len(done) < 30
     damaged = out / min(done)  # a disk that lost the end of a file
     damaged.write_bytes(damaged.read_bytes()[:-50])
-    (out / ".part-00029-0123.parquet").write_bytes(b"half")
+    (out / ".unfinished-0123").write_bytes(b"half")
     assert main(asked) == 0
     now = parts(out)
     assert len(now) == 30

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from afa_ray.data.tables import read_columns
+from afa_ray.data.streamed import read_columns
 from afa_ray.errors import UserError
 
 LINES = {
