@@ -19,8 +19,14 @@ EVEN = 0.05  # share of the target that reverse_kl spreads over all tokens
 
 def attention_loss(row: Tensor, target: Tensor, present: Tensor, kind: LossKind = "kl") -> Tensor:
     """Scalar, the mean of `by_text` over the texts that have a target; 0 where none has."""
-    losses, valid = by_text(row, target, present, kind)
-    return losses.sum() / valid.sum().clamp_min(1)
+    return mean_over(*by_text(row, target, present, kind))[0]
+
+
+def mean_over(losses: Tensor, there: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    """The mean of (B,) losses over the texts that have one, (B,) bool, 0 where none has; and the
+    figures of supervised attention."""
+    loss = losses.where(there, 0).sum() / there.sum().clamp_min(1)
+    return loss, {"loss_attention": loss.detach(), "supervised": there.float().mean()}
 
 
 def by_text(

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from afa_ray.data.parts import Part
 from afa_ray.models.interface import TargetOutput
 from afa_ray.models.updating import Wrap, adam, synchronising, wrapped
-from afa_ray.objectives.attention_loss import LossKind, by_text
+from afa_ray.objectives.attention_loss import LossKind, by_text, mean_over
 from afa_ray.objectives.interface import Rollout
 from afa_ray.objectives.supervised import last_row, of_row
 from afa_ray.objectives.wanted import ByScore
@@ -76,9 +76,7 @@ class ClassKeywords:
         if output.label_rows is None:
             return of_row(last_row(part, output), prepared.mean(1), present, self.kind)
         losses, there = by_text(output.label_rows, prepared, present[:, None], self.kind)
-        some = there.any(-1)
-        loss = losses.mean(-1).sum() / some.sum().clamp_min(1)
-        return loss, {"loss_attention": loss.detach(), "supervised": some.float().mean()}
+        return mean_over(losses.mean(-1), there.any(-1))
 
 
 class WordBranch(nn.Module):

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from afa_ray.data.parts import Part
 from afa_ray.models.interface import TargetOutput
+from afa_ray.objectives.attention_loss import mean_over
 from afa_ray.objectives.interface import Rollout
 from afa_ray.objectives.policy import attention_entropy
 from afa_ray.objectives.supervised import last_row
@@ -46,9 +47,7 @@ class Entropy:
         self, part: Part, prepared: None, output: TargetOutput
     ) -> tuple[Tensor, dict[str, Tensor]]:
         present = part.tokens != self.pad_id
-        losses, there = self.measure(part, last_row(part, output).float(), present)
-        loss = losses.where(there, 0).sum() / there.sum().clamp_min(1)
-        return loss, {"loss_attention": loss.detach(), "supervised": there.float().mean()}
+        return mean_over(*self.measure(part, last_row(part, output).float(), present))
 
 
 def spread(part: Part, row: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:

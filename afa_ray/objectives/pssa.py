@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from afa_ray.data.parts import Part
 from afa_ray.models.interface import TargetOutput
+from afa_ray.objectives.attention_loss import mean_over
 from afa_ray.objectives.interface import Rollout
 from afa_ray.objectives.rounds import Read, Rounds, TokenState
 from afa_ray.objectives.supervised import last_row
@@ -55,13 +56,8 @@ class Pssa:
         self, part: Part, prepared: Tensor, output: TargetOutput
     ) -> tuple[Tensor, dict[str, Tensor]]:
         losses = shares(last_row(part, output).float(), prepared)
-        there = (prepared != 0).any(-1)
-        loss = losses.sum() / there.sum().clamp_min(1)
-        return loss, {
-            "loss_attention": loss.detach(),
-            "supervised": there.float().mean(),
-            "pssa_active": self.state.figures.detach()[0],
-        }
+        loss, found = mean_over(losses, (prepared != 0).any(-1))
+        return loss, found | {"pssa_active": self.state.figures.detach()[0]}
 
     def find(self, batch: Read) -> Tensor:
         """(B, L): the next word of each text, ACTIVE or MISLEADING; none where one is left."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from afa_ray.data.parts import Part
 from afa_ray.models.interface import TargetOutput
-from afa_ray.objectives.attention_loss import LossKind, attention_loss
+from afa_ray.objectives.attention_loss import LossKind, by_text, mean_over
 from afa_ray.objectives.interface import Rollout
 from afa_ray.objectives.wanted import Wanted
 
@@ -65,6 +65,4 @@ def of_row(
     row: Tensor, wanted: Tensor, present: Tensor, kind: LossKind
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """`attention_loss` and the figures of supervised attention, see `Supervised`."""
-    loss = attention_loss(row, wanted, present, kind)
-    found = {"loss_attention": loss.detach(), "supervised": (wanted > 0).any(-1).float().mean()}
-    return loss, found
+    return mean_over(*by_text(row, wanted, present, kind))
