@@ -22,8 +22,15 @@ from afa_ray.records.mlflow_client import UnreachableError
 from afa_ray.records.mlflow_opening import find_or_create
 from afa_ray.records.mlflow_place import place_of_tracking
 from afa_ray.records.mlflow_run import MlflowRun
-from afa_ray.records.run_folder import CONFIG, FIGURES, RESULT, TRIAL, read_result, read_settings
-from afa_ray.records.tracking import METRICS, UNTRACKED, read_records
+from afa_ray.records.run_folder import (
+    CONFIG,
+    FIGURES,
+    RESULT,
+    has_ended,
+    read_result,
+    read_settings,
+)
+from afa_ray.records.tracking import METRICS, UNTRACKED, figure_records, read_records
 from afa_ray.redaction import login_fault
 
 PLACES = ("trials", "runs", "final")  # of the runs in a study's folder
@@ -87,10 +94,6 @@ def runs_of(folder: Path) -> list[Path]:
     return sorted(config.parent for config in configs)
 
 
-def has_ended(run: Path) -> bool:
-    return (run / RESULT).exists() or (run / TRIAL).exists()
-
-
 def upload_child(folder: Path, parent: MlflowRun, say: Say = print) -> None:
     """Upload what is missing of a study's run, filed under the study's.
 
@@ -149,9 +152,8 @@ def _settings(folder: Path) -> dict[str, Any]:
 
 def _dated_records(run: Path) -> list[dict[str, Any]]:
     """The records with figures; those without a time of their own have that of the last."""
-    records = [record for record in read_records(run).records if record["kind"] != "note"]
     last = _last_change(files_to_keep(run))
-    return [{"at": last, **record} for record in records]
+    return [{"at": last, **record} for record in figure_records(run)]
 
 
 def _final_figures(run: Path) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from afa_ray.config import Settings
-from afa_ray.data.corpus import prepare_corpus
+from afa_ray.data.corpus import prepare_corpus, split_seed
 from afa_ray.dotted import override, to_yaml
 from afa_ray.errors import UserError
 from afa_ray.json_files import as_json
@@ -82,8 +82,7 @@ class Study:
     @property
     def split_seed(self) -> int:
         """The seed of the splits that the study's own corpus has."""
-        given = self.settings.data.split_seed
-        return self.settings.train.seed if given is None else given
+        return split_seed(self.settings)
 
     def seeds(self, count: int) -> range:
         first = self.settings.train.seed

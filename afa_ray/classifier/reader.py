@@ -18,6 +18,7 @@ from afa_ray.errors import UserError
 from afa_ray.models import EncodedTarget, OwnTarget, Target
 from afa_ray.models.interface import reading_for
 from afa_ray.models.loading import longest_text
+from afa_ray.models.opened import without_adapters
 from afa_ray.models.probing import UnreadableAttentionError
 
 UNLIMITED = 10**6  # tokens: tokenizers say 10^30 where they do not know
@@ -148,7 +149,7 @@ def _with_row(model: Any) -> tuple[Any, str]:
 
     if isinstance(model, PretrainedTarget):
         return model, ""
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model  # peft's
+    base = without_adapters(model)
     before = base.config._attn_implementation
     try:
         return PretrainedTarget(base), ""

@@ -31,7 +31,7 @@ def jensen_shannon(first: Tensor, second: Tensor) -> Tensor:
         (...,)
     """
     middle = (first + second) / 2
-    return (_divergence(first, middle) + _divergence(second, middle)) / 2
+    return (kullback_leibler(first, middle) + kullback_leibler(second, middle)) / 2
 
 
 def mean_divergence(rows: Tensor) -> Tensor:
@@ -58,8 +58,4 @@ def _negentropy(rows: Tensor) -> Tensor:
 
 def kullback_leibler(first: Tensor, second: Tensor) -> Tensor:
     """KL(a || b) = sum_t a_t (log a_t - log b_t), in nats; 0 log 0 is 0. (..., L) -> (...,)."""
-    return _divergence(first, second)
-
-
-def _divergence(first: Tensor, second: Tensor) -> Tensor:
     return (first * ((first + EPSILON).log() - (second + EPSILON).log())).sum(-1)

@@ -29,6 +29,7 @@ from afa_ray.explainers.relevance import (
 from afa_ray.explainers.surrogates import lime, shap
 from afa_ray.models import OwnTarget, Target
 from afa_ray.models.interface import AttentionModel, Inputs
+from afa_ray.models.opened import without_adapters
 
 if TYPE_CHECKING:
     from afa_ray.models.pretrained import PretrainedTarget
@@ -172,7 +173,7 @@ def _opened_pretrained(model: Any) -> Iterator[PretrainedTarget]:
     if isinstance(model, PretrainedTarget):
         yield model
         return
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model  # peft's
+    base = without_adapters(model)
     require_readable(base, 0)
     with as_target(base) as target:
         yield target

@@ -43,10 +43,15 @@ def attention_row(model: Any, **inputs: Tensor) -> Tensor:
         raise ValueError(f"attention_row takes {', '.join(INPUTS)}, {wrong}")
     if isinstance(model, OwnTarget):
         return model(**inputs).row
-    model = model.get_base_model() if hasattr(model, "get_base_model") else model  # peft's
+    model = without_adapters(model)
     require_readable(model, inputs["input_ids"].shape[1])
     with as_target(model) as target:
         return target(**inputs).row
+
+
+def without_adapters(model: Any) -> Any:
+    """The model that peft's adapters, if it has any, are built into."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
 def require_readable(model: Any, length: int) -> None:

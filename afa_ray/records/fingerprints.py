@@ -26,10 +26,9 @@ from afa_ray.records.manifest import file_digest, latest_checkpoint, tidy
 from afa_ray.records.run_folder import (
     FINGERPRINTS,
     MAY_CHANGE,
-    RESULT,
     SPLITS,
-    TRIAL,
     begin,
+    has_ended,
     read_fingerprints,
     read_settings,
     require_same_settings,
@@ -78,8 +77,7 @@ def begin_run(
         UserError: the texts, classes or words are not those that the run was begun with.
     """
     now = corpus_fingerprints(corpus)
-    complete = (run / RESULT).exists() or (run / TRIAL).exists()
-    checkpoint = None if complete else latest_checkpoint(run)
+    checkpoint = None if has_ended(run) else latest_checkpoint(run)
     _require_same_corpus(now, read_fingerprints(run), run.name)
     if checkpoint is not None:
         _require_same_corpus(now, read_fingerprints_of(checkpoint), run.name)

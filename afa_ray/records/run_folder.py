@@ -48,6 +48,11 @@ def discard(run: Path) -> None:
         shutil.rmtree(run)
 
 
+def has_ended(run: Path) -> bool:
+    """Whether a run, or a trial of a search, was trained to its end."""
+    return (run / RESULT).exists() or (run / TRIAL).exists()
+
+
 def folder_of(settings: Settings) -> Path:
     """The folder of the run of these settings, which have been placed."""
     return Path(settings.run.storage) / str(settings.run.name)
