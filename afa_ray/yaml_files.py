@@ -35,10 +35,10 @@ def load_yaml(text: str) -> Any:
     if len(text) > MOST_BYTES:
         raise YamlError(f"longer than {MOST_BYTES:,} characters")
     try:
-        _require_shallow(text)
-        root = yaml.compose(text, _Loader)
+        loader = _Loader(text)
+        root = loader.get_single_node()
         _require_few(root)
-        return yaml.load(text, _Loader)
+        return None if root is None else loader.construct_document(root)
     except YamlError:
         raise
     except yaml.YAMLError as error:
@@ -72,7 +72,22 @@ _Dumper.add_representer(str, _escaped)
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe, without dates and without base 60: 1:4 is a text, as in YAML 1.2, not 64."""
+    """Safe, without dates and without base 60: 1:4 is a text, as in YAML 1.2, not 64. It stops
+    where a text has too many nodes, or nests them too deep."""
+
+    depth = nodes = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self.nodes += 1
+        if self.nodes > MOST_NODES:
+            raise YamlError(f"more than {MOST_NODES:,} values")
+        inner = self.check_event(yaml.CollectionStartEvent)
+        self.depth += inner
+        if self.depth > DEEPEST:
+            raise YamlError(f"nested more than {DEEPEST} levels deep")
+        node = super().compose_node(parent, index)
+        self.depth -= inner
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         found = super().construct_mapping(node, deep)
@@ -86,18 +101,6 @@ _Loader.yaml_implicit_resolvers = {
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver(TAG + "int", NUMBER, list("-+0123456789"))
-
-
-def _require_shallow(text: str) -> None:
-    """Before anything is built of the text."""
-    depth = 0
-    for count, event in enumerate(yaml.parse(text, _Loader)):
-        depth += isinstance(event, yaml.CollectionStartEvent)
-        depth -= isinstance(event, yaml.CollectionEndEvent)
-        if depth > DEEPEST:
-            raise YamlError(f"nested more than {DEEPEST} levels deep")
-        if count > 2 * MOST_NODES:
-            raise YamlError(f"more than {MOST_NODES:,} values")
 
 
 def _require_few(root: yaml.Node | None) -> None:
