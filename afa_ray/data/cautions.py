@@ -12,6 +12,7 @@ from afa_ray.data.packed import PackedTexts
 from afa_ray.data.texts import Texts
 
 UNKNOWN_SHARE = 0.1  # of the tokens of a split, above which it is said
+CONTRADICTING_SHARE = 0.01  # of all texts
 USE = {"validation": "the best epoch is chosen by", "test": "the model is judged by"}
 
 
@@ -29,7 +30,21 @@ def split_cautions(splits: Mapping[str, Texts], label_names: list[str]) -> list[
                     f"also {seen} texts: on these, accuracy shows what was learnt by heart"
                 )
             known, seen = np.concatenate([known, digests]), f"{seen} or {part}"
-    return notes
+    labels = [splits[part].labels for part in ("train", *USE) if part in splits]
+    return [*notes, *_contradictions(known, np.concatenate(labels))]
+
+
+def _contradictions(digests: np.ndarray, labels: np.ndarray) -> list[str]:
+    """Of (N,) texts with their classes: those that stand there with another class, too."""
+    pairs = np.unique(np.stack([digests, labels]), axis=1)  # each text once with each of its labels
+    several, counts = np.unique(pairs[0], return_counts=True)
+    share = float(np.isin(digests, several[counts > 1]).mean())
+    if share < CONTRADICTING_SHARE:
+        return []
+    return [
+        f"{share:.1%} of all texts stand there with another class, too: on these nobody can be "
+        "right each time; look whether their labels are"
+    ]
 
 
 def token_cautions(

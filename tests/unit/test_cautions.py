@@ -63,6 +63,12 @@ def test_test_texts_that_were_trained_on_are_counted(tmp_path: Path) -> None:
     assert not any("also training" in note for note in unread.notes)
 
 
+def test_texts_with_several_classes_are_told(tmp_path: Path) -> None:
+    train = rows(0, 100) + [(text, "b" if label == "a" else "a") for text, label in rows(0, 3)]
+    (note,) = prepared(tmp_path, train=train, validation=rows(200, 20), test=rows(300, 20)).notes
+    assert note.startswith("4.2% of all texts stand there with another class, too")  # 6 of 143
+
+
 def test_repeats_in_one_file_are_found_in_what_is_held_out(tmp_path: Path) -> None:
     notes = prepared(tmp_path, train=rows(0, 50) * 2).notes
     assert any("test texts" in note and "are also training" in note for note in notes)
