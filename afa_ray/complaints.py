@@ -61,6 +61,7 @@ IN_RANGE: dict[str, tuple[Callable[[float], bool], str]] = {
     "afa.epsilon": (lambda x: 0 <= x <= 1, "between 0 and 1"),
     "afa.confidence": (lambda x: 0 <= x < 1, "at least 0 and below 1"),
     "afa.lambda_adv": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),
+    "target.embedding_std": (lambda x: 0 < x < float("inf"), "a finite number above 0"),
     "data.split_seed": (lambda x: 0 <= x < 2**32, "between 0 and 4294967295"),
     "supervision.weight": (lambda x: 0 <= x < float("inf"), "a finite number, at least 0"),
     "supervision.sana.gamma": (lambda x: 0 <= x <= 1, "between 0 and 1"),

@@ -99,6 +99,9 @@ class TargetSettings:
     a multiple of 4, and average."""
     embedding_size: int = 300
     """Width of the words of lstm, cnn and average."""
+    embedding_std: float = 0.1
+    """Standard deviation of these words, which start at random. With 1, PyTorch's own, attention is
+    on few words from the start, and texts of a few thousand words are learned less well."""
     scorer: Literal["additive", "dot"] = "additive"
     """What lstm, cnn and average score words by: additive is v . tanh(W h), dot is w . h."""
     heads: int = 4

@@ -113,6 +113,7 @@ def _encoded(settings: Settings, corpus: Corpus) -> EncodedTarget:
             encoder=settings.target.name,
             scorer=settings.target.scorer,
             embedding_size=settings.target.embedding_size,
+            initializer_range=settings.target.embedding_std,
             hidden_size=settings.target.hidden_size,
             query=corpus.train.queries is not None,
             candidates=corpus.by_candidates,

@@ -89,6 +89,7 @@ def measure(job: Job, budget: Budget) -> dict[str, Any]:
         limits = Limits(budget.adversaries, budget.epochs, budget.train_texts)
         bench = Bench(target, settings, corpus, corpus.test, limits)
         found: dict[str, Any] = quality(target, corpus) | {"rows": rows, "train_s": round(spent, 1)}
+        found["embedding_std"] = settings.target.embedding_std
         if job.part != "attefa":
             found |= tests_of(target, corpus, sample(corpus.test, budget.texts, 0))
         if budget.adversaries and job.part != "jain_wallace":
@@ -111,6 +112,7 @@ def settings_of(job: Job, budget: Budget) -> list[str]:
     given += ["--data.min_frequency", str(size.frequency)]
     if job.model != SINGLE_LAYER:
         given += ["--target.scorer", job.scorer, "--train.batch_size", "32"]
+        given += ["--target.embedding_std", str(size.std)]
     if job.part != "ours":  # as published: the weights as they are, of the best epoch
         given += ["--train.epochs", str(size.epochs), "--train.average", "0", "--train.margin", "0"]
     return given

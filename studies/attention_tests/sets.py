@@ -23,12 +23,13 @@ SEED = 0  # of the generated sets
 
 class Size(NamedTuple):
     """Training rows; the longest text in tokens; the fewest occurrences of a word that is known;
-    epochs of parts a and b."""
+    epochs of parts a and b; standard deviation of word vectors at the start."""
 
     rows: int
     longest: int
     frequency: int
     epochs: int = 8
+    std: float = 0.1
 
 
 TEST = 1_000  # most test texts, drawn once
@@ -38,7 +39,7 @@ SIZES = {
     "imdb": Size(6_000, 128, 5),
     "ag_news_pair": Size(2_000, 64, 2),
     **dict.fromkeys(FACT_NAMES, Size(3_000, 160, 1, epochs=25)),
-    **dict.fromkeys(MOCK_NAMES, Size(7_200, 128, 1)),
+    **dict.fromkeys(MOCK_NAMES, Size(7_200, 128, 1, std=1.0)),
 }
 
 

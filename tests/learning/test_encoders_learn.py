@@ -100,6 +100,15 @@ def test_word_vectors_are_the_words_that_it_starts_with(
     assert np.allclose(target.words.weight.detach().numpy(), 5 * vectors)
 
 
+def test_words_start_at_random_as_far_apart_as_is_asked_for(
+    small_corpus: Corpus, tiny_settings: Callable[..., Settings]
+) -> None:
+    for std in (0.1, 1.0):
+        settings = tiny_settings({"target.name": "lstm", "target.embedding_std": std})
+        words = build_players(settings, small_corpus).target.words.weight
+        assert words.std().item() == pytest.approx(std, rel=0.05)
+
+
 def test_sizes_that_cannot_be_are_named() -> None:
     def found(**values: Any) -> list[str]:
         return complaints(override(Settings(), {f"target.{n}": v for n, v in values.items()}))
@@ -110,6 +119,9 @@ def test_sizes_that_cannot_be_are_named() -> None:
     assert found(name="lstm", hidden_size=30, heads=4) == []  # which has no heads
     assert found(name="average", embedding_size=0) == [
         "target.embedding_size = 0: must be at least 1"
+    ]
+    assert found(name="lstm", embedding_std=0.0) == [
+        "target.embedding_std = 0.0: must be a finite number above 0"
     ]
     assert found(name="lstm", dtype="bfloat16") == [
         "target.dtype = bfloat16: is for pretrained models; target.name is lstm"
