@@ -78,7 +78,11 @@ def _audits(models: list[Model], file: Path, options: argparse.Namespace) -> lis
         if missing and not any(there is before for before in audits):
             open_ones.append(Open(run, settings, missing, there, given=bool(options.data)))
         audits.append(there)
-    find_missing(open_ones, asked, partial(_keep, file, known))
+    try:
+        find_missing(open_ones, asked, partial(_keep, file, known))
+    except KeyboardInterrupt:
+        print(f"interrupted; the same command goes on with {file.parent}", file=sys.stderr)
+        raise
     return [{**there, "model": run.name} for (run, _), there in zip(models, audits, strict=True)]
 
 

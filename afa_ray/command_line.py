@@ -69,7 +69,6 @@ def answer(module: str, work: Callable[[], int | None]) -> int:
         print(f"{module}: stopped:\n{_indent(str(error))}", file=sys.stderr)
         return DIVERGED
     except KeyboardInterrupt:
-        print(f"{module}: interrupted", file=sys.stderr)
         return INTERRUPTED
     except Exception as error:
         if full := full_disk(error):

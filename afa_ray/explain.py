@@ -164,8 +164,13 @@ def _write(classifier: Classifier, options: argparse.Namespace, out: Path, total
     from afa_ray.explaining.rows import write_explained
     from afa_ray.report.bar import progress_bar
 
-    with progress_bar("explaining", total) as advance:
-        refused = write_explained(out, classifier, _texts(options).rows(), _ask(options), advance)
+    rows, ask = _texts(options).rows(), _ask(options)
+    try:
+        with progress_bar("explaining", total) as advance:
+            refused = write_explained(out, classifier, rows, ask, advance)
+    except KeyboardInterrupt:
+        print(f"interrupted; {out} was not written", file=sys.stderr)
+        raise
     _say_done(refused, total, out)
 
 

@@ -223,6 +223,18 @@ def test_one_audit_at_a_time_works_in_a_folder(
     assert "give another out" in said
 
 
+def test_an_interrupted_audit_keeps_what_it_has_and_says_so(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(TESTS, "adversarial", TESTS["adversarial"]._replace(run=interrupt))
+    assert audit.main([str(run), "--texts", "4", "--tests", "permutation,adversarial"]) == 130
+    assert f"the same command goes on with {run / 'audit'}" in capsys.readouterr().err
+    assert list(found_of(run)) == ["permutation"]
+
+
 def test_data_that_have_changed_since_training_are_refused(
     tiny_settings: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -181,7 +181,7 @@ def test_a_row_that_is_broken_far_down_leaves_what_was_there(model: str, tmp_pat
 
 
 def test_an_interruption_leaves_what_was_there(
-    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -190,6 +190,7 @@ def test_an_interruption_leaves_what_was_there(
     out = tmp_path / "rows.csv"
     out.write_text("of before")
     assert main([model, "--text", "a", "--out", str(out)]) == 130
+    assert f"interrupted; {out} was not written" in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir()] == ["rows.csv"]
     assert out.read_text() == "of before"
 
