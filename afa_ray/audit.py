@@ -20,6 +20,7 @@ from afa_ray.config import Settings
 from afa_ray.dotted import override
 from afa_ray.errors import UserError
 from afa_ray.json_files import DamagedError, as_json, numbers, read_object
+from afa_ray.whole_files import write_whole
 
 FILE = "audit.json"
 Model: TypeAlias = tuple[Path, Settings]
@@ -42,7 +43,6 @@ def audit(options: argparse.Namespace) -> None:
     from afa_ray.records.run_lock import own_folder
     from afa_ray.report.audit import audit_html, markdown, verdict
     from afa_ray.report.audit_headlines import headlines
-    from afa_ray.whole_files import write_whole
 
     models = [_model(Path(name).expanduser(), options) for name in options.runs]
     first, _ = models[0]
@@ -104,8 +104,6 @@ def _known(file: Path) -> dict[str, Any]:
 
 
 def _keep(file: Path, known: dict[str, Any]) -> None:
-    from afa_ray.whole_files import write_whole
-
     write_whole(file, as_json(known, indent=1))
 
 

@@ -36,9 +36,9 @@ def override(settings: S, values: Mapping[str, Any]) -> S:
         UserError: with a line for every name that is no setting's.
     """
     known = flatten(settings)
-    if faults := [unknown(name, value, list(known)) for name, value in values.items()
-                  if name not in known]:  # fmt: skip
-        raise UserError("\n".join(faults))
+    others = {name: value for name, value in values.items() if name not in known}
+    if others:
+        raise UserError("\n".join(unknown(*each, list(known)) for each in others.items()))
     return _replaced(settings, _nest(values))
 
 

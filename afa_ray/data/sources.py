@@ -58,5 +58,6 @@ def load_raw(data: DataSettings, *, seed: int) -> RawCorpus:
 def _refuse(source: str, data: DataSettings, *settings: str) -> None:
     """UserError where one of the settings is given."""
     for setting in settings:
-        if value := getattr(data, setting):
+        value = getattr(data, setting)
+        if value not in (None, False):
             raise UserError(f"data.{setting} = {value}: has no use with {source}; leave it out")

@@ -146,10 +146,11 @@ def run_adversarial(target: AnyTarget, seen: Batches, seed: int) -> dict[str, An
         rows = adversarial_rows(target, batch.inputs, seed=seed, examples=batch.examples)
         apart, which = divergences(target, batch.inputs, rows).max(1)
         parts.append(apart.cpu().numpy())
-        row, text_only = own_row(target, batch.inputs), text_tokens(target, batch.inputs)
-        most.append(possible_divergence(row, text_only).cpu().numpy())
+        row, words = own_row(target, batch.inputs), text_tokens(target, batch.inputs)
+        most.append(possible_divergence(row, words).cpu().numpy())
         for text in apart.topk(min(CASES, len(apart))).indices.tolist():
-            cases.append(_case(target, batch.inputs, rows[text, which[text]], apart, text))
+            both = row[text], rows[text, which[text]]
+            cases.append(_case(batch.inputs, text, both, float(apart[text])))
     found, possible = np.concatenate(parts), np.concatenate(most)
     counts, _ = np.histogram(found, HISTOGRAM, (0.0, LARGEST_DIVERGENCE))
     return {
@@ -162,15 +163,16 @@ def run_adversarial(target: AnyTarget, seen: Batches, seed: int) -> dict[str, An
 
 
 def _case(
-    target: AnyTarget, inputs: Inputs, other: Tensor, apart: Tensor, text: int
+    inputs: Inputs, text: int, rows: tuple[Tensor, Tensor], divergence: float
 ) -> dict[str, Any]:
-    """A text of a batch: its ids, those it is read for, the real row, and the other one (L,)."""
+    """A text of a batch: its ids, those it is read for, the real row (L,), and the other one."""
     present = inputs.present[text]
+    real, other = rows
     return {
-        "divergence": float(apart[text]),
+        "divergence": divergence,
         "ids": inputs.tokens[text][present].tolist(),
         "query": [] if inputs.query is None else inputs.query[text].tolist(),
-        "real": own_row(target, inputs)[text][present].tolist(),
+        "real": real[present].tolist(),
         "other": other[present].tolist(),
     }
 

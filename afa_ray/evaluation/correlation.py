@@ -14,7 +14,7 @@ from torch import Tensor
 
 from afa_ray.evaluation.distances import total_variation
 from afa_ray.evaluation.given_attention import own_row
-from afa_ray.explainers.interface import text_tokens
+from afa_ray.explainers.interface import decided, text_tokens
 from afa_ray.explainers.perturbation import without_each
 from afa_ray.models.interface import AttentionModel, Inputs
 
@@ -132,8 +132,7 @@ def importances(model: AttentionModel, inputs: Inputs) -> dict[str, Tensor]:
     classes = None
     if inputs.query is not None:
         with torch.no_grad():
-            logits = model.decide(model.embed(inputs), inputs).decision
-        classes = logits.argmax(-1)
+            classes = decided(model, inputs).argmax(-1)
     return {
         "attention": row,
         "gradient": gradient_importance(model, inputs, classes),

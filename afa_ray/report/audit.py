@@ -7,7 +7,8 @@ from typing import Any
 
 from afa_ray.report import drawings
 from afa_ray.report.audit_headlines import side_by_side
-from afa_ray.report.audit_words import ROWS, SENTENCES
+from afa_ray.report.audit_rows import ROWS
+from afa_ray.report.audit_words import SENTENCES
 from afa_ray.report.drawings import HIGH, WIDE, heat
 from afa_ray.report.markdown import plain
 from afa_ray.report.page import render

@@ -34,7 +34,8 @@ from afa_ray.records.audited import data_digest, model_digest
 from afa_ray.records.finished import open_finished
 from afa_ray.records.run_lock import own_folder
 from afa_ray.report.audit import audit_html, markdown, verdict
-from afa_ray.report.audit_words import ROWS, SENTENCES
+from afa_ray.report.audit_rows import ROWS
+from afa_ray.report.audit_words import SENTENCES
 from afa_ray.report.drawings import curve, heat, histogram, reach, scale, violins
 from afa_ray.train import train
 from afa_ray.training.audit_cluster import AuditWorker, Outcome, Part

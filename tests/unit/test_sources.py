@@ -244,6 +244,7 @@ def test_an_unknown_name_is_answered_with_a_hint_and_the_list():
         (dict(name="reviews", protocol="random"), ["reviews has no protocol 'random'"]),
         (dict(name="imdb", lexicon_file="x.csv"), ["data.lexicon_file = x.csv", "imdb"]),
         (dict(name="imdb", test_file="x.csv"), ["data.test_file = x.csv", "training file"]),
+        (dict(name="imdb", validation_file=""), ["data.validation_file = :", "training file"]),
         (dict(name="imdb", validation_file="x"), ["data.validation_file = x", "training file"]),
         (dict(name="m", train_file="x.csv", protocol="random"), ["data.protocol = random"]),
     ],
